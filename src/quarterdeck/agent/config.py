@@ -1,0 +1,53 @@
+"""Configuration of an agent, read once from the environment."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from quarterdeck.base.config import Environment, Secret
+from quarterdeck.wire.sessions import Slots
+
+_CPU_MAX = 1024
+_MEMORY_MIB_MAX = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Config:
+    """What an agent must know to start. `marks`: variables that every process of its kernels carries, for those who look for them."""
+
+    id: str
+    listen: str
+    advertise: str
+    etcd_url: str
+    agent_secret: Secret
+    scratch: Path
+    slots: Slots
+    marks: dict[str, str]
+
+
+def load(environment: Environment) -> Config:
+    """Read the configuration. Raises `ConfigInvalid` naming the variable.
+
+    QD_CPU defaults to the cores that the process may use, QD_MEMORY_MIB to half of the machine's memory. QD_KERNEL_MARKS names
+    variables, by commas, that are passed on to the processes of kernels.
+    """
+    names = environment.text("QD_KERNEL_MARKS", ",").split(",")
+    return Config(
+        id=environment.text("QD_ID"),
+        listen=environment.text("QD_LISTEN"),
+        advertise=environment.url("QD_ADVERTISE"),
+        etcd_url=environment.url("QD_ETCD_URL"),
+        agent_secret=environment.secret("QD_AGENT_SECRET"),
+        scratch=environment.directory("QD_SCRATCH"),
+        slots=Slots(
+            cpu=environment.number("QD_CPU", len(os.sched_getaffinity(0)), least=1, most=_CPU_MAX),
+            memory_mib=environment.number(
+                "QD_MEMORY_MIB", _half_of_memory_mib(), least=64, most=_MEMORY_MIB_MAX
+            ),
+        ),
+        marks={name: environment.text(name) for name in names if name},
+    )
+
+
+def _half_of_memory_mib() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**21

@@ -1,0 +1,69 @@
+"""Why an agent refuses something. What goes wrong with a kernel's process is in `quarterdeck.agent.kernels.errors`.
+
+QuarterdeckError
+├── KernelNotFound
+├── KernelConflict         a kernel of this id was asked for in another way
+├── KernelNotRunning       it starts, ends or has ended
+├── InsufficientCapacity
+├── ImageNotFound
+├── MountsUnsupported      this machine allows no mounts to the agent's user
+├── ScratchStays           what a kernel left on disk could not be removed
+├── Stopping               the agent ends and takes nothing new
+└── NotConfigured          etcd lacks something that every agent needs
+"""
+
+from quarterdeck.base.errors import QuarterdeckError
+
+
+class KernelNotFound(QuarterdeckError):
+    """There is no such kernel here."""
+
+    code = "kernel-not-found"
+
+
+class KernelConflict(QuarterdeckError):
+    """A kernel with this id was asked for in another way."""
+
+    code = "kernel-conflict"
+
+
+class KernelNotRunning(QuarterdeckError):
+    """The kernel is not running."""
+
+    code = "kernel-not-running"
+
+
+class InsufficientCapacity(QuarterdeckError):
+    """This agent has not enough free slots."""
+
+    code = "insufficient-capacity"
+
+
+class ImageNotFound(QuarterdeckError):
+    """This agent has no such image."""
+
+    code = "image-not-found"
+
+
+class MountsUnsupported(QuarterdeckError):
+    """This agent's machine allows no mounts to the agent's user."""
+
+    code = "mounts-unsupported"
+
+
+class ScratchStays(QuarterdeckError):
+    """What the kernel left on disk cannot be removed."""
+
+    code = "unavailable"
+
+
+class Stopping(QuarterdeckError):
+    """This agent is stopping."""
+
+    code = "unavailable"
+
+
+class NotConfigured(QuarterdeckError):
+    """The cluster's configuration in etcd lacks something."""
+
+    code = "unavailable"

@@ -1,0 +1,78 @@
+"""The agent's HTTP API for managers. Every address but `/health` demands a signature with the cluster's agent secret."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from quarterdeck.agent.service import AgentService
+from quarterdeck.base.clock import Clock
+from quarterdeck.base.config import Secret
+from quarterdeck.infra import http_server
+from quarterdeck.wire import items, signing
+from quarterdeck.wire.agents import CREDENTIAL, KernelCreate
+from quarterdeck.wire.errors import SignatureMismatch
+from quarterdeck.wire.sessions import Execute, Logs
+
+_OPEN_PATHS = frozenset({"/health"})
+
+
+def authentication(secret: Secret, clock: Clock) -> http_server.Middleware:
+    """Return the middleware that lets only managers of this cluster pass."""
+
+    async def authenticate(
+        request: web.Request, handler: http_server.Handler
+    ) -> web.StreamResponse:
+        if request.path not in _OPEN_PATHS:
+            claim = signing.read_claim(
+                request.headers.get("Authorization"), request.headers.get(signing.DATE_HEADER)
+            )
+            if claim.access_key != CREDENTIAL:
+                raise SignatureMismatch(
+                    f"Not the credential {CREDENTIAL!r}", field="Authorization"
+                )
+            message = await http_server.signed_message(request)
+            signing.verify(claim, message, secret.reveal(), clock.now())
+        return await handler(request)
+
+    return authenticate
+
+
+def routes(service: AgentService) -> Sequence[web.RouteDef]:
+    """Return the addresses of kernels."""
+    api = _Api(service)
+    return [
+        http_server.route("GET", "/v1/kernels", api.list),
+        http_server.route("PUT", "/v1/kernels/{id}", api.create),
+        http_server.route("GET", "/v1/kernels/{id}", api.show),
+        http_server.route("DELETE", "/v1/kernels/{id}", api.destroy),
+        http_server.route("POST", "/v1/kernels/{id}/execute", api.execute),
+        http_server.route("GET", "/v1/kernels/{id}/logs", api.logs),
+    ]
+
+
+class _Api:
+    def __init__(self, service: AgentService) -> None:
+        self._service = service
+
+    async def list(self, _: web.Request) -> web.Response:
+        return http_server.reply(items.Items(list(self._service.inventory())))
+
+    async def create(self, request: web.Request) -> web.Response:
+        kernel = http_server.path_id(request)
+        given = await http_server.body(request, KernelCreate)
+        return http_server.reply(await self._service.create(kernel, given))
+
+    async def show(self, request: web.Request) -> web.Response:
+        return http_server.reply(self._service.show(http_server.path_id(request)))
+
+    async def destroy(self, request: web.Request) -> web.Response:
+        await self._service.destroy(http_server.path_id(request))
+        return http_server.no_content()
+
+    async def execute(self, request: web.Request) -> web.Response:
+        kernel = http_server.path_id(request)
+        given = await http_server.body(request, Execute)
+        return http_server.reply(await self._service.execute(kernel, given.code))
+
+    async def logs(self, request: web.Request) -> web.Response:
+        return http_server.reply(Logs(self._service.logs(http_server.path_id(request))))

@@ -1,0 +1,51 @@
+"""Bounded memory of what a kernel writes: the beginning of each execution's output, and the newest part of all. Used by `process`."""
+
+import codecs
+from collections import deque
+
+HEAD_BYTES_MAX = 2**20
+TAIL_BYTES_MAX = 2**20
+
+
+class Head:
+    """The first bytes of a stream; what comes after is dropped and marked."""
+
+    def __init__(self, bytes_max: int = HEAD_BYTES_MAX) -> None:
+        self._data = bytearray()
+        self._room = bytes_max
+        self.truncated = False
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece, as far as there is room."""
+        self._data += piece[: self._room]
+        self.truncated = self.truncated or len(piece) > self._room
+        self._room -= min(len(piece), self._room)
+
+    def text(self) -> str:
+        """Return the bytes as text; what is not UTF-8 shows as U+FFFD, a character cut in two is left out."""
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return decoder.decode(bytes(self._data), final=not self.truncated)
+
+
+class Tail:
+    """The last bytes of a stream."""
+
+    def __init__(self, bytes_max: int = TAIL_BYTES_MAX) -> None:
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._bytes_max = bytes_max
+
+    def add(self, piece: bytes) -> None:
+        """Take a piece and forget what no longer fits."""
+        self._pieces.append(piece)
+        self._size += len(piece)
+        while self._size > self._bytes_max:
+            first = self._pieces.popleft()
+            kept = first[min(len(first), self._size - self._bytes_max) :]
+            self._size -= len(first) - len(kept)
+            if kept:
+                self._pieces.appendleft(kept)
+
+    def text(self) -> str:
+        """Return the bytes as text; what is not UTF-8 shows as U+FFFD."""
+        return b"".join(self._pieces).decode("utf-8", "replace")

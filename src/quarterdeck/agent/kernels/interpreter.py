@@ -1,0 +1,119 @@
+"""Runs pieces of Python in one lasting namespace, as `__main__`. Used by `runner`; knows nothing of processes."""
+
+import ast
+import json
+import linecache
+import sys
+import traceback
+import types
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from quarterdeck.agent.kernels import channel
+
+RESULT_BYTES_MAX = channel.TEXTS_BYTES_MAX // 2
+ERROR_BYTES_MAX = channel.TEXTS_BYTES_MAX // 4
+"""Of an exception's message, and of its traceback."""
+TYPE_BYTES_MAX = 1000
+_ESCAPED_BYTES_MAX = 6
+"""Of one character in JSON."""
+CELLS_MAX = 1000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a piece of code. `result` is the repr of its last expression; `error` has type, message and traceback."""
+
+    status: str
+    result: str | None = None
+    error: dict[str, str] | None = None
+    truncated: bool = False
+
+    def message(self) -> dict[str, Any]:
+        """Return it as a message for the channel."""
+        return asdict(self)
+
+
+class Interpreter:
+    """A namespace and the code that has run in it."""
+
+    def __init__(self) -> None:
+        self._module = types.ModuleType("__main__")
+        self._count = 0
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The names that the code has defined."""
+        return vars(self._module)
+
+    def install(self) -> None:
+        """Make the namespace this process's `__main__`, so that pickle and `multiprocessing` find its classes."""
+        sys.modules["__main__"] = self._module
+
+    def run(self, code: str) -> Outcome:
+        """Run code. Every exception of it, SystemExit and KeyboardInterrupt too, is its outcome."""
+        name = self._remember(code)
+        try:
+            result = self._evaluate(code, name)
+        except BaseException as error:  # noqa: BLE001 - supervisor: the user's code may raise anything
+            return _failure(error)
+        if result is None:
+            return Outcome("ok")
+        text, truncated = _cut(result, RESULT_BYTES_MAX)
+        return Outcome("ok", result=text, truncated=truncated)
+
+    def _remember(self, code: str) -> str:
+        """Keep the lines for tracebacks, of the newest cells, under a name for the code; return the name."""
+        self._count += 1
+        linecache.cache.pop(f"<cell {self._count - CELLS_MAX}>", None)
+        name = f"<cell {self._count}>"
+        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        return name
+
+    def _evaluate(self, code: str, name: str) -> str | None:
+        tree = ast.parse(code, name)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, name, "exec", dont_inherit=True), self.namespace)
+        if not isinstance(last, ast.Expr):
+            return None
+        expression = ast.Expression(last.value)
+        value = eval(compile(expression, name, "eval", dont_inherit=True), self.namespace)
+        if value is None:
+            return None
+        self.namespace["_"] = value
+        return repr(value)
+
+
+def _failure(error: BaseException) -> Outcome:
+    try:
+        message = str(error)
+        lines = traceback.TracebackException(type(error), error, _users_part(error)).format()
+        text = "".join(lines)
+    except BaseException as broken:  # noqa: BLE001 - supervisor: str() of the user's exception may raise anything
+        message = f"<its text cannot be shown: {type(broken).__name__}>"
+        text = f"{type(error).__name__}: {message}\n"
+    type_, _ = _cut(type(error).__name__, TYPE_BYTES_MAX)
+    message, cut_message = _cut(message, ERROR_BYTES_MAX)
+    text, cut_text = _cut(text, ERROR_BYTES_MAX)
+    return Outcome(
+        "error",
+        error={"type": type_, "message": message, "traceback": text},
+        truncated=cut_message or cut_text,
+    )
+
+
+def _users_part(error: BaseException) -> types.TracebackType | None:
+    """Return the traceback from the first frame that is not in this module."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    return trace
+
+
+def _cut(text: str, bytes_max: int) -> tuple[str, bool]:
+    """Return text that fits any encoding and the limit, escaped in JSON twice the limit, and whether it had to be cut."""
+    data = text[: bytes_max + 1].encode("utf-8", "replace")
+    kept = data[:bytes_max].decode("utf-8", "ignore")
+    if len(json.dumps(kept, ensure_ascii=False).encode()) - 2 > 2 * bytes_max:
+        return kept[: 2 * bytes_max // _ESCAPED_BYTES_MAX], True
+    return kept, len(data) > bytes_max

@@ -1,0 +1,152 @@
+"""The user's process: waits until it is needed, sets itself up by its spec, then runs the code that the agent sends and answers.
+
+Messages on its control channel: `{"started": pid}` or `{"refused": code, "detail": …}`; then for each `{"execute": n, "code": …}`
+one `{"done": n, …outcome}`. Forked by `supervisor`.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from fcntl import F_DUPFD_CLOEXEC, fcntl
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from quarterdeck.agent.kernels import channel, limits, linux, namespaces, spec
+from quarterdeck.agent.kernels.interpreter import Interpreter, Outcome
+from quarterdeck.agent.kernels.namespaces import Isolation
+from quarterdeck.agent.kernels.spec import MARK, KernelSpec, SetUpFailed
+from quarterdeck.agent.kernels.streams import Streams
+
+DESCRIPTOR_FIRST = 1100
+"""Where a runner's own descriptors begin: above those that code closes which closes "all"."""
+
+SPEC_BYTES_MAX = 2**24
+
+
+class Gift(NamedTuple):
+    """The descriptors that make a waiting process a kernel: a file with the spec, the control channel, where the output goes."""
+
+    spec: int
+    control: int
+    stdout: int
+    stderr: int
+
+
+class Marks(NamedTuple):
+    """Where a process shows what it is: to `ps`, and in its environment."""
+
+    title: linux.Mark
+    kernel: linux.Mark
+
+
+def main(link: int, isolation: Isolation, marks: Marks) -> NoReturn:
+    """Wait for a gift on `link`, then be that kernel until it is killed or the agent is gone."""
+    os.closerange(3, link)
+    _prepare(marks)
+    gift = _wait(link)
+    control = socket.socket(fileno=gift.control)
+    streams = Streams(gift.stdout, gift.stderr)
+    try:
+        kernel = KernelSpec.decode(json.loads(os.pread(gift.spec, SPEC_BYTES_MAX, 0)))
+        os.close(gift.spec)
+        pid = _set_up(kernel, isolation, marks)
+    except SetUpFailed as error:
+        channel.send(control, {"refused": error.code, "detail": error.detail})
+        os._exit(1)
+    except OSError as error:
+        channel.send(control, {"refused": "kernel-failed", "detail": str(error)})
+        os._exit(1)
+    _serve(control, streams, pid)
+
+
+def rehearse() -> None:
+    """Do what a kernel does, so that the memory for it is there when it counts."""
+    one = KernelSpec("", "", {}, (), (), 0)
+    KernelSpec.decode(json.loads(one.encode()))
+    channel.frame(Interpreter().run("1 + 1").message())
+
+
+def _prepare(marks: Marks) -> None:
+    """Do all that needs no spec."""
+    os.setsid()
+    os.umask(0o022)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    linux.set_name("qd-kernel")
+    marks.title.write("idle")
+    os.environ.clear()
+    sys.argv[:] = [""]
+    sys.path.insert(0, "")
+    sys.dont_write_bytecode = True
+    rehearse()
+
+
+def _wait(link: int) -> Gift:
+    with socket.socket(fileno=link) as inbox:
+        _, given, _, _ = socket.recv_fds(inbox, 1, len(Gift._fields))
+    if not given:
+        os._exit(0)
+    gift = Gift(*(fcntl(one, F_DUPFD_CLOEXEC, DESCRIPTOR_FIRST) for one in given))
+    os.closerange(0, DESCRIPTOR_FIRST)
+    return gift
+
+
+def _serve(control: socket.socket, streams: Streams, pid: int) -> NoReturn:
+    interpreter = Interpreter()
+    interpreter.install()
+    gc.enable()
+    try:
+        channel.send(control, {"started": pid})
+        while True:
+            _answer(control, interpreter, streams)
+    except (channel.ChannelBroken, OSError):
+        os._exit(spec.EXIT_CHANNEL_LOST)
+
+
+def _answer(control: socket.socket, interpreter: Interpreter, streams: Streams) -> None:
+    request = channel.receive(control)
+    streams.heal()
+    me = os.getpid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    outcome = interpreter.run(request["code"])
+    if os.getpid() != me:
+        _leave_fork(outcome)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel.send(control, {"done": request["execute"]} | outcome.message())
+
+
+def _leave_fork(outcome: Outcome) -> NoReturn:
+    """End a child that the user's code has forked and that ran to the end of the code: only its parent answers."""
+    if outcome.error is None:
+        os._exit(0)
+    if outcome.error["type"] == "SystemExit":
+        code = outcome.error["message"]
+        os._exit(int(code) & 0xFF if code.isdecimal() else int(code not in {"", "None"}))
+    os.write(2, outcome.error["traceback"].encode())
+    os._exit(1)
+
+
+def _set_up(kernel: KernelSpec, isolation: Isolation, marks: Marks) -> int:
+    """Make this process the kernel; return its pid as the agent sees it."""
+    marks.title.write(f"kernel {kernel.id}")
+    marks.kernel.write(kernel.environment.get(MARK, kernel.id))
+    pid = int(os.readlink("/proc/self"))  # noqa: PTH115 - a number, not a path
+    directory = Path(kernel.directory)
+    work = directory / spec.WORK
+    for one in (directory, work, directory / spec.TEMPORARY):
+        one.mkdir(mode=0o700)
+    if isolation.mounts:
+        namespaces.enter_mount_namespace(fresh_proc=isolation.pids)
+        namespaces.bind(kernel.binds, work)
+    elif kernel.binds:
+        raise SetUpFailed(
+            "mounts-unsupported", "This machine allows no mounts to the agent's user"
+        )
+    linux.drop_capabilities()
+    os.chdir(work)
+    os.environ.update(kernel.environment)
+    limits.apply(kernel)
+    return pid

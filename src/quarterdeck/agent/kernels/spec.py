@@ -1,0 +1,102 @@
+"""What the agent tells the zygote of a kernel to make, and how a kernel's process may end. Standard library only: the zygote is small."""
+
+import json
+import os
+import signal
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MARK = "QD_KERNEL_ID"
+"""The environment variable by which every process of a kernel is known; its value is the kernel's id."""
+
+PLAIN, ISOLATED = "plain", "isolated"
+"""The zygote's argument: kernels with or without namespaces."""
+
+TITLE_ROOM = " " * 48
+"""The zygote's last argument, in whose place its processes show what they are."""
+
+WORK = "work"
+"""The part of a kernel's directory that is its working directory and HOME."""
+
+TEMPORARY = "tmp"
+"""The part of a kernel's directory for temporary files."""
+
+EXIT_CHANNEL_LOST = 121
+"""Exit code of a runner whose control channel was closed under it."""
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A directory of the host that a kernel sees at a path below its working directory."""
+
+    source: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class KernelSpec:
+    """A kernel to make. `directory` is made by the kernel itself; `cores` are numbers of cores of this machine."""
+
+    id: str
+    directory: str
+    environment: dict[str, str]
+    binds: tuple[Bind, ...]
+    cores: tuple[int, ...]
+    memory_bytes: int
+    open_files: int = 4096
+    file_bytes: int = 64 * 2**30
+
+    def encode(self) -> bytes:
+        """Return the spec as JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def decode(cls, message: dict[str, Any]) -> "KernelSpec":
+        """Read what `encode` wrote, parsed."""
+        binds = tuple(Bind(**bind) for bind in message["binds"])
+        return cls(**message | {"binds": binds, "cores": tuple(message["cores"])})
+
+
+class SetUpFailed(Exception):
+    """A kernel cannot be set up as asked."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """`code` is a stable code of a problem."""
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a kernel's process ended; no code and no signal: it was killed together with all its processes, for a `reason` if one is known."""
+
+    code: int | None = None
+    signal: int | None = None
+    reason: str | None = None
+
+    @classmethod
+    def from_status(cls, status: int) -> "Exit":
+        """Read the status that waitpid gives."""
+        if os.WIFSIGNALED(status):
+            return cls(signal=os.WTERMSIG(status))
+        return cls(code=os.WEXITSTATUS(status))
+
+    def __str__(self) -> str:
+        if self.reason is not None:
+            return self.reason
+        if self.signal is not None:
+            return f"killed by signal {self.signal} ({_signal_name(self.signal)})"
+        if self.code == EXIT_CHANNEL_LOST:
+            return "ended because its code closed the kernel's control channel"
+        if self.code is not None:
+            return f"exited with code {self.code}"
+        return "killed with all its processes"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

@@ -1,0 +1,60 @@
+"""Decisions about kernels without I/O: what may be asked for, and the spec that comes of a request."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from quarterdeck.agent.errors import ImageNotFound
+from quarterdeck.agent.kernels.spec import MARK, TEMPORARY, WORK, Bind, KernelSpec
+from quarterdeck.wire.agents import KernelCreate, KernelMount
+from quarterdeck.wire.errors import Invalid
+
+IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}"
+"""The one image of process kernels: this interpreter."""
+
+
+def check(request: KernelCreate) -> None:
+    """Raise `ImageNotFound` or `Invalid` for a request that no agent like this can fulfil."""
+    if request.image != IMAGE:
+        raise ImageNotFound(f"This agent has {IMAGE} only", field="image")
+    _check_paths(request.mounts)
+
+
+def spec(
+    id_: str,
+    request: KernelCreate,
+    *,
+    directory: Path,
+    cores: Sequence[int],
+    search_path: str,
+    marks: Mapping[str, str],
+) -> KernelSpec:
+    """Return what a request comes to. What the user asks for overrides our defaults, not the marks."""
+    environment = {
+        "PATH": search_path,
+        "HOME": str(directory / WORK),
+        "TMPDIR": str(directory / TEMPORARY),
+        "LANG": "C.UTF-8",
+        **request.environment,
+        **marks,
+        MARK: id_,
+    }
+    return KernelSpec(
+        id=id_,
+        directory=str(directory),
+        environment=environment,
+        binds=tuple(Bind(one.source, one.path, one.read_only) for one in request.mounts),
+        cores=tuple(cores),
+        memory_bytes=request.slots.memory_mib * 2**20,
+    )
+
+
+def _check_paths(mounts: Sequence[KernelMount]) -> None:
+    for at, mount in enumerate(mounts):
+        for other in mounts[:at]:
+            if _covers(mount.path, other.path) or _covers(other.path, mount.path):
+                raise Invalid(f"mounts.{at}.path", f"{mount.path!r} overlaps with {other.path!r}")
+
+
+def _covers(path: str, other: str) -> bool:
+    return f"{other}/".startswith(f"{path}/")

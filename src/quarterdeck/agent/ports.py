@@ -1,0 +1,65 @@
+"""What the agent's service needs of the world: processes, directories, and somebody to tell. Fakes: `quarterdeck.testing.fakes.agent`."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.wire.sessions import Execution
+
+
+class Kernel(Protocol):
+    """A kernel that has started."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    async def execute(self, code: str) -> Execution:
+        """Run code, one piece after the other. Raises `KernelBusy`, `KernelDied`, `KernelTerminated`."""
+        ...
+
+    def logs(self) -> str:
+        """Return the newest part of all that it has written."""
+        ...
+
+
+class Kernels(Protocol):
+    """Makes kernels and ends them."""
+
+    @property
+    def mounts(self) -> bool:
+        """Whether kernels can have mounts here."""
+        ...
+
+    async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> Kernel:
+        """Make a kernel, ready for code. `on_exit` is called when it has ended with all its processes.
+
+        Raises `KernelNotStarted`, `KernelTerminated` (by `kill`), `ForkServerDied`.
+        """
+        ...
+
+    async def kill(self, id_: str) -> None:
+        """End a kernel and return when none of its processes is left."""
+        ...
+
+
+class Scratch(Protocol):
+    """The directories of kernels. Its methods block."""
+
+    def directory(self, kernel: str) -> Path:
+        """Return where a kernel's directory is, or will be."""
+        ...
+
+    def remove(self, kernel: str) -> None:
+        """Remove a kernel's directory; nothing happens if it is not there. Raises OSError."""
+        ...
+
+
+class News(Protocol):
+    """Whoever wants to know that a kernel has ended."""
+
+    def kernel_changed(self, kernel: str) -> None:
+        """Tell it soon. Never blocks."""
+        ...

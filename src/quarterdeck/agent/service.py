@@ -1,0 +1,193 @@
+"""The use cases of an agent: kernels made, used, listed and destroyed by id. Every one of them may be asked for again."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from quarterdeck.agent import model, ports
+from quarterdeck.agent.errors import (
+    KernelConflict,
+    KernelNotFound,
+    KernelNotRunning,
+    MountsUnsupported,
+    ScratchStays,
+    Stopping,
+)
+from quarterdeck.agent.inventory.table import Entry, Table
+from quarterdeck.agent.kernels.errors import KernelTerminated
+from quarterdeck.agent.kernels.spec import Exit
+from quarterdeck.agent.resources.ledger import Holding, Ledger
+from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.wire.agents import KernelCreate, KernelView
+from quarterdeck.wire.sessions import Execution
+from quarterdeck.wire.states import KernelStatus
+
+STARTING_AT_ONCE_MAX = 8
+
+_log = logging.getLogger(__name__)
+
+
+class AgentService:
+    """The kernels of one agent. `marks` are variables that all their processes carry."""
+
+    def __init__(
+        self,
+        kernels: ports.Kernels,
+        scratch: ports.Scratch,
+        news: ports.News,
+        *,
+        ledger: Ledger,
+        search_path: str,
+        marks: Mapping[str, str],
+    ) -> None:
+        self._kernels = kernels
+        self._scratch = scratch
+        self._news = news
+        self._ledger = ledger
+        self._search_path = search_path
+        self._marks = marks
+        self._table = Table()
+        self._starting = asyncio.Semaphore(STARTING_AT_ONCE_MAX)
+        self._stopping = False
+
+    async def create(self, id_: str, request: KernelCreate) -> KernelView:
+        """Make a kernel and return when it is ready for code. The same again returns it as it is now.
+
+        Raises `KernelConflict`, `KernelTerminated` (this id was destroyed), `KernelNotStarted`, `InsufficientCapacity`,
+        `MountsUnsupported`, `ImageNotFound`, `Invalid`, `Stopping`.
+        """
+        entry = self._table.get(id_)
+        if entry is None:
+            entry, holding = self._admit(id_, request)
+            await self._start(entry, holding)
+        elif entry.request != request:
+            raise KernelConflict
+        await entry.settled.wait()
+        if entry.failure is not None:
+            raise entry.failure
+        return entry.view()
+
+    async def execute(self, id_: str, code: str) -> Execution:
+        """Run code in a kernel; several wait for their turn, 16 at most.
+
+        Raises `KernelNotFound`, `KernelNotRunning`, `KernelBusy`, and when it ends before the code does `KernelDied`, or
+        `KernelTerminated` if it was destroyed.
+        """
+        entry = self._table.require(id_)
+        if entry.kernel is None or entry.status is not KernelStatus.RUNNING:
+            raise KernelNotRunning(f"The kernel is {entry.status}: {entry.exit or 'no exit yet'}")
+        return await entry.kernel.execute(code)
+
+    def logs(self, id_: str) -> str:
+        """Return the newest part of what a kernel has written, also of one that has ended. Raises `KernelNotFound`."""
+        entry = self._table.require(id_)
+        return entry.kernel.logs() if entry.kernel else ""
+
+    def show(self, id_: str) -> KernelView:
+        """Return a kernel. Raises `KernelNotFound`."""
+        return self._table.require(id_).view()
+
+    def inventory(self) -> Sequence[KernelView]:
+        """Return all kernels that have not been destroyed, the dead ones too."""
+        return [entry.view() for entry in self._table]
+
+    async def destroy(self, id_: str) -> None:
+        """End a kernel and return when its processes and its directory are gone; fine if it is not there.
+
+        A create of the same id that comes later is refused. Raises `ScratchStays`; the kernel stays listed then.
+        """
+        self._table.note_destroyed(id_)
+        entry = self._table.get(id_)
+        if entry is not None:
+            await self._discard(entry)
+
+    async def stop(self) -> None:
+        """Take nothing new and end all kernels."""
+        self._stopping = True
+        async with asyncio.TaskGroup() as group:
+            for entry in self._table:
+                group.create_task(self._end_quietly(entry))
+
+    def _admit(self, id_: str, request: KernelCreate) -> tuple[Entry, Holding]:
+        """Check a request and hold what it needs."""
+        if self._stopping:
+            raise Stopping
+        if self._table.was_destroyed(id_):
+            raise KernelTerminated("A kernel of this id has been destroyed")
+        model.check(request)
+        if request.mounts and not self._kernels.mounts:
+            raise MountsUnsupported(field="mounts")
+        holding = self._ledger.take(id_, request.slots)
+        entry = Entry(id_, request)
+        try:
+            self._table.add(entry)
+        except QuarterdeckError:
+            self._ledger.give_back(id_)
+            raise
+        return entry, holding
+
+    async def _start(self, entry: Entry, holding: Holding) -> None:
+        try:
+            await self._spawn(entry, holding)
+        except QuarterdeckError as error:
+            entry.failure = error
+            _log.warning("kernel-not-started", extra={"kernel": entry.id, "error": error.detail})
+            await self._discard(entry)
+        except asyncio.CancelledError:
+            entry.failure, entry.status = KernelTerminated(), KernelStatus.TERMINATING
+            raise
+        finally:
+            entry.settled.set()
+
+    async def _spawn(self, entry: Entry, holding: Holding) -> None:
+        spec = model.spec(
+            entry.id,
+            entry.request,
+            directory=self._scratch.directory(entry.id),
+            cores=holding.cores,
+            search_path=self._search_path,
+            marks=self._marks,
+        )
+        async with self._starting:
+            if entry.status is not KernelStatus.CREATING:
+                raise KernelTerminated
+            entry.kernel = await self._kernels.spawn(spec, partial(self._ended, entry))
+        if entry.status is KernelStatus.CREATING:
+            died = entry.exit is not None
+            entry.status = KernelStatus.TERMINATED if died else KernelStatus.RUNNING
+        session = entry.request.session
+        extra = {"kernel": entry.id, "session": session, "pid": entry.kernel.pid}
+        _log.info("kernel-started", extra=extra)
+
+    def _ended(self, entry: Entry, exit_: Exit) -> None:
+        """Take note that a kernel has ended, by itself or because it was destroyed."""
+        entry.exit = exit_
+        self._ledger.give_back(entry.id)
+        if entry.status is not KernelStatus.RUNNING:
+            return
+        entry.status = KernelStatus.TERMINATED
+        _log.warning("kernel-died", extra={"kernel": entry.id, "exit": str(exit_)})
+        self._news.kernel_changed(entry.id)
+
+    async def _discard(self, entry: Entry) -> None:
+        """End a kernel, remove its directory and forget it. Raises `ScratchStays`."""
+        entry.status = KernelStatus.TERMINATING
+        async with entry.ending:
+            if self._table.get(entry.id) is not entry:
+                return
+            await self._kernels.kill(entry.id)
+            try:
+                await asyncio.to_thread(self._scratch.remove, entry.id)
+            except OSError as error:
+                _log.exception("scratch-stays", extra={"kernel": entry.id})
+                raise ScratchStays from error
+            self._ledger.give_back(entry.id)
+            self._table.drop(entry)
+        _log.info("kernel-destroyed", extra={"kernel": entry.id})
+
+    async def _end_quietly(self, entry: Entry) -> None:
+        try:
+            await self._discard(entry)
+        except (ScratchStays, KernelNotFound):
+            return

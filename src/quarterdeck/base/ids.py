@@ -1,0 +1,43 @@
+"""New identifiers: time-ordered UUIDs (version 7), access keys, trace ids, tokens of an instance."""
+
+import re
+import secrets
+import uuid
+
+from quarterdeck.base.clock import Clock
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_ACCESS_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+def new(clock: Clock) -> str:
+    """Return a new UUID of version 7 in canonical text: ids made later sort later (to the millisecond)."""
+    milliseconds = int(clock.now().timestamp() * 1000) & (2**48 - 1)
+    value = (
+        milliseconds << 80
+        | 0x7 << 76
+        | secrets.randbits(12) << 64
+        | 0b10 << 62
+        | secrets.randbits(62)
+    )
+    return str(uuid.UUID(int=value))
+
+
+def is_id(text: str) -> bool:
+    """Tell whether the text is a UUID in canonical form: lower case, with hyphens."""
+    return _UUID.match(text) is not None
+
+
+def access_key() -> str:
+    """Return a new access key: `QDAK` and 20 random characters (100 bits)."""
+    return "QDAK" + "".join(secrets.choice(_ACCESS_KEY_ALPHABET) for _ in range(20))
+
+
+def trace() -> str:
+    """Return a new trace id: 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def instance() -> str:
+    """Return a mark of one life of a process: 16 hexadecimal digits."""
+    return secrets.token_hex(8)

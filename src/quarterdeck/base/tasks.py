@@ -1,0 +1,144 @@
+"""Owners of background work: a coalescing `Wake`, loops that survive their errors, task groups that end with a block.
+
+This is the only module that may catch every exception of a loop's step: a reconciling loop lives as long as its component.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+
+from quarterdeck.base.errors import QuarterdeckError
+
+_log = logging.getLogger(__name__)
+
+RETRY_SECONDS_MIN = 0.05
+RETRY_SECONDS_MAX = 2.0
+
+
+class Wake:
+    """An alarm that coalesces: any number of `set` before a `wait` wake it once."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Wake the waiter, now or at its next wait."""
+        self._event.set()
+
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Wait to be woken, for at most `seconds`; tell whether we were. The alarm is off afterwards."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
+
+
+class Outage:
+    """The failures in a row of something that is tried again: logs the first and the recovery, pauses longer each time."""
+
+    def __init__(self, name: str, **fields: object) -> None:
+        self._name = name
+        self._fields = fields
+        self._failures = 0
+
+    async def failed(self, error: Exception) -> None:
+        """Note a failure and pause (0.05 s, doubling, up to 2 s). The log has the traceback of errors that nobody expects."""
+        if self._failures == 0:
+            expected = isinstance(error, (QuarterdeckError, OSError))
+            text = f"{type(error).__name__}: {error}"
+            extra = {"what": self._name, "error": text, **self._fields}
+            _log.warning("failing", extra=extra, exc_info=None if expected else error)
+        self._failures += 1
+        await pause(min(RETRY_SECONDS_MIN * 2 ** min(self._failures - 1, 16), RETRY_SECONDS_MAX))
+
+    def over(self) -> bool:
+        """Note a success; tell whether it ends an outage."""
+        failures, self._failures = self._failures, 0
+        if failures:
+            extra = {"what": self._name, "failures": failures, **self._fields}
+            _log.info("working-again", extra=extra)
+        return failures > 0
+
+
+async def every(
+    seconds: float, step: Callable[[], Awaitable[object]], *, name: str, wake: Wake | None = None
+) -> None:
+    """Run `step` again and again: at once when woken, else `seconds` after the last run ended. Ends only by cancellation.
+
+    A step that raises is run again after a growing pause, see `Outage`.
+    """
+    wake = wake or Wake()
+    outage = Outage(name)
+    while True:
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001 - supervisor: a loop outlives the errors of its steps
+            await outage.failed(error)
+        else:
+            outage.over()
+            await wake.wait(seconds)
+
+
+async def pause(seconds: float) -> None:
+    """Let time pass between two attempts of something that cannot be waited for; the place to sleep outside of this module."""
+    await asyncio.sleep(seconds)
+
+
+class Background:
+    """Tasks that live as long as the block of `background()`."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self._group = group
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, object], *, name: str | None = None) -> None:
+        """Start work. If it raises, the block is cancelled and ends with that error."""
+        task = self._group.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        """Cancel all that still runs."""
+        for task in tuple(self._tasks):
+            task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def background() -> AsyncIterator[Background]:
+    """Own background tasks for the time of a block; at its end they are cancelled and waited for.
+
+    An error of the block comes out as it is; an ExceptionGroup only comes out when background work failed.
+    """
+    own: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            owner = Background(group)
+            try:
+                yield owner
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised again below, outside of the group
+                own = error
+            finally:
+                owner.cancel()
+    except BaseExceptionGroup as failed:
+        if own is None:
+            raise
+        raise BaseExceptionGroup(
+            "the block and its work failed", [own, *failed.exceptions]
+        ) from None
+    if own is not None:
+        raise own
+
+
+async def run_until_stopped(stop: asyncio.Event, *work: Coroutine[Any, Any, object]) -> None:
+    """Run the coroutines together until `stop` is set, then cancel them. Raises an ExceptionGroup if one of them fails."""
+    async with background() as tasks:
+        for coroutine in work:
+            tasks.start(coroutine)
+        await stop.wait()

@@ -1,0 +1,3 @@
+"""The version of Quarterdeck."""
+
+VERSION = "0.1.0"

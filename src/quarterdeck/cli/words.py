@@ -1,0 +1,39 @@
+"""Errors in words that name what to do next."""
+
+from quarterdeck.base.errors import QuarterdeckError
+
+_HINTS = {
+    "unauthenticated": "QD_ACCESS_KEY is not known there; ask an administrator for a key pair",
+    "key-inactive": "ask an administrator for a new key pair",
+    "signature-mismatch": "QD_SECRET_KEY does not belong to QD_ACCESS_KEY",
+    "date-skewed": "set this machine's clock",
+    "forbidden": "this takes an administrator's key pair",
+    "unavailable": "is the platform running, and is QD_URL right?",
+    "outcome-unknown": "it may be done or not: look with `ls` before you try again",
+    "session-name-taken": "take another --name, or end that one: qd session rm NAME",
+    "session-not-running": "look at its state: qd session show SESSION",
+    "session-ended": "its history tells more: qd session show SESSION",
+    "not-reached": "it goes on; look at it: qd session show SESSION",
+    "session-not-found": "list them: qd session ls --all",
+    "folder-name-taken": "take another name, or use that folder",
+    "folder-mounted": "end the sessions that mount it: qd session ls",
+    "folder-not-found": "list them: qd folder ls",
+    "host-not-mountable": "keep the folder on a host that can be mounted",
+    "file-not-found": "list the files: qd folder ls FOLDER -r",
+    "user-busy": "that user's sessions must end first",
+    "user-name-taken": "take another name",
+    "internal": "the platform's log tells more",
+    "storage-unreachable": "try again; if it stays so, the storage-proxy is down",
+    "agent-unreachable": "try again; if it stays so, the session's agent is down",
+}
+
+
+def of(error: QuarterdeckError) -> str:
+    """Return what happened, which input it was about, and what to do."""
+    text = error.detail.rstrip(".")
+    if error.field and error.field not in text and not error.field[0].isupper():  # no header
+        text = f"{error.field}: {text}"
+    if trace := getattr(error, "trace", None) if error.code == "internal" else None:
+        text += f" (trace {trace})"
+    hint = _HINTS.get(error.code)
+    return f"{text}\n    {hint}" if hint else text

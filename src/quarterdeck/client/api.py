@@ -1,0 +1,122 @@
+"""Every request that the manager understands, built in one place for the SDK and for `qd`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from quarterdeck.client.request import Request
+
+HISTORY_WAIT_SECONDS = 20
+"""How long one long poll lasts; the manager allows 30."""
+
+
+def create_session(
+    image: str,
+    *,
+    slots: Mapping[str, int],
+    name: str | None = None,
+    mounts: Sequence[Mapping[str, str]] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Request:
+    """Ask for a session. `slots` has cpu (cores) and memory_mib; a mount has folder (id) and path."""
+    body: dict[str, Any] = {"image": image}
+    optional = {
+        "slots": dict(slots),
+        "name": name,
+        "mounts": [dict(mount) for mount in mounts],
+        "environment": dict(environment or {}),
+    }
+    body |= {key: value for key, value in optional.items() if value}
+    return Request("POST", "/v1/sessions", body=body)
+
+
+def list_sessions(*, status: str | None = None, ended: bool = False) -> Request:
+    """Ask for one's own sessions: live ones, with `ended` all."""
+    query = [("status", status)] if status else []
+    return Request("GET", "/v1/sessions", (*query, *([("all", "true")] if ended else ())))
+
+
+def get_session(id_: str) -> Request:
+    """Ask for a session."""
+    return Request("GET", _at("sessions", id_))
+
+
+def get_history(
+    id_: str, *, after: int = 0, wait_seconds: float = 0, until: str | None = None
+) -> Request:
+    """Ask for the changes of a session after a sequence number; the answer may wait for the first, or until a state or the end."""
+    query = [("after", str(after)), ("wait", f"{wait_seconds:g}")]
+    if until is not None:
+        query.append(("until", until))
+    return Request("GET", _at("sessions", id_) + "/history", tuple(query))
+
+
+def execute(id_: str, code: str) -> Request:
+    """Ask to run code in a session."""
+    return Request("POST", _at("sessions", id_) + "/execute", body={"code": code})
+
+
+def get_logs(id_: str) -> Request:
+    """Ask for what a session has written."""
+    return Request("GET", _at("sessions", id_) + "/logs")
+
+
+def delete_session(id_: str) -> Request:
+    """Ask to end a session."""
+    return Request("DELETE", _at("sessions", id_))
+
+
+def create_folder(name: str, host: str | None = None) -> Request:
+    """Ask for a folder, on a storage host."""
+    body = {"name": name} | ({"host": host} if host else {})
+    return Request("POST", "/v1/folders", body=body)
+
+
+def list_folders() -> Request:
+    """Ask for one's own folders."""
+    return Request("GET", "/v1/folders")
+
+
+def get_folder(id_: str) -> Request:
+    """Ask for a folder."""
+    return Request("GET", _at("folders", id_))
+
+
+def delete_folder(id_: str) -> Request:
+    """Ask to delete a folder with its files."""
+    return Request("DELETE", _at("folders", id_))
+
+
+def grant(id_: str, right: str) -> Request:
+    """Ask for access to a folder's files: read or write."""
+    return Request("POST", _at("folders", id_) + "/grants", body={"right": right})
+
+
+def create_user(name: str, role: str | None = None) -> Request:
+    """Ask for a user (administrators)."""
+    body = {"name": name} | ({"role": role} if role else {})
+    return Request("POST", "/v1/users", body=body)
+
+
+def list_users() -> Request:
+    """Ask for all users (administrators)."""
+    return Request("GET", "/v1/users")
+
+
+def get_me() -> Request:
+    """Ask who one is."""
+    return Request("GET", "/v1/users/me")
+
+
+def delete_user(id_: str) -> Request:
+    """Ask to delete a user (administrators)."""
+    return Request("DELETE", _at("users", id_))
+
+
+def list_agents() -> Request:
+    """Ask for all agents (administrators)."""
+    return Request("GET", "/v1/agents")
+
+
+def _at(kind: str, id_: str) -> str:
+    return f"/v1/{kind}/{quote(id_, safe='')}"

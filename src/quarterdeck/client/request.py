@@ -1,0 +1,119 @@
+"""Requests as values, signed or with a token, and what an answer means: no input or output here.
+
+Both transports, `transport` (blocking, standard library) and `transport_async` (aiohttp), send what `prepare` and `with_token` give
+and hand what comes back to `outcome`. Procedures are generators that yield requests and are sent the decoded answers.
+"""
+
+import json
+import re
+from collections.abc import Generator, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+from quarterdeck.base.errors import ConfigInvalid
+from quarterdeck.client.errors import ClientError, OutcomeUnknown, Refused, Unreachable
+from quarterdeck.wire import signing
+
+T = TypeVar("T")
+_SAFE = frozenset({"GET", "HEAD"})
+_ACCESS_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+class Request(NamedTuple):
+    """A request to the manager. `body` is anything that JSON can say; None: no body."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+
+
+class Prepared(NamedTuple):
+    """A request as it goes out. `url` is scheme and authority only; `target` is path and query."""
+
+    method: str
+    url: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Credentials:
+    """Where the manager is and who asks it. Raises `ConfigInvalid` for what cannot be used."""
+
+    def __init__(self, url: str, access_key: str, secret_key: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigInvalid(f"not the URL of a manager: {url!r}")
+        if not _ACCESS_KEY.match(access_key):
+            raise ConfigInvalid("the access key is not in the form of one")
+        self.url = url.rstrip("/")
+        self.access_key = access_key
+        self._secret_key = secret_key
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.url!r}, {self.access_key!r}, '***')"
+
+    def prepare(self, request: Request, now: datetime) -> Prepared:
+        """Return the signed request."""
+        parts = urlsplit(self.url)
+        query = f"?{urlencode(request.query)}" if request.query else ""
+        target = parts.path + request.path + query
+        body = b"" if request.body is None else json.dumps(request.body).encode()
+        content_type = "" if request.body is None else "application/json"
+        message = signing.Message(request.method, target, parts.netloc, content_type, body)
+        headers = signing.sign(message, self.access_key, self._secret_key, now)
+        headers["Host"] = parts.netloc
+        if content_type:
+            headers["Content-Type"] = content_type
+        return Prepared(request.method, f"{parts.scheme}://{parts.netloc}", target, headers, body)
+
+
+class Grant(NamedTuple):
+    """Access to the files of a folder: the storage-proxy's URL and a token."""
+
+    url: str
+    token: str
+
+
+def with_token(
+    grant: Grant, method: str, path: str, query: tuple[tuple[str, str], ...] = ()
+) -> Prepared:
+    """Return a request with a grant's token to its API. The path must be quoted."""
+    parts = urlsplit(grant.url)
+    target = parts.path.rstrip("/") + path + (f"?{urlencode(query)}" if query else "")
+    headers = {"Authorization": f"Bearer {grant.token}", "Host": parts.netloc}
+    return Prepared(method, f"{parts.scheme}://{parts.netloc}", target, headers, b"")
+
+
+def outcome(method: str, status: int, body: bytes) -> bytes:
+    """Return the body of an answer. Raises `Refused`, `OutcomeUnknown`."""
+    if status < 400:
+        return body
+    try:
+        problem = json.loads(body)
+        refused = Refused(
+            status,
+            problem["code"],
+            problem["detail"],
+            field=problem.get("field"),
+            trace=problem.get("trace"),
+        )
+    except (ValueError, KeyError, TypeError):
+        raise broken(method, f"the answer was status {status} and no problem+json") from None
+    raise refused
+
+
+def broken(method: str, detail: str) -> ClientError:
+    """Return the error for an exchange that broke off."""
+    return Unreachable(detail) if method in _SAFE else OutcomeUnknown(detail)
+
+
+def loads(body: bytes) -> Any:
+    """Return what an answer says, as dicts and lists; None for an empty one."""
+    return json.loads(body) if body else None
+
+
+Procedure = Generator[Request, Any, T]
+"""Several requests that depend on each other, ending in a T."""

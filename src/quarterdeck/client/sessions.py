@@ -1,0 +1,128 @@
+"""Sessions in the SDK: creating and finding them, and the handle of one."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+
+import msgspec
+
+from quarterdeck.client import api, procedures
+from quarterdeck.client.errors import ClientError, NotReached
+from quarterdeck.client.folders import Folder
+from quarterdeck.client.transport_async import Transport
+from quarterdeck.wire.items import Items
+from quarterdeck.wire.sessions import (
+    Execution,
+    HistoryRow,
+    Logs,
+    SessionStatus,
+    SessionView,
+    Slots,
+)
+
+LOOK_SECONDS_MAX = 1.0
+
+
+class Sessions:
+    """One's own sessions."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def create(
+        self,
+        image: str = "python:3.11",
+        *,
+        slots: Slots | Mapping[str, int] | None = None,
+        name: str | None = None,
+        mounts: Mapping[str, "Folder | str"] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> "Session":
+        """Ask for a session and return its handle at once; `mounts` maps paths in it to folders (handles or ids)."""
+        request = api.create_session(
+            image,
+            slots=msgspec.to_builtins(slots or {}),
+            name=name,
+            mounts=[
+                {"folder": folder if isinstance(folder, str) else folder.id, "path": path}
+                for path, folder in (mounts or {}).items()
+            ],
+            environment=environment,
+        )
+        return self._handle(await self._transport.call(request, SessionView))
+
+    async def list(
+        self, *, status: SessionStatus | str | None = None, ended: bool = False
+    ) -> "list[SessionView]":
+        """Return live sessions; those of one status; with `ended` all."""
+        request = api.list_sessions(status=status, ended=ended)
+        return (await self._transport.call(request, Items[SessionView])).items
+
+    async def get(self, given: str) -> "Session":
+        """Return the handle of a session by id or name. Raises `Refused`, `NotFound`."""
+        found = await self._transport.run(procedures.find_session(given))
+        return self._handle(msgspec.convert(found, SessionView))
+
+    def _handle(self, view: SessionView) -> "Session":
+        return Session(self._transport, view)
+
+
+class Session:
+    """A session. `view` is what was last seen of it."""
+
+    def __init__(self, transport: Transport, view: SessionView) -> None:
+        self._transport = transport
+        self._progress = procedures.Progress(view.id)
+        self.view = view
+
+    def __repr__(self) -> str:
+        return f"Session({self.id!r}, {self.view.status.value})"
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.view.id
+
+    async def refresh(self) -> SessionView:
+        """Look at the session again."""
+        self.view = await self._transport.call(api.get_session(self.id), SessionView)
+        return self.view
+
+    async def reaches(self, status: SessionStatus | str, *, within: float) -> HistoryRow:
+        """Wait at most `within` seconds until the session is or has been in a state, and return that row of its history.
+
+        Raises `SessionEnded` at once when it ends instead, with the cause, and `NotReached` (a TimeoutError) when time is up.
+        """
+        wanted = SessionStatus(status)
+        try:
+            async with asyncio.timeout(within):
+                row = await self._transport.run(procedures.reach(self._progress, wanted))
+        except TimeoutError as error:
+            await self._look()
+            raise NotReached(
+                f"session {self.id} is not {wanted} within {within:g} s: {self._progress}"
+            ) from error
+        return msgspec.convert(row, HistoryRow)
+
+    async def history(self, *, after: int = 0) -> list[HistoryRow]:
+        """Return all changes of the session and its kernel after a sequence number."""
+        request = api.get_history(self.id, after=after)
+        return (await self._transport.call(request, Items[HistoryRow])).items
+
+    async def execute(self, code: str) -> Execution:
+        """Run code in the session and return what came of it; an exception in the code is a result, not an error."""
+        return await self._transport.call(api.execute(self.id, code), Execution)
+
+    async def logs(self) -> str:
+        """Return what the session has written."""
+        return (await self._transport.call(api.get_logs(self.id), Logs)).text
+
+    async def terminate(self) -> None:
+        """Ask the session to end; fine if it is ending or has ended."""
+        await self._transport.raw(api.delete_session(self.id))
+
+    async def _look(self) -> None:
+        """Take in how far the session has come, if that can be told soon."""
+        with contextlib.suppress(ClientError, TimeoutError):
+            async with asyncio.timeout(LOOK_SECONDS_MAX):
+                await self._transport.run(procedures.look(self._progress))

@@ -1,0 +1,85 @@
+"""Following the keys under a prefix: a snapshot first, then each change; nothing is missed across reconnects and compactions."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from quarterdeck.base import tasks
+from quarterdeck.infra.errors import EtcdUnavailable
+from quarterdeck.infra.etcd import Etcd, KeyValue, Snapshot, key_value, span
+
+SILENCE_SECONDS_MAX = 15.0
+"""A watch that says nothing for so long is opened again, in case its connection is half dead."""
+
+ANSWER_SECONDS_MAX = 5.0
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """A key is gone: deleted, or its lease ended."""
+
+    key: str
+
+
+Change = Snapshot | KeyValue | Deleted
+"""All keys anew (replace what you know), a key written, a key gone."""
+
+
+class _Compacted(Exception):
+    """The revision to go on from is no longer kept."""
+
+
+async def watch(etcd: Etcd, prefix: str) -> AsyncGenerator[Change, None]:
+    """Give a `Snapshot`, then changes in order, for ever. After a compaction another `Snapshot` comes. Outages are waited out."""
+    revision = None
+    outage = tasks.Outage("watch", prefix=prefix)
+    while True:
+        try:
+            if revision is None:
+                snapshot = await _snapshot(etcd, prefix)
+                revision = snapshot.revision
+                yield snapshot
+            async for at, change in _changes(etcd, prefix, revision + 1, outage):
+                revision = at
+                yield change
+        except _Compacted:
+            revision = None
+        except (EtcdUnavailable, TimeoutError) as error:
+            await outage.failed(error)
+
+
+async def _snapshot(etcd: Etcd, prefix: str) -> Snapshot:
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        return await etcd.range(prefix)
+
+
+async def _changes(
+    etcd: Etcd, prefix: str, start: int, outage: tasks.Outage
+) -> AsyncIterator[tuple[int, KeyValue | Deleted]]:
+    """Give the changes of one watch with their revisions, from a revision on. Ends after a silence."""
+    request = {"create_request": {**span(prefix), "start_revision": str(start)}}
+    async with etcd.stream("watch", request) as messages:
+        while (result := await _next(messages)) is not None:
+            if result.get("canceled"):
+                raise _Compacted
+            outage.over()
+            for event in result.get("events", ()):
+                yield _change(event)
+
+
+async def _next(messages: AsyncIterator[dict[str, Any]]) -> dict[str, Any] | None:
+    try:
+        async with asyncio.timeout(SILENCE_SECONDS_MAX):
+            message = await anext(messages)
+    except TimeoutError:
+        return None
+    except StopAsyncIteration:
+        raise EtcdUnavailable("etcd ended the watch") from None
+    result: dict[str, Any] = message.get("result", {})
+    return result
+
+
+def _change(event: dict[str, Any]) -> tuple[int, KeyValue | Deleted]:
+    found = key_value(event["kv"])
+    return found.revision, Deleted(found.key) if event.get("type") == "DELETE" else found

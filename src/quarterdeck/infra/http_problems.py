@@ -1,0 +1,166 @@
+"""What a server answers when something goes wrong: every error becomes application/problem+json, none a bare 500 text.
+
+Used by `quarterdeck.infra.http_server` only. `guard` is the outermost middleware and the supervisor of all handlers: it may catch
+every exception. `Protocol` covers what never becomes a request: bytes that are not HTTP.
+"""
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+
+from quarterdeck.base import ids, log, tasks
+from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.wire import decode, problem
+
+TRACE = web.RequestKey("trace", str)
+"""Where a request keeps its trace id."""
+
+_log = logging.getLogger(__name__)
+_TRACE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+_HTTP_CODES = {
+    400: "malformed-request",
+    404: "route-not-found",
+    405: "method-not-allowed",
+    411: "length-required",
+    412: "precondition-failed",
+    413: "body-too-large",
+    415: "unsupported-media-type",
+    416: "range-not-satisfiable",
+    429: "too-many-requests",
+    503: "unavailable",
+}
+
+
+@web.middleware
+async def guard(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Run a handler under a trace id, answer its errors, log the request at debug level."""
+    given = request.headers.get("X-Request-Id", "")
+    trace = given if _TRACE.match(given) else ids.trace()
+    request[TRACE] = trace
+    with log.bind(trace=trace):
+        if not _log.isEnabledFor(logging.DEBUG):
+            return await _answer(request, handler)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        response = await _answer(request, handler)
+        _log.debug("request", extra=_fields(request, response, loop.time() - started))
+        return response
+
+
+async def _answer(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except QuarterdeckError as error:
+        return _known(error)
+    except web.HTTPException as error:
+        return _http(error)
+    except TimeoutError:
+        _log.warning("request-timed-out", extra={"method": request.method, "path": request.path})
+        return _response(
+            problem.make(
+                "outcome-unknown", "It took too long: it may be done or not", trace=log.trace()
+            )
+        )
+    except ConnectionError:
+        raise  # the client has gone: nobody to answer
+    except Exception:  # noqa: BLE001 - supervisor: whatever a handler raises is answered and logged
+        _log.exception("request-failed", extra={"method": request.method, "path": request.path})
+        return _response(_internal())
+
+
+class Protocol(web.RequestHandler):
+    """aiohttp's connection handler, which answers with a problem also where no request was understood.
+
+    `watchers` are woken when the connection is lost.
+    """
+
+    def __init__(self, manager: web.Server, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self.watchers: set[tasks.Wake] = set()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wake whoever does long work for a client that has gone."""
+        super().connection_lost(exc)
+        for wake in self.watchers:
+            wake.set()
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what did not get as far as a handler, and close the connection."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an error after the response has begun")
+        if status >= 500:
+            _log.error("connection-failed", exc_info=exc)
+            response = _response(_internal())
+        else:
+            _log.info("request-malformed", extra={"remote": request.remote, "error": message})
+            response = _response(problem.make("malformed-request"))
+        response.force_close()
+        return response
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Answer refusals that are raised outside of the middlewares, such as a bad `Expect`, with a problem too."""
+        if isinstance(resp, web.HTTPException):
+            resp = _http(resp)
+        return await super().finish_response(request, resp, start_time)
+
+
+def _known(error: QuarterdeckError) -> web.Response:
+    found = problem.make(error.code, error.detail, field=error.field, trace=log.trace())
+    if found.code == "internal":
+        _log.error("request-failed", exc_info=error)
+        found = _internal()
+    return _response(found)
+
+
+def _http(error: web.HTTPException) -> web.StreamResponse:
+    if error.status < 400:
+        return error
+    code = _HTTP_CODES.get(error.status, "malformed-request")
+    response = _response(problem.make(code, trace=log.trace()))
+    if allow := error.headers.get("Allow"):
+        response.headers["Allow"] = allow
+    return response
+
+
+def _internal() -> problem.Problem:
+    return problem.make("internal", "The service's log tells more by the trace", trace=log.trace())
+
+
+def _response(found: problem.Problem) -> web.Response:
+    response = web.Response(
+        body=decode.encode(found),
+        status=found.status,
+        headers={"Content-Type": problem.CONTENT_TYPE},
+    )
+    if found.status == 401:
+        response.headers["WWW-Authenticate"] = "QD1-HMAC-SHA256, Bearer"
+    return response
+
+
+def _fields(
+    request: web.Request, response: web.StreamResponse, seconds: float
+) -> dict[str, object]:
+    return {
+        "method": request.method,
+        "path": request.path,
+        "status": response.status,
+        "ms": round(seconds * 1000, 3),
+    }

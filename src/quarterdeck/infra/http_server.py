@@ -1,0 +1,237 @@
+"""The kit for every HTTP service: routes with strict input, replies, problems for all that goes wrong, serving and draining.
+
+    routes = [http_server.route("POST", "/v1/things", create), http_server.route("GET", "/v1/things", ls, query=ThingQuery)]
+    app = http_server.application([*routes, http_server.health("manager", "m1", check)], middlewares=[authenticate])
+    async with http_server.serve(app, http_server.listen("fd:3")):
+        await stop.wait()
+
+Handlers raise `QuarterdeckError`s; `quarterdeck.infra.http_problems` turns them, and everything else, into problem+json.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from quarterdeck.base import ids, tasks
+from quarterdeck.base.errors import ConfigInvalid
+from quarterdeck.base.version import VERSION
+from quarterdeck.infra import http_problems
+from quarterdeck.infra.errors import BodyTooLarge, UnsupportedMediaType
+from quarterdeck.wire import decode, signing
+from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.nodes import Health
+
+BODY_BYTES_MAX = 1024 * 1024
+DRAIN_SECONDS = 3.0
+BACKLOG = 1024
+KEEPALIVE_SECONDS = 75.0
+READ_BYTES = 64 * 1024
+
+_T = TypeVar("_T")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+
+_DRAINING = web.AppKey("draining", asyncio.Event)
+_POLLS = web.AppKey("polls", set[tasks.Wake])
+
+
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """For addresses that take no query parameters."""
+
+
+def route(
+    method: str, path: str, handler: Handler, *, query: type[msgspec.Struct] = NoQuery
+) -> web.RouteDef:
+    """Return a route that refuses query parameters which do not fit `query`, before the handler runs."""
+
+    async def strict(request: web.Request) -> web.StreamResponse:
+        decode.decode_query(query, request.query.items())
+        return await handler(request)
+
+    return web.route(method, path, strict)
+
+
+def health(component: str, id_: str, check: Callable[[], Awaitable[str | None]]) -> web.RouteDef:
+    """Return the route of `GET /health`. `check` returns None, or why the component cannot work now (then 503)."""
+
+    async def answer(_: web.Request) -> web.StreamResponse:
+        reason = await check()
+        status = "ok" if reason is None else "unavailable"
+        view = Health(status=status, component=component, id=id_, version=VERSION, reason=reason)
+        return reply(view, 200 if reason is None else 503)
+
+    return route("GET", "/health", answer)
+
+
+def application(
+    routes: Iterable[web.AbstractRouteDef],
+    *,
+    middlewares: Iterable[Middleware] = (),
+    body_bytes_max: int = BODY_BYTES_MAX,
+) -> web.Application:
+    """Return an application. Its own middlewares run inside the one that answers with problems."""
+    app = web.Application(
+        middlewares=[http_problems.guard, *_new_style(middlewares)],
+        client_max_size=body_bytes_max,
+    )
+    app[_DRAINING] = asyncio.Event()
+    app[_POLLS] = set()
+    app.on_shutdown.append(_drain)
+    app.on_response_prepare.append(_add_headers)
+    app.add_routes(routes)
+    return app
+
+
+async def body(request: web.Request, type_: type[_T]) -> _T:
+    """Read the body as JSON of a type. Raises `UnsupportedMediaType`, `BodyTooLarge`, `Invalid`."""
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+        raise UnsupportedMediaType
+    return decode.decode(type_, await raw_body(request))
+
+
+async def raw_body(request: web.Request) -> bytes:
+    """Read the body. Raises `BodyTooLarge`, before reading where the client tells the length."""
+    limit = request.client_max_size
+    if (request.content_length or 0) > limit:
+        raise BodyTooLarge(f"The body may have {limit} bytes")
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BodyTooLarge(f"The body may have {limit} bytes") from error
+
+
+def query(request: web.Request, type_: type[_T]) -> _T:
+    """Read the query parameters as a type. Raises `Invalid`."""
+    return decode.decode_query(type_, request.query.items())
+
+
+def path_id(request: web.Request, name: str = "id") -> str:
+    """Return the part of the path with this name, which must be a UUID. Raises `Invalid` naming it."""
+    value = request.match_info[name]
+    if not ids.is_id(value):
+        raise Invalid(name, f"{value[:64]!r} is not an id (a UUID in lower case)")
+    return value
+
+
+async def signed_message(request: web.Request) -> signing.Message:
+    """Return what the signature of a request covers; reads the body. Raises `BodyTooLarge`."""
+    return signing.Message(
+        method=request.method,
+        target=request.raw_path,
+        host=request.headers.get("Host", ""),
+        content_type=request.headers.get("Content-Type", ""),
+        body=await raw_body(request),
+    )
+
+
+def reply(value: object, status: int = 200) -> web.Response:
+    """Answer with a wire type as JSON."""
+    return web.Response(
+        body=decode.encode(value), status=status, headers={"Content-Type": "application/json"}
+    )
+
+
+def no_content() -> web.Response:
+    """Answer that it is done and there is nothing to say."""
+    return web.Response(status=204)
+
+
+def draining(request: web.Request) -> asyncio.Event:
+    """Return the event that is set when the server begins to stop: a long poll answers then with what it has."""
+    return request.app[_DRAINING]
+
+
+@contextlib.contextmanager
+def until_in_vain(request: web.Request, wake: tasks.Wake) -> Iterator[Callable[[], bool]]:
+    """Set `wake` when the client hangs up or the server begins to stop; give a function that tells whether one has happened."""
+    groups = [request.app[_POLLS]]
+    if isinstance(request.protocol, http_problems.Protocol):
+        groups.append(request.protocol.watchers)
+    for group in groups:
+        group.add(wake)
+    try:
+        yield lambda: request.transport is None or request.app[_DRAINING].is_set()
+    finally:
+        for group in groups:
+            group.discard(wake)
+
+
+def listen(text: str) -> socket.socket:
+    """Return a listening socket: `fd:3` (inherited, already listening) or `host:port`. Raises `ConfigInvalid`."""
+    kind, _, rest = text.rpartition(":")
+    if not rest.isdecimal() or not kind:
+        raise ConfigInvalid(f"not an address to listen on (host:port or fd:number): {text!r}")
+    try:
+        if kind == "fd":
+            os.set_inheritable(int(rest), False)  # noqa: FBT003 - the standard library's signature
+            listener = socket.socket(fileno=int(rest))
+        else:
+            family = socket.AF_INET6 if kind.startswith("[") else socket.AF_INET
+            listener = socket.create_server(
+                (kind.strip("[]"), int(rest)), family=family, backlog=BACKLOG
+            )
+    except OSError as error:
+        raise ConfigInvalid(f"cannot listen on {text!r}: {error}") from error
+    listener.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    app: web.Application,
+    listener: socket.socket,
+    *,
+    drain_seconds: float = DRAIN_SECONDS,
+    read_bytes: int = READ_BYTES,
+) -> AsyncIterator[None]:
+    """Serve within the block, from its first line on. At its end requests under way have `drain_seconds` to finish.
+
+    A connection reads up to twice `read_bytes` of a body ahead of its handler.
+    """
+    runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=drain_seconds)
+    await runner.setup()
+    loop = asyncio.get_running_loop()
+    server = runner.server
+    if server is None:
+        raise RuntimeError("aiohttp made no server")
+
+    def protocol() -> web.RequestHandler:
+        return http_problems.Protocol(
+            server,
+            loop=loop,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            lingering_time=1.0,
+            read_bufsize=read_bytes,
+            auto_decompress=False,
+        )
+
+    sockets = await loop.create_server(protocol, sock=listener, backlog=BACKLOG)
+    try:
+        yield
+    finally:
+        sockets.close()
+        await runner.cleanup()
+
+
+def _new_style(middlewares: Iterable[Middleware]) -> list[Any]:
+    return [web.middleware(each) for each in middlewares]
+
+
+async def _drain(app: web.Application) -> None:  # noqa: RUF029 - aiohttp's signals are async
+    app[_DRAINING].set()
+    for wake in app[_POLLS]:
+        wake.set()
+
+
+async def _add_headers(  # noqa: RUF029 - aiohttp's signals are async
+    request: web.Request, response: web.StreamResponse
+) -> None:
+    response.headers["X-Request-Id"] = request.get(http_problems.TRACE, "")
+    response.headers["Server"] = "quarterdeck"

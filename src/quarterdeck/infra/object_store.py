@@ -1,0 +1,228 @@
+"""Objects in one bucket of an S3 server, through aiobotocore: streamed both ways, multipart above 8 MiB.
+
+Importing this module costs most of a second: only components that serve such a bucket do.
+"""
+
+import contextlib
+import functools
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.exceptions import BotoCoreError, ClientError
+
+from quarterdeck.base.config import Secret
+from quarterdeck.infra.errors import ObjectStoreUnavailable
+
+PART_BYTES = 8 * 1024 * 1024
+READ_BYTES = 256 * 1024
+DELETE_KEYS_MAX = 1000
+CONNECT_SECONDS_MAX = 5
+READ_SECONDS_MAX = 60
+ATTEMPTS_MAX = 3
+
+_NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object in the bucket; size in bytes. `etag` marks its version."""
+
+    key: str
+    size: int
+    modified_at: datetime
+    etag: str
+
+
+class ObjectStore:
+    """One bucket."""
+
+    def __init__(self, client: Any, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls,
+        endpoint: str,
+        bucket: str,
+        *,
+        access_key: str,
+        secret_key: Secret,
+        region: str = "us-east-1",
+    ) -> AsyncIterator["ObjectStore"]:
+        """Own connections for the time of a block. Connects when first used."""
+        config = AioConfig(
+            connect_timeout=CONNECT_SECONDS_MAX,
+            read_timeout=READ_SECONDS_MAX,
+            retries={"total_max_attempts": ATTEMPTS_MAX, "mode": "standard"},
+            s3={"addressing_style": "path"},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        async with _session().create_client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key.reveal(),
+            region_name=region,
+            config=config,
+        ) as client:
+            yield cls(client, bucket)
+
+    async def check(self) -> None:
+        """Ask whether the bucket is there. Raises `ObjectStoreUnavailable`."""
+        with _unavailable():
+            await self._client.head_bucket(Bucket=self._bucket)
+
+    async def head(self, key: str) -> Object | None:
+        """Return an object without its content; None if it is not there. Raises `ObjectStoreUnavailable`."""
+        with _unavailable():
+            try:
+                found = await self._client.head_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") in _NOT_FOUND:
+                    return None
+                raise
+        return Object(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
+
+    async def get(
+        self, key: str, *, start: int = 0, length: int | None = None, etag: str | None = None
+    ) -> AsyncIterator[bytes]:
+        """Give the content of an object that is there, from byte `start` on, `length` bytes of it.
+
+        Raises `ObjectStoreUnavailable`, also when it has another version than `etag`.
+        """
+        if length == 0:
+            return
+        end = "" if length is None else str(start + length - 1)
+        wanted = {} if start == 0 and length is None else {"Range": f"bytes={start}-{end}"}
+        if etag is not None:
+            wanted["IfMatch"] = f'"{etag}"'
+        with _unavailable():
+            found = await self._client.get_object(Bucket=self._bucket, Key=key, **wanted)
+            async with found["Body"] as stream:
+                async for chunk in stream.iter_chunks(READ_BYTES):
+                    yield chunk
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        """Write an object from chunks and return its size. It appears whole or, if the chunks end in an error, not at all."""
+        parts = _parts(chunks)
+        first = await anext(parts, b"")
+        if len(first) < PART_BYTES:
+            with _unavailable():
+                await self._client.put_object(Bucket=self._bucket, Key=key, Body=first)
+            return len(first)
+        return await self._put_parts(key, first, parts)
+
+    async def below(self, prefix: str) -> AsyncGenerator[Object, None]:
+        """Give all objects whose key begins with a prefix, in order of keys. Raises `ObjectStoreUnavailable`."""
+        with _unavailable():
+            pages = self._client.get_paginator("list_objects_v2")
+            async for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for found in page.get("Contents", ()):
+                    yield _object(found)
+
+    async def children(self, prefix: str) -> tuple[list[Object], list[str]]:
+        """Return the objects directly under a prefix that ends in `/`, and the prefixes of those deeper. Raises `ObjectStoreUnavailable`."""
+        objects: list[Object] = []
+        prefixes: list[str] = []
+        with _unavailable():
+            pages = self._client.get_paginator("list_objects_v2")
+            async for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/"):
+                prefixes += [found["Prefix"] for found in page.get("CommonPrefixes", ())]
+                objects += map(_object, page.get("Contents", ()))
+        return objects, prefixes
+
+    async def delete(self, key: str) -> None:
+        """Delete an object; fine if it is not there. Raises `ObjectStoreUnavailable`."""
+        with _unavailable():
+            await self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    async def delete_prefix(self, prefix: str) -> int:
+        """Delete all objects whose key begins with a prefix and return how many. Raises `ObjectStoreUnavailable`, also if some stay."""
+        keys = [found.key async for found in self.below(prefix)]
+        for at in range(0, len(keys), DELETE_KEYS_MAX):
+            batch = [{"Key": key} for key in keys[at : at + DELETE_KEYS_MAX]]
+            with _unavailable():
+                answer = await self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": batch, "Quiet": True}
+                )
+            _require_deleted(answer)
+        return len(keys)
+
+    async def _put_parts(self, key: str, first: bytes, rest: AsyncIterator[bytes]) -> int:
+        where = {"Bucket": self._bucket, "Key": key}
+        with _unavailable():
+            upload = {
+                **where,
+                "UploadId": (await self._client.create_multipart_upload(**where))["UploadId"],
+            }
+        try:
+            with _unavailable():
+                size, done = await self._send_parts(upload, first, rest)
+                await self._client.complete_multipart_upload(
+                    **upload, MultipartUpload={"Parts": done}
+                )
+        except BaseException:
+            with contextlib.suppress(ClientError, BotoCoreError, aiohttp.ClientError):
+                await self._client.abort_multipart_upload(**upload)
+            raise
+        return size
+
+    async def _send_parts(
+        self, upload: dict[str, str], first: bytes, rest: AsyncIterator[bytes]
+    ) -> tuple[int, list[dict[str, Any]]]:
+        done: list[dict[str, Any]] = []
+        part, size = first, 0
+        while part:
+            number = len(done) + 1
+            answer = await self._client.upload_part(**upload, PartNumber=number, Body=part)
+            done.append({"PartNumber": number, "ETag": answer["ETag"]})
+            size += len(part)
+            part = await anext(rest, b"")
+        return size, done
+
+
+def _object(found: dict[str, Any]) -> Object:
+    return Object(found["Key"], found["Size"], found["LastModified"], found["ETag"].strip('"'))
+
+
+def _require_deleted(answer: dict[str, Any]) -> None:
+    """Raise unless all objects of a batch are gone: the store refuses them one by one, in an answer that is a success."""
+    kept = [each for each in answer.get("Errors", ()) if each.get("Code") not in _NOT_FOUND]
+    if kept:
+        raise ObjectStoreUnavailable(
+            f"the object store keeps {len(kept)} objects: {kept[0].get('Code')} for {kept[0].get('Key')}"
+        )
+
+
+@functools.cache
+def _session() -> AioSession:
+    """Return a session whose description of S3, which takes most of a second to load, is loaded once."""
+    return AioSession()
+
+
+async def _parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join chunks to parts of `PART_BYTES`; only the last is smaller, none is empty."""
+    buffer = bytearray()
+    async for chunk in chunks:
+        buffer += chunk
+        while len(buffer) >= PART_BYTES:
+            yield bytes(buffer[:PART_BYTES])
+            del buffer[:PART_BYTES]
+    if buffer:
+        yield bytes(buffer)
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, BotoCoreError, aiohttp.ClientError) as error:
+        raise ObjectStoreUnavailable(f"the object store does not answer: {error}") from error

@@ -1,0 +1,153 @@
+"""PostgreSQL through psycopg: a bounded pool of autocommit connections, transactions, retries of those that lost a race.
+
+Rows come as dicts. `quarterdeck.infra.notifications` listens, `quarterdeck.infra.queries` loads the SQL.
+"""
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+import psycopg
+import psycopg_pool
+from psycopg.rows import DictRow, dict_row
+
+from quarterdeck.base import tasks
+from quarterdeck.infra.errors import Contended, DatabaseUnavailable
+
+CONNECTIONS_MIN = 2
+CONNECTIONS_MAX = 16
+ACQUIRE_SECONDS_MAX = 5.0
+OPEN_SECONDS_MAX = 10.0
+WAITING_MAX = 1000
+ATTEMPTS_MAX = 6
+RETRY_SECONDS_MIN = 0.002
+
+_LOST_RACES = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+_LOST_CLASSES = frozenset({"08", "53", "57"})
+"""SQLSTATE classes that say the server cannot be used now: connection, resources, operator intervention."""
+
+Connection = psycopg.AsyncConnection[DictRow]
+_Pool = psycopg_pool.AsyncConnectionPool[Connection]
+_T = TypeVar("_T")
+
+
+class Database:
+    """A pool of connections to one database."""
+
+    def __init__(self, pool: _Pool, jitter: random.Random) -> None:
+        self._pool = pool
+        self._jitter = jitter
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls,
+        url: str,
+        *,
+        application_name: str,
+        size_min: int = CONNECTIONS_MIN,
+        size_max: int = CONNECTIONS_MAX,
+    ) -> AsyncIterator["Database"]:
+        """Own a pool for the time of a block; its first connections are made before the block begins. Raises `DatabaseUnavailable`."""
+        pool: _Pool = psycopg_pool.AsyncConnectionPool(
+            url,
+            connection_class=psycopg.AsyncConnection[DictRow],
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "application_name": application_name,
+                "prepare_threshold": 2,
+            },
+            min_size=size_min,
+            max_size=size_max,
+            max_waiting=WAITING_MAX,
+            timeout=ACQUIRE_SECONDS_MAX,
+            reconnect_timeout=5.0,
+            open=False,
+        )
+        try:
+            with _unavailable():
+                await pool.open(wait=True, timeout=OPEN_SECONDS_MAX)
+            yield cls(pool, random.Random())
+        finally:
+            await pool.close()
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection in autocommit mode: each statement is its own transaction.
+
+        Raises `DatabaseUnavailable`, and `Contended` when a statement lost against another transaction: then nothing was done.
+        """
+        try:
+            with _unavailable():
+                async with self._pool.connection() as connection:
+                    yield connection
+        except DatabaseUnavailable:
+            await self._pool.check()  # after a restart of the server, one caller notices, not each
+            raise
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection with a transaction that commits at the end of the block. Raises `Contended`, `DatabaseUnavailable`."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def retrying(self, work: Callable[[Connection], Awaitable[_T]]) -> _T:
+        """Run `work` in a transaction; again if it lost against another (serialization failure, deadlock), up to 6 times.
+
+        `work` must change nothing outside of the database. Raises `Contended`, `DatabaseUnavailable`.
+        """
+        lost: Contended | None = None
+        for attempt in range(ATTEMPTS_MAX):
+            try:
+                async with self.transaction() as connection:
+                    return await work(connection)
+            except Contended as error:
+                lost = error
+            await tasks.pause(self._jitter.uniform(0, RETRY_SECONDS_MIN * 2**attempt))
+        raise Contended from lost
+
+    async def fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[DictRow]:
+        """Run one statement and return its rows. Raises `DatabaseUnavailable`."""
+        async with self.connection() as connection:
+            cursor = await connection.execute(_query(sql), parameters)
+            return await cursor.fetchall()
+
+    async def fetch_one(
+        self, sql: str, parameters: dict[str, Any] | None = None
+    ) -> DictRow | None:
+        """Run one statement and return its first row. Raises `DatabaseUnavailable`."""
+        async with self.connection() as connection:
+            cursor = await connection.execute(_query(sql), parameters)
+            return await cursor.fetchone()
+
+    async def execute(self, sql: str, parameters: dict[str, Any] | None = None) -> int:
+        """Run one statement and return the number of rows it touched. Raises `DatabaseUnavailable`."""
+        async with self.connection() as connection:
+            cursor = await connection.execute(_query(sql), parameters)
+            return cursor.rowcount
+
+    async def check(self) -> None:
+        """Ask the database for an answer. Raises `DatabaseUnavailable`."""
+        async with self.connection() as connection:
+            await connection.execute("SELECT 1")
+
+
+def _query(sql: str) -> bytes:
+    """Return SQL from `queries.sql` as psycopg takes it: bytes, for its `str` must be literal."""
+    return sql.encode()
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg_pool.PoolTimeout, psycopg_pool.TooManyRequests) as error:
+        raise DatabaseUnavailable("no connection to the database came free in time") from error
+    except _LOST_RACES as error:
+        raise Contended from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if (error.sqlstate or "08000")[:2] not in _LOST_CLASSES:
+            raise
+        raise DatabaseUnavailable(f"the database does not answer: {error}") from error

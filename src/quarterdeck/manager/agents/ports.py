@@ -1,0 +1,38 @@
+"""What the list of agents needs of the world: its store, and the registrations that agents keep alive."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from quarterdeck.wire import agents
+
+
+class Agents(Protocol):
+    """Every agent that was ever seen."""
+
+    async def sync(self, records: Sequence[agents.AgentRecord]) -> Sequence[str]:
+        """Make exactly the agents of these records ALIVE, the others LOST; return the ids of those that changed."""
+        ...
+
+    async def list(self) -> Sequence[agents.AgentView]:
+        """Return all agents by id, with the slots in use."""
+        ...
+
+
+class Registry(Protocol):
+    """The registrations of agents."""
+
+    def watch(self) -> AsyncIterator[Sequence[agents.AgentRecord]]:
+        """Give all registrations, now and after each change."""
+        ...
+
+    async def current(self) -> Sequence[agents.AgentRecord]:
+        """Return all registrations as they are now."""
+        ...
+
+
+class Concerned(Protocol):
+    """Whoever has to know that agents came, went or started anew."""
+
+    def agents_changed(self, ids: Sequence[str]) -> None:
+        """Look at these agents soon. Never blocks."""
+        ...

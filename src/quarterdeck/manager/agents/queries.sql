@@ -1,0 +1,32 @@
+-- Agents; used by store.py.
+
+-- name: lock_agents
+-- Several managers follow the registrations; one writes at a time, so that rows are locked in one order.
+SELECT pg_advisory_xact_lock(%(lock)s);
+
+-- name: upsert_alive
+-- Adds or renews the registered agents; gives those that changed.
+INSERT INTO agents (id, instance, address, cpu, memory_mib, status)
+SELECT id, instance, address, cpu, memory_mib, 'ALIVE'
+FROM unnest(%(ids)s::text[], %(instances)s::text[], %(addresses)s::text[], %(cpu)s::integer[], %(memory_mib)s::integer[])
+    AS record (id, instance, address, cpu, memory_mib)
+ON CONFLICT (id) DO UPDATE
+SET instance = excluded.instance, address = excluded.address, cpu = excluded.cpu,
+    memory_mib = excluded.memory_mib, status = 'ALIVE', seen_at = now()
+WHERE (agents.instance, agents.address, agents.cpu, agents.memory_mib, agents.status)
+    IS DISTINCT FROM (excluded.instance, excluded.address, excluded.cpu, excluded.memory_mib, 'ALIVE')
+RETURNING id;
+
+-- name: mark_lost
+UPDATE agents SET status = 'LOST', seen_at = now()
+WHERE status = 'ALIVE' AND id <> ALL(%(ids)s::text[])
+RETURNING id;
+
+-- name: list_agents
+SELECT a.id, a.instance, a.address, a.cpu, a.memory_mib, a.status, a.schedulable,
+       CASE WHEN a.status = 'ALIVE' THEN now() ELSE a.seen_at END AS seen_at,
+       coalesce(sum(l.cpu), 0)::integer AS used_cpu, coalesce(sum(l.memory_mib), 0)::integer AS used_memory_mib
+FROM agents a
+LEFT JOIN allocations l ON l.agent_id = a.id AND l.freed_at IS NULL
+GROUP BY a.id
+ORDER BY a.id;

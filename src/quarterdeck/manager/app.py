@@ -1,0 +1,235 @@
+"""The manager's composition root: opens what it needs, builds the domains on it, runs the loops, serves. Nothing else makes adapters."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from quarterdeck.base import http_pool, ids, tasks
+from quarterdeck.base.clock import Clock, SystemClock
+from quarterdeck.infra import (
+    errors,
+    etcd,
+    etcd_registration,
+    http_client,
+    http_server,
+    notifications,
+    postgres,
+    redis,
+)
+from quarterdeck.manager import startup
+from quarterdeck.manager.agents import gateway as agents_gateway
+from quarterdeck.manager.agents import http as agents_http
+from quarterdeck.manager.agents.service import AgentService
+from quarterdeck.manager.agents.store import AgentStore
+from quarterdeck.manager.config import Config
+from quarterdeck.manager.deadline import within_deadline
+from quarterdeck.manager.folders import gateway as folders_gateway
+from quarterdeck.manager.folders import http as folders_http
+from quarterdeck.manager.folders.discovery import HostDiscovery
+from quarterdeck.manager.folders.reach import Storages
+from quarterdeck.manager.folders.removals import TreeRemoval
+from quarterdeck.manager.folders.service import FolderService
+from quarterdeck.manager.folders.store import FolderStore, HostStore
+from quarterdeck.manager.identity import http as identity_http
+from quarterdeck.manager.identity.cache import Cache
+from quarterdeck.manager.identity.service import Identity
+from quarterdeck.manager.identity.store import UserStore
+from quarterdeck.manager.images import http as images_http
+from quarterdeck.manager.images.store import ImageStore
+from quarterdeck.manager.loops import Loops
+from quarterdeck.manager.scheduling.service import Scheduler
+from quarterdeck.manager.scheduling.store import PlacementStore
+from quarterdeck.manager.sessions import gateway as sessions_gateway
+from quarterdeck.manager.sessions import http as sessions_http
+from quarterdeck.manager.sessions.books import LifecycleBooks
+from quarterdeck.manager.sessions.lanes import Lanes
+from quarterdeck.manager.sessions.ledger import ReconcilerLedger
+from quarterdeck.manager.sessions.lifecycle import Lifecycle
+from quarterdeck.manager.sessions.reconcile import Reconciler
+from quarterdeck.manager.sessions.service import SessionService
+from quarterdeck.manager.sessions.store import SessionStore
+from quarterdeck.manager.sessions.waiting import HistoryService
+from quarterdeck.manager.signals import HistoryBell, Signals
+from quarterdeck.wire import decode, nodes
+
+COMPONENT = "manager"
+SESSIONS_AT_ONCE_PER_AGENT_MAX = 16
+CHECK_SECONDS_MAX = 1.0
+USERS_LIMITS = http_pool.Limits(connections=2048, origin_connections=512, wait_seconds=3.0)
+"""Of calls that may wait for a user's code, at most `EXECUTE_SECONDS_MAX` of `sessions.service`."""
+NOTIFICATION_CHANNELS = ("session_history", "keypairs")
+
+
+@dataclass(frozen=True)
+class World:
+    """What the manager stands on, open. Calls for users have connections of their own: many that last long hold up no lifecycle."""
+
+    config: Config
+    clock: Clock
+    database: postgres.Database
+    bells: notifications.Notifications
+    etcd: etcd.Etcd
+    events: redis.Events
+    client: http_client.HttpClient
+    client_for_users: http_client.HttpClient
+
+
+@dataclass(frozen=True)
+class Services:
+    """The use cases, built."""
+
+    identity: Identity
+    images: ImageStore
+    folders: FolderService
+    agents: AgentService
+    sessions: SessionService
+    history: HistoryService
+    loops: Loops
+
+
+async def main(config: Config, stop: asyncio.Event) -> None:
+    """Run a manager until `stop` is set."""
+    async with running(config):
+        await stop.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(config: Config) -> AsyncIterator[None]:
+    """Run a manager for the time of a block; from its first line on it serves."""
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(http_server.listen(config.listen)))
+        world = await _open(config, stack)
+        keys_wake = stack.enter_context(world.bells.subscribe("keypairs"))
+        services = _build(world, keys_wake)
+        await services.identity.ensure_admin(config.admin_access_key)
+        await services.agents.resync()
+        await services.loops.lifecycle.begin()
+        background = await stack.enter_async_context(tasks.background())
+        for loop in services.loops.all():
+            background.start(loop)
+        await _serve(world, services, listener, stack)
+        yield
+
+
+async def _open(config: Config, stack: AsyncExitStack) -> World:
+    url = config.database_url.reveal()
+    name = f"{COMPONENT}-{config.id}"
+    database = await stack.enter_async_context(
+        postgres.Database.open(url, application_name=name, size_max=config.database_connections)
+    )
+    await startup.require_schema(database)
+    bells = await stack.enter_async_context(
+        notifications.Notifications.open(url, NOTIFICATION_CHANNELS, application_name=name)
+    )
+    registry = await stack.enter_async_context(etcd.Etcd.open(config.etcd_url))
+    events = await stack.enter_async_context(redis.Events.open(await startup.redis_url(registry)))
+    clients = [
+        await stack.enter_async_context(http_client.HttpClient.open(limits))
+        for limits in (http_client.LIMITS, USERS_LIMITS)
+    ]
+    return World(config, SystemClock(), database, bells, registry, events, *clients)
+
+
+def _build(world: World, keys_wake: tasks.Wake) -> Services:
+    database, clock, config = world.database, world.clock, world.config
+    signals, keys = Signals(world.events), Cache(clock)
+    hosts = HostDiscovery(HostStore(database), folders_gateway.StorageRegistry(world.etcd))
+    folder_store = FolderStore(database)
+    trees = folders_gateway.StorageGateway(world.client, config.storage_secret)
+    storages = Storages(hosts, trees)
+    removal = TreeRemoval(folder_store, storages)
+    folders = FolderService(
+        folder_store, storages, removal, clock=clock, token_key=config.storage_token_key
+    )
+    kernels, kernels_for_users = (
+        sessions_gateway.AgentGateway(client, config.agent_secret, clock)
+        for client in (world.client, world.client_for_users)
+    )
+    books = LifecycleBooks(database, config.id)
+    lanes = Lanes(at_once_max=SESSIONS_AT_ONCE_PER_AGENT_MAX)
+    lifecycle = Lifecycle(books, kernels, signals, lanes)
+    reconciler = Reconciler(
+        ReconcilerLedger(database), books, kernels, driver=lifecycle, news=signals
+    )
+    agents = AgentService(
+        AgentStore(database), agents_gateway.EtcdRegistry(world.etcd), (reconciler, signals)
+    )
+    store = SessionStore(database)
+    return Services(
+        identity=Identity(
+            UserStore(database), removal, keys, clock=clock, master_key=config.master_key
+        ),
+        images=ImageStore(database),
+        folders=folders,
+        agents=agents,
+        sessions=SessionService(
+            store, store, kernels_for_users, folders, driver=lifecycle, news=signals, clock=clock
+        ),
+        history=HistoryService(store, HistoryBell(world.bells), clock),
+        loops=Loops(
+            signals=signals,
+            scheduler=Scheduler(PlacementStore(database, clock), lifecycle),
+            lifecycle=lifecycle,
+            reconciler=reconciler,
+            agents=agents,
+            hosts=hosts,
+            removal=removal,
+            keys=keys,
+            keys_wake=keys_wake,
+        ),
+    )
+
+
+async def _serve(
+    world: World, services: Services, listener: socket.socket, stack: AsyncExitStack
+) -> None:
+    """Serve, and tell in etcd that we do: gone from there before the first request is refused."""
+    config = world.config
+    app = http_server.application(
+        [*_routes(services), http_server.health(COMPONENT, config.id, _check(world))],
+        middlewares=[within_deadline, identity_http.authentication(services.identity)],
+    )
+    await stack.enter_async_context(http_server.serve(app, listener))
+    record = nodes.ManagerRecord(id=config.id, instance=ids.instance(), address=config.advertise)
+    await stack.enter_async_context(
+        etcd_registration.Registration.open(
+            world.etcd,
+            nodes.MANAGERS + config.id,
+            decode.encode(record),
+            lease_seconds=nodes.LEASE_SECONDS,
+        )
+    )
+
+
+def _routes(services: Services) -> list[web.RouteDef]:
+    return [
+        *identity_http.routes(services.identity),
+        *images_http.routes(services.images),
+        *folders_http.routes(services.folders),
+        *agents_http.routes(services.agents),
+        *sessions_http.routes(services.sessions, services.history),
+    ]
+
+
+def _check(world: World) -> Callable[[], Awaitable[str | None]]:
+    """Return the check behind `/health`: None, or which service does not answer."""
+
+    async def check() -> str | None:
+        for name, ask in (
+            ("the database", world.database.check),
+            ("Redis", world.events.check),
+            ("etcd", world.etcd.check),
+        ):
+            try:
+                async with asyncio.timeout(CHECK_SECONDS_MAX):
+                    await ask()
+            except (TimeoutError, errors.Unavailable):
+                return f"{name} does not answer"
+        return None
+
+    return check

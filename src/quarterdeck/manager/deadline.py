@@ -1,0 +1,29 @@
+"""Every request ends: one that is not through in time is answered all the same, by what is known of its outcome."""
+
+import asyncio
+
+from aiohttp import web
+
+from quarterdeck.infra import http_server
+from quarterdeck.manager import errors
+
+REQUEST_SECONDS_MAX = 45.0
+"""Longer than any wait of a handler, but for those of `PATIENT_PATHS`, which keep their own deadlines."""
+
+PATIENT_PATHS = ("/execute",)
+_READS = frozenset({"GET", "HEAD"})
+
+
+async def within_deadline(
+    request: web.Request, handler: http_server.Handler
+) -> web.StreamResponse:
+    """Run a handler for at most `REQUEST_SECONDS_MAX`. Raises `TookTooLong`, `OutcomeNotKnown`."""
+    if request.path.endswith(PATIENT_PATHS):
+        return await handler(request)
+    try:
+        async with asyncio.timeout(REQUEST_SECONDS_MAX):
+            return await handler(request)
+    except TimeoutError as error:
+        if request.method in _READS:
+            raise errors.TookTooLong from error
+        raise errors.OutcomeNotKnown from error

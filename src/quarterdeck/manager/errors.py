@@ -1,0 +1,30 @@
+"""What keeps a manager from starting, or a request from ending.
+
+QuarterdeckError
+├── SchemaNotCurrent
+├── NotConfigured      a key that every component needs is missing in etcd
+├── TookTooLong        nothing was done
+└── OutcomeNotKnown    it may have been done
+"""
+
+from quarterdeck.base.errors import QuarterdeckError
+
+
+class SchemaNotCurrent(QuarterdeckError):
+    """The database has not the schema that this manager needs."""
+
+
+class NotConfigured(QuarterdeckError):
+    """The cluster's configuration in etcd is not complete."""
+
+
+class TookTooLong(QuarterdeckError):
+    """It took too long."""
+
+    code = "unavailable"
+
+
+class OutcomeNotKnown(QuarterdeckError):
+    """It took too long; whether it was done is not known."""
+
+    code = "outcome-unknown"

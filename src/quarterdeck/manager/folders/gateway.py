@@ -1,0 +1,92 @@
+"""Storage-proxies from the manager's side: their manager API over HTTP, and what they announce in etcd."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+from quarterdeck.base.config import Secret
+from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.infra import etcd, etcd_watch, http_client
+from quarterdeck.infra.errors import EtcdUnavailable, OutcomeUnknown, Refused, Unreachable
+from quarterdeck.manager import announced
+from quarterdeck.manager.folders import errors, model
+from quarterdeck.wire import folders, nodes
+
+_REFUSALS: Mapping[str, type[QuarterdeckError]] = {
+    "host-not-found": errors.HostNotFound,
+    "host-not-mountable": errors.HostNotMountable,
+    "storage-full": errors.StorageFull,
+}
+
+
+class StorageGateway:
+    """The port `Trees` over HTTP."""
+
+    def __init__(self, client: http_client.HttpClient, secret: Secret) -> None:
+        self._client = client
+        self._auth = http_client.Bearer(secret)
+
+    async def create(self, host: model.Host, tree: str) -> None:
+        """Make an empty tree; nothing happens if it is there."""
+        with _translated():
+            await self._client.call("PUT", _url(host, tree), type(None), auth=self._auth)
+
+    async def remove(self, host: model.Host, tree: str) -> None:
+        """Remove a tree and all in it; nothing happens if it is not there."""
+        with _translated():
+            await self._client.call("DELETE", _url(host, tree), type(None), auth=self._auth)
+
+    async def source(self, host: model.Host, tree: str) -> str:
+        """Return where a tree is mounted on the agents."""
+        with _translated():
+            found = await self._client.call(
+                "GET", f"{_url(host, tree)}/mount", folders.TreePath, auth=self._auth
+            )
+        return found.path
+
+
+class StorageRegistry:
+    """The port `Announcements` on etcd."""
+
+    def __init__(self, client: etcd.Etcd) -> None:
+        self._client = client
+
+    async def watch(self) -> AsyncIterator[Sequence[model.Host]]:
+        """Give all hosts that are announced, now and after each change."""
+        changes = etcd_watch.watch(self._client, nodes.STORAGE_PROXIES)
+        async for records in announced.follow(changes, folders.StorageRecord):
+            yield _hosts(records)
+
+    async def current(self) -> Sequence[model.Host]:
+        """Return all hosts that are announced as it is now. Raises `RegistryAway`."""
+        try:
+            snapshot = await self._client.range(nodes.STORAGE_PROXIES)
+        except EtcdUnavailable as error:
+            raise errors.RegistryAway from error
+        return _hosts(announced.read(snapshot, folders.StorageRecord))
+
+
+def _hosts(records: Sequence[folders.StorageRecord]) -> Sequence[model.Host]:
+    return [
+        model.Host(name, record.id, record.manager_url, record.client_url)
+        for record in records
+        for name in record.hosts
+    ]
+
+
+def _url(host: model.Host, tree: str) -> str:
+    return f"{host.manager_url}/manager/v1/trees/{host.name}/{tree}"
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except Unreachable as error:
+        raise errors.StorageUnreachable from error
+    except OutcomeUnknown as error:
+        raise errors.StorageUnsure from error
+    except Refused as error:
+        known = _REFUSALS.get(error.problem.code)
+        if known is not None:
+            raise known(error.problem.detail) from error
+        raise errors.StorageRefused(f"The storage refused: {error.problem.detail}") from error

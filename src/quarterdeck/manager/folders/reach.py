@@ -1,0 +1,56 @@
+"""Calls storage-proxies by the name of a host: finds it, keeps the deadline, looks again where nobody answers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from quarterdeck.manager.folders import errors, model, ports
+
+STORAGE_SECONDS_MAX = 10.0
+
+_T = TypeVar("_T")
+
+
+class Storages:
+    """The storage-proxies, by the names of their hosts. Each call raises `HostNotFound` and `StorageFailure`."""
+
+    def __init__(self, hosts: ports.HostFinder, trees: ports.Trees) -> None:
+        self._hosts = hosts
+        self._trees = trees
+
+    async def find(self, name: str) -> model.Host:
+        """Return a host."""
+        host = await self._hosts.find(name)
+        if host is None:
+            raise errors.HostNotFound(f"There is no storage host {name!r}", field="host")
+        return host
+
+    async def create(self, tree: model.Tree) -> None:
+        """Make an empty tree; nothing happens if it is there."""
+        await self._call(tree, self._trees.create)
+
+    async def remove(self, tree: model.Tree) -> None:
+        """Remove a tree and all in it; nothing happens if it is not there."""
+        await self._call(tree, self._trees.remove)
+
+    async def source(self, tree: model.Tree) -> str:
+        """Return where a tree is mounted on the agents. Raises `HostNotMountable` too."""
+        return await self._call(tree, self._trees.source)
+
+    async def _call(self, tree: model.Tree, ask: Callable[[model.Host, str], Awaitable[_T]]) -> _T:
+        host = await self.find(tree.host)
+        try:
+            return await _in_time(ask(host, tree.id))
+        except errors.StorageUnreachable:
+            elsewhere = await self._hosts.moved(host)
+            if elsewhere is None:
+                raise
+        return await _in_time(ask(elsewhere, tree.id))
+
+
+async def _in_time(answer: Awaitable[_T]) -> _T:
+    try:
+        async with asyncio.timeout(STORAGE_SECONDS_MAX):
+            return await answer
+    except TimeoutError as error:
+        raise errors.StorageUnsure from error

@@ -1,0 +1,48 @@
+-- Users and key pairs; used by store.py. A deleted user's row stays, without keys and folders.
+
+-- name: insert_user
+INSERT INTO users (id, name, role) VALUES (%(id)s, %(name)s, %(role)s)
+ON CONFLICT (name) WHERE deleted_at IS NULL DO NOTHING
+RETURNING id::text, name, role, created_at;
+
+-- name: insert_keypair
+INSERT INTO keypairs (access_key, user_id) VALUES (%(access_key)s, %(user)s)
+ON CONFLICT (access_key) DO NOTHING;
+
+-- name: user_named
+SELECT id::text FROM users WHERE name = %(name)s AND deleted_at IS NULL;
+
+-- name: principal
+-- Who has an access key.
+SELECT u.id::text, u.role
+FROM keypairs k JOIN users u ON u.id = k.user_id
+WHERE k.access_key = %(access_key)s AND u.deleted_at IS NULL;
+
+-- name: view_user
+SELECT id::text, name, role, created_at FROM users WHERE id = %(id)s AND deleted_at IS NULL;
+
+-- name: list_users
+SELECT id::text, name, role, created_at FROM users WHERE deleted_at IS NULL ORDER BY created_at, id;
+
+-- name: lock_user
+-- Keeps everybody from adding sessions and folders to the user until the transaction ends: they take FOR KEY SHARE.
+SELECT id FROM users WHERE id = %(id)s AND deleted_at IS NULL FOR UPDATE;
+
+-- name: user_is_busy
+SELECT EXISTS (
+    SELECT FROM sessions WHERE owner_id = %(id)s AND status NOT IN ('TERMINATED', 'CANCELLED')
+) AS busy;
+
+-- name: delete_folders_of
+-- The file trees outlive the rows until a storage-proxy has removed them; one that is being created gets time to arrive first.
+WITH gone AS (
+    DELETE FROM folders WHERE owner_id = %(id)s RETURNING id, host, status
+)
+INSERT INTO tree_removals (tree, host, not_before)
+SELECT id, host, CASE WHEN status = 'READY' THEN now() ELSE now() + interval '30 seconds' END FROM gone;
+
+-- name: delete_keypairs_of
+DELETE FROM keypairs WHERE user_id = %(id)s;
+
+-- name: mark_user_deleted
+UPDATE users SET deleted_at = now() WHERE id = %(id)s;

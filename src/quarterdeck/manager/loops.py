@@ -1,0 +1,70 @@
+"""The manager's loops: what runs at which pace and what wakes it. `app` starts them all in one task group."""
+
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from quarterdeck.base.tasks import Wake, every
+from quarterdeck.manager.agents.service import AgentService
+from quarterdeck.manager.folders.discovery import HostDiscovery
+from quarterdeck.manager.folders.removals import TreeRemoval
+from quarterdeck.manager.identity.cache import Cache
+from quarterdeck.manager.scheduling.service import Scheduler
+from quarterdeck.manager.sessions.lifecycle import Lifecycle
+from quarterdeck.manager.sessions.reconcile import Reconciler
+from quarterdeck.manager.signals import Signals
+
+WORKERS = 64
+"""Sessions that one manager looks after at a time."""
+
+SCHEDULING_SECONDS = 1.0
+SWEEP_SECONDS = 1.0
+INVENTORY_SECONDS = 3.0
+REGISTRY_SECONDS = 5.0
+REMOVAL_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+IDLE_SECONDS = 60.0
+"""For loops that are always woken."""
+
+
+@dataclass(frozen=True)
+class Loops:
+    """All that runs in the background of a manager."""
+
+    signals: Signals
+    scheduler: Scheduler
+    lifecycle: Lifecycle
+    reconciler: Reconciler
+    agents: AgentService
+    hosts: HostDiscovery
+    removal: TreeRemoval
+    keys: Cache
+    keys_wake: Wake
+
+    def all(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Give the loops, ready to run; each runs until it is cancelled."""
+        signals, reconciler = self.signals, self.reconciler
+        yield every(
+            SCHEDULING_SECONDS, self.scheduler.run, name="scheduling", wake=signals.scheduling
+        )
+        yield every(SWEEP_SECONDS, self._sweep, name="sweep", wake=reconciler.lost_wake)
+        yield every(IDLE_SECONDS, reconciler.check_suspects, name="suspects", wake=reconciler.wake)
+        yield every(INVENTORY_SECONDS, reconciler.sweep, name="inventory", wake=signals.everything)
+        yield every(REGISTRY_SECONDS, self.agents.resync, name="resync", wake=signals.registry)
+        yield every(RETRY_SECONDS, self.agents.follow, name="registry")
+        yield every(RETRY_SECONDS, self.hosts.follow, name="storage-hosts")
+        yield every(REMOVAL_SECONDS, self.removal.run, name="tree-removal", wake=self.removal.wake)
+        yield every(IDLE_SECONDS, self._forget_keys, name="keys", wake=self.keys_wake)
+        yield every(RETRY_SECONDS, self._listen, name="events")
+        for number in range(WORKERS):
+            yield every(0, self.lifecycle.work, name=f"worker-{number}")
+
+    async def _sweep(self) -> None:
+        await self.reconciler.settle_lost()
+        await self.lifecycle.sweep()
+
+    async def _listen(self) -> None:
+        await self.signals.listen(self.reconciler.kernel_changed)
+
+    async def _forget_keys(self) -> None:
+        self.keys.forget_all()

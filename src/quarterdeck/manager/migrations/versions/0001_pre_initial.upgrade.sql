@@ -1,0 +1,322 @@
+-- The first schema: identity, images, agents, folders, sessions with their kernels and slots, and the history of every change.
+
+CREATE TABLE users (
+    id uuid PRIMARY KEY,
+    name text NOT NULL,
+    role text NOT NULL CHECK (role IN ('admin', 'user')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    deleted_at timestamptz
+);
+COMMENT ON COLUMN users.deleted_at IS 'A deleted user stays as the owner of past sessions; its name is free again.';
+CREATE UNIQUE INDEX users_live_name ON users (name) WHERE deleted_at IS NULL;
+
+CREATE TABLE keypairs (
+    access_key text PRIMARY KEY,
+    user_id uuid NOT NULL REFERENCES users,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE keypairs IS 'The secret of a key pair is derived from the master key of the manager and stored nowhere.';
+CREATE INDEX keypairs_user ON keypairs (user_id);
+
+CREATE FUNCTION announce_keypair() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('keypairs', OLD.access_key);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER keypairs_announce AFTER UPDATE OR DELETE ON keypairs
+    FOR EACH ROW EXECUTE FUNCTION announce_keypair();
+
+CREATE TABLE images (
+    name text PRIMARY KEY,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO images (name) VALUES ('python:3.11');
+
+CREATE TABLE agents (
+    id text PRIMARY KEY,
+    instance text NOT NULL,
+    address text NOT NULL,
+    cpu integer NOT NULL CHECK (cpu >= 0),
+    memory_mib integer NOT NULL CHECK (memory_mib >= 0),
+    status text NOT NULL CHECK (status IN ('ALIVE', 'LOST')),
+    schedulable boolean NOT NULL DEFAULT true,
+    first_seen_at timestamptz NOT NULL DEFAULT now(),
+    seen_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON COLUMN agents.instance IS 'Mark of one life of the agent; another one at the same id has started since.';
+
+CREATE TABLE storage_hosts (
+    name text PRIMARY KEY,
+    proxy text NOT NULL,
+    manager_url text NOT NULL,
+    client_url text NOT NULL,
+    seen_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE storage_hosts IS 'Every storage host that a storage-proxy ever announced: a known host that is away differs from an unknown one.';
+
+CREATE TABLE folders (
+    id uuid PRIMARY KEY,
+    owner_id uuid NOT NULL REFERENCES users,
+    name text NOT NULL,
+    host text NOT NULL,
+    status text NOT NULL CHECK (status IN ('CREATING', 'READY')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (owner_id, name)
+);
+COMMENT ON COLUMN folders.status IS 'CREATING until the file tree is known to exist. Removal deletes the row and leaves a row in tree_removals.';
+
+CREATE TABLE tree_removals (
+    tree uuid PRIMARY KEY,
+    host text NOT NULL,
+    not_before timestamptz NOT NULL DEFAULT now(),
+    requested_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE tree_removals IS 'File trees without a folder that a storage-proxy still has to remove.';
+COMMENT ON COLUMN tree_removals.not_before IS 'A creation that may still be under way is over by then.';
+
+CREATE TABLE session_transitions (
+    from_status text NOT NULL,
+    to_status text NOT NULL,
+    PRIMARY KEY (from_status, to_status)
+);
+INSERT INTO session_transitions (from_status, to_status) VALUES
+    ('PENDING', 'SCHEDULED'),
+    ('PENDING', 'CANCELLED'),
+    ('SCHEDULED', 'CREATING'),
+    ('SCHEDULED', 'PENDING'),
+    ('SCHEDULED', 'TERMINATING'),
+    ('CREATING', 'RUNNING'),
+    ('CREATING', 'TERMINATING'),
+    ('RUNNING', 'TERMINATING'),
+    ('TERMINATING', 'TERMINATED');
+
+CREATE TABLE kernel_transitions (
+    from_status text NOT NULL,
+    to_status text NOT NULL,
+    PRIMARY KEY (from_status, to_status)
+);
+INSERT INTO kernel_transitions (from_status, to_status) VALUES
+    ('SCHEDULED', 'CREATING'),
+    ('SCHEDULED', 'TERMINATING'),
+    ('CREATING', 'RUNNING'),
+    ('CREATING', 'TERMINATING'),
+    ('RUNNING', 'TERMINATING'),
+    ('TERMINATING', 'TERMINATED');
+
+CREATE TABLE sessions (
+    id uuid PRIMARY KEY,
+    owner_id uuid NOT NULL REFERENCES users,
+    name text,
+    image text NOT NULL REFERENCES images,
+    cpu integer NOT NULL CHECK (cpu > 0),
+    memory_mib integer NOT NULL CHECK (memory_mib > 0),
+    environment jsonb NOT NULL DEFAULT '{}',
+    status text NOT NULL,
+    status_cause text NOT NULL,
+    status_actor text NOT NULL,
+    status_changed_at timestamptz NOT NULL DEFAULT now(),
+    reason text,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON COLUMN sessions.status_cause IS 'Why the status last changed; whoever changes it sets cause and actor with it, the history copies them.';
+COMMENT ON COLUMN sessions.reason IS 'Why the session ended or is ending.';
+CREATE UNIQUE INDEX sessions_live_name ON sessions (owner_id, name)
+    WHERE status NOT IN ('TERMINATED', 'CANCELLED');
+CREATE INDEX sessions_live ON sessions (status, created_at, id)
+    WHERE status NOT IN ('TERMINATED', 'CANCELLED');
+CREATE INDEX sessions_owner ON sessions (owner_id, created_at DESC, id DESC);
+
+CREATE TABLE session_mounts (
+    session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    folder_id uuid NOT NULL,
+    path text NOT NULL,
+    source text NOT NULL,
+    PRIMARY KEY (session_id, path)
+);
+COMMENT ON COLUMN session_mounts.folder_id IS 'The folder as it was; past sessions outlive it, live ones prevent its deletion.';
+COMMENT ON COLUMN session_mounts.source IS 'Where the folder''s tree lies on the agents.';
+CREATE INDEX session_mounts_folder ON session_mounts (folder_id);
+
+CREATE TABLE kernels (
+    id uuid PRIMARY KEY,
+    session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    agent_id text NOT NULL REFERENCES agents,
+    status text NOT NULL,
+    status_cause text NOT NULL,
+    status_actor text NOT NULL,
+    status_changed_at timestamptz NOT NULL DEFAULT now(),
+    claimed_by text,
+    claimed_until timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON COLUMN kernels.claimed_by IS 'The manager that talks to the agent about this kernel, until claimed_until at the latest.';
+CREATE INDEX kernels_session ON kernels (session_id, created_at DESC);
+CREATE UNIQUE INDEX kernels_live_session ON kernels (session_id) WHERE status <> 'TERMINATED';
+CREATE INDEX kernels_live ON kernels (agent_id) WHERE status <> 'TERMINATED';
+
+CREATE TABLE allocations (
+    kernel_id uuid PRIMARY KEY REFERENCES kernels ON DELETE CASCADE,
+    agent_id text NOT NULL REFERENCES agents,
+    cpu integer NOT NULL CHECK (cpu > 0),
+    memory_mib integer NOT NULL CHECK (memory_mib > 0),
+    allocated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    freed_at timestamptz
+);
+COMMENT ON TABLE allocations IS 'Slots in use are the sum of the rows not freed; there is no counter.';
+CREATE INDEX allocations_in_use ON allocations (agent_id) INCLUDE (cpu, memory_mib) WHERE freed_at IS NULL;
+
+CREATE TABLE session_history (
+    seq bigserial PRIMARY KEY,
+    session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    kernel_id uuid,
+    from_status text,
+    to_status text NOT NULL,
+    cause text NOT NULL,
+    actor text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON COLUMN session_history.kernel_id IS 'The kernel that changed, or null: the session did.';
+CREATE INDEX session_history_session ON session_history (session_id, seq);
+
+CREATE FUNCTION guard_session_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status <> 'PENDING' THEN
+            RAISE EXCEPTION 'a session begins PENDING, not %', NEW.status USING ERRCODE = 'QD001';
+        END IF;
+    ELSIF NOT EXISTS (
+        SELECT FROM session_transitions WHERE from_status = OLD.status AND to_status = NEW.status
+    ) THEN
+        RAISE EXCEPTION 'session %: % -> % is no legal transition', OLD.id, OLD.status, NEW.status
+            USING ERRCODE = 'QD001';
+    END IF;
+    NEW.status_changed_at := clock_timestamp();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER sessions_guard_insert BEFORE INSERT ON sessions
+    FOR EACH ROW EXECUTE FUNCTION guard_session_status();
+CREATE TRIGGER sessions_guard_update BEFORE UPDATE OF status ON sessions
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION guard_session_status();
+
+CREATE FUNCTION guard_kernel_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status <> 'SCHEDULED' THEN
+            RAISE EXCEPTION 'a kernel begins SCHEDULED, not %', NEW.status USING ERRCODE = 'QD001';
+        END IF;
+    ELSIF NOT EXISTS (
+        SELECT FROM kernel_transitions WHERE from_status = OLD.status AND to_status = NEW.status
+    ) THEN
+        RAISE EXCEPTION 'kernel %: % -> % is no legal transition', OLD.id, OLD.status, NEW.status
+            USING ERRCODE = 'QD001';
+    END IF;
+    -- One writer a session at a time: history rows of a session become visible in the order of their seq.
+    PERFORM FROM sessions WHERE id = NEW.session_id FOR NO KEY UPDATE;
+    NEW.status_changed_at := clock_timestamp();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER kernels_guard_insert BEFORE INSERT ON kernels
+    FOR EACH ROW EXECUTE FUNCTION guard_kernel_status();
+CREATE TRIGGER kernels_guard_update BEFORE UPDATE OF status ON kernels
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION guard_kernel_status();
+
+CREATE FUNCTION record_session_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        -- Nobody can wait for a session that was not there: no notification.
+        INSERT INTO session_history (session_id, to_status, cause, actor)
+        VALUES (NEW.id, NEW.status, NEW.status_cause, NEW.status_actor);
+    ELSE
+        INSERT INTO session_history (session_id, from_status, to_status, cause, actor)
+        VALUES (NEW.id, OLD.status, NEW.status, NEW.status_cause, NEW.status_actor);
+        PERFORM pg_notify('session_history', NEW.id::text);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER sessions_record_insert AFTER INSERT ON sessions
+    FOR EACH ROW EXECUTE FUNCTION record_session_status();
+CREATE TRIGGER sessions_record_update AFTER UPDATE OF status ON sessions
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION record_session_status();
+
+CREATE FUNCTION record_kernel_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO session_history (session_id, kernel_id, from_status, to_status, cause, actor)
+    VALUES (NEW.session_id, NEW.id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.status END,
+            NEW.status, NEW.status_cause, NEW.status_actor);
+    IF NEW.status = 'TERMINATED' THEN
+        UPDATE allocations SET freed_at = clock_timestamp() WHERE kernel_id = NEW.id AND freed_at IS NULL;
+    END IF;
+    PERFORM pg_notify('session_history', NEW.session_id::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER kernels_record_insert AFTER INSERT ON kernels
+    FOR EACH ROW EXECUTE FUNCTION record_kernel_status();
+CREATE TRIGGER kernels_record_update AFTER UPDATE OF status ON kernels
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION record_kernel_status();
+
+CREATE FUNCTION place_sessions(
+    kernels uuid[], sessions uuid[], agents text[], cpu integer[], memory_mib integer[]
+) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    -- One scheduler writes at a time in the whole cluster; the statement after the lock sees all that others wrote.
+    PERFORM pg_advisory_xact_lock(x'51440002'::bigint);
+    RETURN QUERY
+    WITH decided AS (
+        SELECT kernel_id, session_id, agent_id, d.cpu, d.memory_mib,
+               sum(d.cpu) OVER earlier AS cpu_so_far, sum(d.memory_mib) OVER earlier AS memory_so_far
+        FROM unnest(kernels, sessions, agents, place_sessions.cpu, place_sessions.memory_mib) WITH ORDINALITY
+            AS d (kernel_id, session_id, agent_id, cpu, memory_mib, position)
+        WINDOW earlier AS (PARTITION BY agent_id ORDER BY position)
+    ), room AS (
+        SELECT a.id, a.cpu - coalesce(sum(l.cpu), 0) AS cpu, a.memory_mib - coalesce(sum(l.memory_mib), 0) AS memory_mib
+        FROM public.agents a
+        LEFT JOIN public.allocations l ON l.agent_id = a.id AND l.freed_at IS NULL
+        WHERE a.id = ANY(place_sessions.agents) AND a.status = 'ALIVE' AND a.schedulable
+        GROUP BY a.id
+    ), scheduled AS (
+        UPDATE sessions s
+        SET status = 'SCHEDULED', status_cause = 'placed', status_actor = 'scheduler'
+        FROM decided d JOIN room r ON r.id = d.agent_id
+        WHERE s.id = d.session_id AND s.status = 'PENDING'
+          AND d.cpu_so_far <= r.cpu AND d.memory_so_far <= r.memory_mib
+        RETURNING d.kernel_id, d.session_id, d.agent_id, d.cpu, d.memory_mib
+    ), begun AS (
+        INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor)
+        SELECT kernel_id, session_id, agent_id, 'SCHEDULED', 'placed', 'scheduler' FROM scheduled
+    ), allocated AS (
+        INSERT INTO allocations (kernel_id, agent_id, cpu, memory_mib)
+        SELECT kernel_id, agent_id, cpu, memory_mib FROM scheduled
+    )
+    SELECT session_id FROM scheduled;
+END $$;
+COMMENT ON FUNCTION place_sessions IS
+    'Writes a decision about placement as far as it still holds: PENDING sessions, agents that are ALIVE and have the room.';
+
+CREATE FUNCTION end_session(session uuid, reason text, actor text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    agent text;
+BEGIN
+    UPDATE sessions s
+    SET status = CASE s.status WHEN 'PENDING' THEN 'CANCELLED' ELSE 'TERMINATING' END,
+        status_cause = end_session.reason, status_actor = end_session.actor, reason = end_session.reason
+    WHERE s.id = end_session.session AND s.status IN ('PENDING', 'SCHEDULED', 'CREATING', 'RUNNING');
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    -- A statement of its own: it sees the kernel of a placement that the first one had to wait for.
+    UPDATE kernels k
+    SET status = 'TERMINATING', status_cause = end_session.reason, status_actor = end_session.actor
+    WHERE k.session_id = end_session.session AND k.status IN ('SCHEDULED', 'CREATING', 'RUNNING')
+    RETURNING k.agent_id INTO agent;
+    RETURN agent;
+END $$;
+COMMENT ON FUNCTION end_session IS
+    'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns the agent of its kernel.';
+
+CREATE FUNCTION guard_allocation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the slots of kernel % are freed already', OLD.kernel_id USING ERRCODE = 'QD002';
+END $$;
+CREATE TRIGGER allocations_guard BEFORE UPDATE ON allocations
+    FOR EACH ROW WHEN (OLD.freed_at IS NOT NULL) EXECUTE FUNCTION guard_allocation();

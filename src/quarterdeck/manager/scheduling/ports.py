@@ -1,0 +1,29 @@
+"""What placement needs of the world: its store, and somebody to tell what was placed."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from quarterdeck.manager.scheduling import model
+
+
+class Placements(Protocol):
+    """Waiting sessions, free slots, and the writing of decisions."""
+
+    async def facts(self, most: int) -> model.Facts | None:
+        """Return what there is to decide about: up to `most` of the oldest waiting sessions that fit somewhere; None: there are none."""
+        ...
+
+    async def write(self, decided: Sequence[model.Placement]) -> Sequence[model.Placement]:
+        """Write placements and return those that still held: the session waits, the agent has the room.
+
+        However many schedulers decide at once, no agent is given more than it has.
+        """
+        ...
+
+
+class Placed(Protocol):
+    """Whoever starts the kernels of placed sessions."""
+
+    def drive(self, agent: str, session: str) -> None:
+        """Take over a session that was placed on an agent. Never blocks."""
+        ...

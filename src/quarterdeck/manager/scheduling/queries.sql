@@ -1,0 +1,29 @@
+-- Placement of sessions; used by store.py.
+
+-- name: facts
+-- The oldest waiting sessions that fit on at least one agent as it is now, and, if there are any, all agents that take new kernels
+-- with what is free on them.
+WITH rooms AS MATERIALIZED (
+    SELECT a.id, a.cpu - coalesce(sum(l.cpu), 0) AS cpu, a.memory_mib - coalesce(sum(l.memory_mib), 0) AS memory_mib
+    FROM agents a
+    LEFT JOIN allocations l ON l.agent_id = a.id AND l.freed_at IS NULL
+    WHERE a.status = 'ALIVE' AND a.schedulable
+    GROUP BY a.id
+), waiting AS MATERIALIZED (
+    SELECT s.id, s.cpu, s.memory_mib, s.created_at
+    FROM sessions s
+    WHERE s.status = 'PENDING'
+      AND EXISTS (SELECT FROM rooms r WHERE r.cpu >= s.cpu AND r.memory_mib >= s.memory_mib)
+    ORDER BY s.created_at, s.id
+    LIMIT %(limit)s
+)
+SELECT (SELECT json_agg(json_build_array(id, cpu, memory_mib) ORDER BY created_at, id) FROM waiting) AS waiting,
+       (SELECT json_agg(json_build_array(id, cpu, memory_mib)) FROM rooms WHERE EXISTS (SELECT FROM waiting)) AS rooms;
+
+-- name: place
+-- Writes what was decided, as far as it still holds. No flush: a placement that the database forgets in a crash leaves the session
+-- PENDING, and its kernel, if it is there already, an orphan that is destroyed.
+SELECT placed::text AS session, set_config('synchronous_commit', 'off', true)
+FROM place_sessions(
+    %(kernels)s::uuid[], %(sessions)s::uuid[], %(agents)s::text[], %(cpu)s::integer[], %(memory_mib)s::integer[]
+) AS placed;

@@ -1,0 +1,36 @@
+"""The scheduling pass: places waiting sessions batch by batch until nothing more fits. Run by a loop; woken by requests and events."""
+
+import logging
+
+from quarterdeck.manager.scheduling import model, ports
+
+BATCH_SESSIONS_MAX = 256
+BATCHES_MAX = 64
+"""A pass ends after this many batches; the loop begins the next at once if it is woken, else after its period."""
+
+_log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Places waiting sessions on agents."""
+
+    def __init__(self, placements: ports.Placements, placed: ports.Placed) -> None:
+        self._placements = placements
+        self._placed = placed
+
+    async def run(self) -> None:
+        """Do one pass."""
+        for _ in range(BATCHES_MAX):
+            facts = await self._placements.facts(BATCH_SESSIONS_MAX)
+            decided = model.place(facts) if facts is not None else ()
+            if not decided:
+                return
+            written = await self._placements.write(decided)
+            for placement in written:
+                _log.info(
+                    "session-placed",
+                    extra={"session": placement.session, "agent": placement.agent},
+                )
+                self._placed.drive(placement.agent, placement.session)
+            if len(decided) < BATCH_SESSIONS_MAX and len(written) == len(decided):
+                return  # nothing more fits, and nothing was lost to another scheduler

@@ -1,0 +1,81 @@
+"""The lifecycle's books in PostgreSQL: claims and status changes of sessions with their kernels; the SQL is in `queries.sql`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from quarterdeck.infra import postgres, queries
+from quarterdeck.manager.sessions import model
+from quarterdeck.wire import agents, sessions
+
+CLAIM_SECONDS = 8.0
+"""How long a manager may take for one call about a kernel; longer than any deadline of the lifecycle."""
+DUE_ROWS_MAX = 500
+
+_SQL = queries.load(__package__)
+
+
+class LifecycleBooks:
+    """The port `Books` on a database, for one manager."""
+
+    def __init__(self, database: postgres.Database, manager: str) -> None:
+        self._database = database
+        self._manager = manager
+
+    async def due(self) -> Sequence[model.Due]:
+        """Return sessions on ALIVE agents whose kernels need something and that no manager has claimed."""
+        rows = await self._database.fetch(_SQL["due"], {"limit": DUE_ROWS_MAX})
+        return [model.Due(**row) for row in rows]
+
+    async def claim(self, session: str) -> model.Work | None:
+        """Claim a session that needs something from its agent (SCHEDULED becomes CREATING); None: nothing, or not ours to do."""
+        claim = {"id": session, "manager": self._manager, "seconds": CLAIM_SECONDS}
+        row = await self._database.fetch_one(
+            _SQL["begin_creating"], claim
+        ) or await self._database.fetch_one(_SQL["claim_kernel"], claim)
+        return None if row is None else _work(session, row)
+
+    async def release_all(self) -> None:
+        """Give back what an earlier life of this manager had claimed."""
+        await self._database.execute(_SQL["release_all"], {"manager": self._manager})
+
+    async def release(self, work: model.Work) -> None:
+        """Give a claim back: it is to be tried again."""
+        await self._database.execute(
+            _SQL["release_kernel"], {"kernel": work.kernel, "manager": self._manager}
+        )
+
+    async def running(self, work: model.Work) -> bool:
+        """CREATING -> RUNNING; False if it is not CREATING any more."""
+        row = await self._database.fetch_one(
+            _SQL["runs"], {"id": work.session, "kernel": work.kernel}
+        )
+        return row is not None
+
+    async def ending(self, kernel: str, reason: model.Reason, actor: str) -> model.Due | None:
+        """Make the session of a live kernel TERMINATING; None if it was not before that. Keeps a claim."""
+        row = await self._database.fetch_one(
+            _SQL["end_session_of"], {"kernel": kernel, "actor": actor, "reason": reason.value}
+        )
+        return None if row is None or row["agent"] is None else model.Due(**row)
+
+    async def ended(self, work: model.Work) -> None:
+        """TERMINATING -> TERMINATED; the slots come free."""
+        await self._database.execute(_SQL["ended"], {"id": work.session, "kernel": work.kernel})
+
+
+def _work(session: str, row: Mapping[str, Any]) -> model.Work:
+    return model.Work(
+        session=session,
+        status=sessions.KernelStatus(row["status"]),
+        kernel=row["kernel"],
+        agent=row["agent"],
+        address=row["address"],
+        status_seconds=row["status_seconds"],
+        request=agents.KernelCreate(
+            session=session,
+            image=row["image"],
+            slots=sessions.Slots(row["cpu"], row["memory_mib"]),
+            mounts=tuple(agents.KernelMount(source, path) for source, path in row["mounts"]),
+            environment=row["environment"],
+        ),
+    )

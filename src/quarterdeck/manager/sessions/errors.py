@@ -1,0 +1,91 @@
+"""What can be wrong with a session or with the agent that runs it.
+
+QuarterdeckError
+├── SessionNotFound
+├── SessionNameTaken
+├── SessionNotRunning
+├── SessionBusy
+├── FolderNotMountable   a folder of the mounts is not there, or not the owner's
+├── ImageNotFound
+├── OwnerGone            the user was deleted while the request was under way
+├── TooManyWaiters
+└── AgentFailure         a call to an agent did not succeed
+    ├── AgentUnreachable   it was not done: nobody answered, or not in a sane way
+    ├── AgentUnsure        it may have been done; ask
+    └── AgentRefused       the agent said no; `code` of its problem
+"""
+
+from quarterdeck.base.errors import QuarterdeckError
+
+
+class SessionNotFound(QuarterdeckError):
+    """There is no such session."""
+
+    code = "session-not-found"
+
+
+class SessionNameTaken(QuarterdeckError):
+    """A live session has this name."""
+
+    code = "session-name-taken"
+
+
+class SessionNotRunning(QuarterdeckError):
+    """The session is not running."""
+
+    code = "session-not-running"
+
+
+class SessionBusy(QuarterdeckError):
+    """The session is executing something else."""
+
+    code = "kernel-busy"
+
+
+class FolderNotMountable(QuarterdeckError):
+    """There is no such folder to mount."""
+
+    code = "folder-not-found"
+
+
+class ImageNotFound(QuarterdeckError):
+    """There is no such image."""
+
+    code = "image-not-found"
+
+
+class OwnerGone(QuarterdeckError):
+    """The user was deleted."""
+
+    code = "key-inactive"
+
+
+class TooManyWaiters(QuarterdeckError):
+    """Too many requests wait for history already."""
+
+    code = "too-many-requests"
+
+
+class AgentFailure(QuarterdeckError):
+    """A call to an agent did not succeed."""
+
+    code = "agent-unreachable"
+
+
+class AgentUnreachable(AgentFailure):
+    """The agent cannot be reached; nothing was done."""
+
+
+class AgentUnsure(AgentFailure):
+    """Whether the agent did it is not known."""
+
+    code = "outcome-unknown"
+
+
+class AgentRefused(AgentFailure):
+    """The agent refused."""
+
+    def __init__(self, refusal: str, detail: str) -> None:
+        """Keep the code of the agent's problem as `refusal`."""
+        super().__init__(f"The agent refused: {detail}")
+        self.refusal = refusal

@@ -1,0 +1,73 @@
+"""The addresses of sessions. A session of another user does not exist."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from quarterdeck.base.tasks import Wake
+from quarterdeck.infra import http_server
+from quarterdeck.manager.identity.http import principal
+from quarterdeck.manager.sessions.service import SessionService
+from quarterdeck.manager.sessions.waiting import HistoryService, Patience
+from quarterdeck.wire import items, sessions
+
+
+def routes(service: SessionService, history: HistoryService) -> Sequence[web.RouteDef]:
+    """Return the addresses of sessions."""
+    api = _Api(service, history)
+    return [
+        http_server.route("POST", "/v1/sessions", api.create),
+        http_server.route("GET", "/v1/sessions", api.list, query=sessions.SessionQuery),
+        http_server.route("GET", "/v1/sessions/{id}", api.get),
+        http_server.route("DELETE", "/v1/sessions/{id}", api.terminate),
+        http_server.route(
+            "GET", "/v1/sessions/{id}/history", api.history, query=sessions.HistoryQuery
+        ),
+        http_server.route("POST", "/v1/sessions/{id}/execute", api.execute),
+        http_server.route("GET", "/v1/sessions/{id}/logs", api.logs),
+    ]
+
+
+class _Api:
+    def __init__(self, service: SessionService, history: HistoryService) -> None:
+        self._service = service
+        self._history = history
+
+    async def create(self, request: web.Request) -> web.Response:
+        given = await http_server.body(request, sessions.SessionCreate)
+        return http_server.reply(await self._service.create(principal(request), given), 201)
+
+    async def list(self, request: web.Request) -> web.Response:
+        query = http_server.query(request, sessions.SessionQuery)
+        found = await self._service.list(principal(request), query)
+        return http_server.reply(items.Items(list(found)))
+
+    async def get(self, request: web.Request) -> web.Response:
+        session = http_server.path_id(request)
+        return http_server.reply(await self._service.get(principal(request), session))
+
+    async def terminate(self, request: web.Request) -> web.Response:
+        session = http_server.path_id(request)
+        return http_server.reply(await self._service.terminate(principal(request), session), 202)
+
+    async def history(self, request: web.Request) -> web.Response:
+        session = http_server.path_id(request)
+        query = http_server.query(request, sessions.HistoryQuery)
+        wake = Wake()
+        with http_server.until_in_vain(request, wake) as over:
+            rows = await self._history.history(
+                principal(request),
+                session,
+                query.after,
+                Patience(query.wait, wake, over, query.until),
+            )
+        return http_server.reply(items.Items(list(rows)))
+
+    async def execute(self, request: web.Request) -> web.Response:
+        session = http_server.path_id(request)
+        code = await http_server.body(request, sessions.Execute)
+        return http_server.reply(await self._service.execute(principal(request), session, code))
+
+    async def logs(self, request: web.Request) -> web.Response:
+        session = http_server.path_id(request)
+        return http_server.reply(await self._service.logs(principal(request), session))

@@ -1,0 +1,166 @@
+"""Decisions about the life of a session: what to do next with its kernel, what an agent's answer means. Pure and frozen."""
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from quarterdeck.wire import agents, sessions
+
+CREATE_SECONDS_MAX = 60.0
+"""How long a kernel may stay CREATING while its agent gives no clear answer."""
+
+REFUSALS_THAT_PASS = frozenset({"insufficient-capacity", "unavailable"})
+"""Codes of an agent that is still tidying up or about to stop: asked again, it may agree."""
+
+LIFECYCLE = "lifecycle"
+RECONCILER = "reconciler"
+"""Actors in the history beside user ids and "scheduler"."""
+
+
+class Reason(enum.StrEnum):
+    """Why a session ended: the cause in its history and the `reason` in its view."""
+
+    USER_REQUESTED = "user-requested"
+    KERNEL_FAILED = "kernel-failed"
+    CREATE_TIMED_OUT = "create-timed-out"
+    SELF_TERMINATED = "self-terminated"
+    KERNEL_MISSING = "kernel-missing"
+    AGENT_LOST = "agent-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session to be added. `sources` are the directories of its mounts, in their order."""
+
+    id: str
+    owner: str
+    given: sessions.SessionCreate
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Changes of a session that has this owner."""
+
+    owner: str
+    rows: tuple[sessions.HistoryRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a session runs: `kernel` and `address` are None unless it is RUNNING on an agent that answers."""
+
+    owner: str
+    status: sessions.SessionStatus
+    kernel: str | None
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A session that needs something from its agent."""
+
+    agent: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An agent that answers, and its URL."""
+
+    agent: str
+    address: str
+
+
+class Step(enum.Enum):
+    """What a kernel needs from its agent."""
+
+    CREATE = enum.auto()
+    DESTROY = enum.auto()
+    NOTHING = enum.auto()
+
+
+class Outcome(enum.Enum):
+    """What came of a create."""
+
+    RUNS = enum.auto()
+    ENDED = enum.auto()
+    FAILED = enum.auto()
+    UNCLEAR = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A session whose kernel needs something, claimed by this manager; `status` is the kernel's, for `status_seconds` by now."""
+
+    session: str
+    status: sessions.KernelStatus
+    kernel: str
+    agent: str
+    address: str
+    status_seconds: float
+    request: agents.KernelCreate
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A kernel that is gone though its session runs."""
+
+    kernel: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What an agent's inventory says against the books: kernels that ended, and strangers whose rows must be looked at."""
+
+    ended: tuple[Ending, ...]
+    strangers: tuple[str, ...]
+
+
+def next_step(status: sessions.KernelStatus) -> Step:
+    """Return what a kernel in this status needs from its agent."""
+    match status:
+        case sessions.KernelStatus.CREATING:
+            return Step.CREATE
+        case sessions.KernelStatus.TERMINATING:
+            return Step.DESTROY
+        case _:
+            return Step.NOTHING
+
+
+def after_create(status: sessions.KernelStatus) -> Outcome:
+    """Return what the agent's answer to a create means."""
+    match status:
+        case sessions.KernelStatus.RUNNING:
+            return Outcome.RUNS
+        case sessions.KernelStatus.TERMINATING | sessions.KernelStatus.TERMINATED:
+            return Outcome.ENDED
+        case _:
+            return Outcome.UNCLEAR
+
+
+def after_refusal(code: str) -> Outcome:
+    """Return what an agent's refusal of a create means."""
+    return Outcome.UNCLEAR if code in REFUSALS_THAT_PASS else Outcome.FAILED
+
+
+def after_silence(status_seconds: float) -> Reason | None:
+    """Return why the session must end after a create without a clear answer, or None: ask again."""
+    return Reason.CREATE_TIMED_OUT if status_seconds >= CREATE_SECONDS_MAX else None
+
+
+def compare(running: Iterable[str], inventory: Mapping[str, agents.KernelView]) -> Findings:
+    """Hold the kernels that ran by the books before an inventory was taken against the inventory."""
+    expected = frozenset(running)
+    ended = [
+        Ending(kernel, Reason.KERNEL_MISSING)
+        for kernel in sorted(expected)
+        if kernel not in inventory
+    ]
+    ended += [
+        Ending(kernel, Reason.SELF_TERMINATED)
+        for kernel in sorted(expected & inventory.keys())
+        if inventory[kernel].status is not sessions.KernelStatus.RUNNING
+    ]
+    return Findings(tuple(ended), tuple(sorted(inventory.keys() - expected)))

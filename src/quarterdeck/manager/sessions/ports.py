@@ -1,0 +1,175 @@
+"""What sessions need of the world: their store, the books that the lifecycle works by, the agents, the folders, somebody to wake."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from quarterdeck.base.tasks import Wake
+from quarterdeck.manager.identity.model import Principal
+from quarterdeck.manager.sessions import model
+from quarterdeck.wire import agents, sessions
+
+
+class Sessions(Protocol):
+    """Sessions as their owners see them."""
+
+    async def mountable(self, owner: str, folders: Sequence[str]) -> Mapping[str, str]:
+        """Return the storage host by folder, for those of the folders that the owner has and that are ready."""
+        ...
+
+    async def insert(self, new: model.NewSession) -> sessions.SessionView:
+        """Add a session that is PENDING. Raises `SessionNameTaken`, `ImageNotFound`, `FolderNotMountable`, `OwnerGone`."""
+        ...
+
+    async def view(self, session: str) -> sessions.SessionView | None:
+        """Return a session."""
+        ...
+
+    async def list(
+        self, owner: str, query: sessions.SessionQuery
+    ) -> Sequence[sessions.SessionView]:
+        """Return sessions of a user, the newest first, a thousand at most."""
+        ...
+
+    async def terminate(self, session: str, by: Principal) -> str | None:
+        """End a session that lives, if the user may: PENDING becomes CANCELLED, anything before TERMINATING becomes that.
+
+        Returns the agent that has its kernel, if one has.
+        """
+        ...
+
+
+class Lookups(Protocol):
+    """Quick reads about one session."""
+
+    async def history(self, session: str, after: int) -> model.Recorded | None:
+        """Return the changes of a session and its kernels after a sequence number, in order, a thousand at most; None: no session."""
+        ...
+
+    async def route(self, session: str) -> model.Route | None:
+        """Return where a session runs."""
+        ...
+
+
+class Books(Protocol):
+    """What the lifecycle reads and writes about sessions and their kernels. Each call is one transaction."""
+
+    async def due(self) -> Sequence[model.Due]:
+        """Return sessions on ALIVE agents whose kernels need something and that no manager has claimed."""
+        ...
+
+    async def claim(self, session: str) -> model.Work | None:
+        """Claim a session that needs something from its agent (SCHEDULED becomes CREATING); None: nothing, or not ours to do."""
+        ...
+
+    async def release_all(self) -> None:
+        """Give back what an earlier life of this manager had claimed."""
+        ...
+
+    async def release(self, work: model.Work) -> None:
+        """Give a claim back: it is to be tried again."""
+        ...
+
+    async def running(self, work: model.Work) -> bool:
+        """CREATING -> RUNNING; False if it is not CREATING any more."""
+        ...
+
+    async def ending(self, kernel: str, reason: model.Reason, actor: str) -> model.Due | None:
+        """Make the session of a live kernel TERMINATING; None if it was not before that. Keeps a claim."""
+        ...
+
+    async def ended(self, work: model.Work) -> None:
+        """TERMINATING -> TERMINATED; the slots come free."""
+        ...
+
+
+class Ledger(Protocol):
+    """What the reconciler reads and writes about the kernels of agents."""
+
+    async def alive(self) -> Sequence[model.Place]:
+        """Return the agents that answer."""
+        ...
+
+    async def place(self, agent: str) -> model.Place | None:
+        """Return an agent, if it is alive."""
+        ...
+
+    async def running_on(self, agent: str) -> Sequence[str]:
+        """Return the kernels that are RUNNING on an agent."""
+        ...
+
+    async def agent_of_running(self, kernel: str) -> str | None:
+        """Return the agent of a kernel that is RUNNING."""
+        ...
+
+    async def orphans(self, kernels: Sequence[str]) -> Sequence[str]:
+        """Return those of the kernels that are TERMINATED or not known at all."""
+        ...
+
+    async def settle_lost(self) -> Sequence[str]:
+        """End kernels of LOST agents: sessions not yet begun wait again, others are TERMINATED. Returns the sessions; none: all done."""
+        ...
+
+
+class Kernels(Protocol):
+    """The agents. Each call raises `AgentUnreachable`, `AgentUnsure`, `AgentRefused`; the caller owns the deadline."""
+
+    async def create(
+        self, address: str, kernel: str, request: agents.KernelCreate
+    ) -> agents.KernelView:
+        """Make a kernel; the same again returns it as it is."""
+        ...
+
+    async def destroy(self, address: str, kernel: str) -> None:
+        """End a kernel, with all that belongs to it; nothing happens if it is not there."""
+        ...
+
+    async def inventory(self, address: str) -> Mapping[str, agents.KernelView]:
+        """Return all kernels by id."""
+        ...
+
+    async def execute(
+        self, address: str, kernel: str, code: sessions.Execute
+    ) -> sessions.Execution:
+        """Run code in a kernel."""
+        ...
+
+    async def logs(self, address: str, kernel: str) -> sessions.Logs:
+        """Return what a kernel has written."""
+        ...
+
+
+class MountSources(Protocol):
+    """Whoever knows where folders are mounted on the agents."""
+
+    async def source(self, host: str, folder: str) -> str:
+        """Return the directory of a folder on a storage host. Raises a `QuarterdeckError` when it cannot be mounted."""
+        ...
+
+
+class Driver(Protocol):
+    """Whoever does what sessions need from their agents."""
+
+    def drive(self, agent: str, session: str) -> None:
+        """Look after a session soon. Never blocks."""
+        ...
+
+
+class News(Protocol):
+    """Whoever wakes the loops of this manager and of the others. No call blocks."""
+
+    def created(self, session: str) -> None:
+        """A session waits for a place."""
+        ...
+
+    def freed(self, session: str) -> None:
+        """A session has ended: slots may have come free."""
+        ...
+
+
+class History(Protocol):
+    """Wakes those who wait for the history of a session."""
+
+    def waiting(self, session: str, wake: Wake) -> AbstractContextManager[object]:
+        """Ring an alarm when the session has changed, perhaps more often, for the time of a block."""
+        ...

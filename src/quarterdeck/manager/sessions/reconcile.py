@@ -1,0 +1,116 @@
+"""Holds the books against the agents: kernels that died or vanished end their session, kernels without a session are destroyed."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from quarterdeck.base.tasks import Wake
+from quarterdeck.manager.sessions import errors, model, ports
+
+AGENTS_AT_ONCE_MAX = 16
+INVENTORY_SECONDS_MAX = 5.0
+DESTROY_SECONDS_MAX = 10.0
+
+_log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Looks at agents: all of them at the pace of `sweep`, single ones when `look_at` names them."""
+
+    def __init__(
+        self,
+        ledger: ports.Ledger,
+        books: ports.Books,
+        kernels: ports.Kernels,
+        *,
+        driver: ports.Driver,
+        news: ports.News,
+    ) -> None:
+        self._ledger = ledger
+        self._books = books
+        self._kernels = kernels
+        self._driver = driver
+        self._news = news
+        self._suspects: dict[str, None] = {}
+        self.wake = Wake()
+        self.lost_wake = Wake()
+
+    def agents_changed(self, ids: Sequence[str]) -> None:
+        """Look at these agents soon."""
+        self._suspects.update(dict.fromkeys(ids))
+        self.wake.set()
+        self.lost_wake.set()
+
+    async def kernel_changed(self, kernel: str) -> None:
+        """Look at the agent of a kernel soon, if that kernel should be running."""
+        agent = await self._ledger.agent_of_running(kernel)
+        if agent is not None:
+            self._suspects[agent] = None
+            self.wake.set()
+
+    async def check_suspects(self) -> None:
+        """Look at the agents that were named since the last time."""
+        suspects, self._suspects = self._suspects, {}
+        places = [await self._ledger.place(agent) for agent in suspects]
+        await self._check([place for place in places if place is not None])
+
+    async def sweep(self) -> None:
+        """Look at all agents."""
+        await self._check(await self._ledger.alive())
+
+    async def settle_lost(self) -> None:
+        """End what ran on LOST agents."""
+        while settled := await self._ledger.settle_lost():
+            _log.warning("lost-agents-settled", extra={"sessions": list(settled)})
+            for session in settled:
+                self._news.freed(session)
+
+    async def _check(self, places: Sequence[model.Place]) -> None:
+        limit = asyncio.Semaphore(AGENTS_AT_ONCE_MAX)
+        async with asyncio.TaskGroup() as group:
+            for place in places:
+                group.create_task(self._check_one(place, limit))
+
+    async def _check_one(self, place: model.Place, limit: asyncio.Semaphore) -> None:
+        """Compare one agent. The books are read before the inventory and strangers looked up after it: both only grow older."""
+        async with limit:
+            running = await self._ledger.running_on(place.agent)
+            try:
+                async with asyncio.timeout(INVENTORY_SECONDS_MAX):
+                    inventory = await self._kernels.inventory(place.address)
+            except (TimeoutError, errors.AgentFailure) as error:
+                _log.warning(
+                    "no-inventory",
+                    extra={"agent": place.agent, "error": repr(error.__cause__ or error)},
+                )
+                return
+            findings = model.compare(running, inventory)
+            for ending in findings.ended:
+                await self._end(place, ending)
+            await self._destroy_orphans(place, findings.strangers)
+
+    async def _end(self, place: model.Place, ending: model.Ending) -> None:
+        due = await self._books.ending(ending.kernel, ending.reason, model.RECONCILER)
+        if due is None:
+            return
+        _log.warning(
+            "kernel-ended",
+            extra={
+                "agent": place.agent,
+                "session": due.session,
+                "kernel": ending.kernel,
+                "reason": ending.reason.value,
+            },
+        )
+        self._driver.drive(due.agent, due.session)
+
+    async def _destroy_orphans(self, place: model.Place, strangers: Sequence[str]) -> None:
+        if not strangers:
+            return
+        for kernel in await self._ledger.orphans(strangers):
+            _log.warning("orphan-destroyed", extra={"agent": place.agent, "kernel": kernel})
+            try:
+                async with asyncio.timeout(DESTROY_SECONDS_MAX):
+                    await self._kernels.destroy(place.address, kernel)
+            except (TimeoutError, errors.AgentFailure) as error:
+                _log.warning("orphan-stays", extra={"kernel": kernel, "error": repr(error)})

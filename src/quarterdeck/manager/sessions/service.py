@@ -1,0 +1,113 @@
+"""What users do with sessions: create, look, wait for history, execute, read logs, terminate. A session of another user does not exist."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from quarterdeck.base import ids
+from quarterdeck.base.clock import Clock
+from quarterdeck.manager.identity.model import Principal
+from quarterdeck.manager.sessions import errors, model, ports
+from quarterdeck.wire import sessions
+
+EXECUTE_SECONDS_MAX = 600.0
+LOGS_SECONDS_MAX = 10.0
+
+_T = TypeVar("_T")
+_Call = Callable[[str, str], Awaitable[_T]]
+
+
+class SessionService:
+    """The use cases of sessions, but for waiting (`waiting`)."""
+
+    def __init__(
+        self,
+        store: ports.Sessions,
+        lookups: ports.Lookups,
+        kernels: ports.Kernels,
+        sources: ports.MountSources,
+        *,
+        driver: ports.Driver,
+        news: ports.News,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._lookups = lookups
+        self._kernels = kernels
+        self._sources = sources
+        self._driver = driver
+        self._news = news
+        self._clock = clock
+
+    async def create(self, by: Principal, given: sessions.SessionCreate) -> sessions.SessionView:
+        """Add a session; it waits for a place.
+
+        Raises `SessionNameTaken`, `ImageNotFound`, `FolderNotMountable`, and what the storage says of folders that cannot be mounted.
+        """
+        session = ids.new(self._clock)
+        sources = await self._mount_sources(by.user, given)
+        view = await self._store.insert(model.NewSession(session, by.user, given, sources))
+        self._news.created(session)
+        return view
+
+    async def list(
+        self, by: Principal, query: sessions.SessionQuery
+    ) -> Sequence[sessions.SessionView]:
+        """Return the user's sessions, the newest first, a thousand at most."""
+        return await self._store.list(by.user, query)
+
+    async def get(self, by: Principal, session: str) -> sessions.SessionView:
+        """Return a session. Raises `SessionNotFound`."""
+        view = await self._store.view(session)
+        if view is None or not by.may_see(view.owner):
+            raise errors.SessionNotFound
+        return view
+
+    async def terminate(self, by: Principal, session: str) -> sessions.SessionView:
+        """Begin to end a session; fine if it is ending or has ended. Raises `SessionNotFound`."""
+        agent = await self._store.terminate(session, by)
+        if agent is not None:
+            self._driver.drive(agent, session)
+        return await self.get(by, session)
+
+    async def execute(
+        self, by: Principal, session: str, code: sessions.Execute
+    ) -> sessions.Execution:
+        """Run code in a session. Raises `SessionNotFound`, `SessionNotRunning`, `AgentFailure`."""
+        return await self._call(
+            by,
+            session,
+            EXECUTE_SECONDS_MAX,
+            lambda address, kernel: self._kernels.execute(address, kernel, code),
+        )
+
+    async def logs(self, by: Principal, session: str) -> sessions.Logs:
+        """Return what a session has written. Raises `SessionNotFound`, `SessionNotRunning`, `AgentFailure`."""
+        return await self._call(by, session, LOGS_SECONDS_MAX, self._kernels.logs)
+
+    async def _call(self, by: Principal, session: str, seconds: float, call: _Call[_T]) -> _T:
+        route = await self._lookups.route(session)
+        if route is None or not by.may_see(route.owner):
+            raise errors.SessionNotFound
+        if route.kernel is None:
+            raise errors.SessionNotRunning(f"The session is {route.status}")
+        if route.address is None:
+            raise errors.AgentUnreachable
+        try:
+            async with asyncio.timeout(seconds):
+                return await call(route.address, route.kernel)
+        except TimeoutError as error:
+            raise errors.AgentUnsure(f"No answer within {seconds:.0f} s") from error
+
+    async def _mount_sources(self, owner: str, given: sessions.SessionCreate) -> tuple[str, ...]:
+        """Return the directories of the mounts. Nothing is written yet, so a refusal here changes nothing."""
+        wanted = [mount.folder for mount in given.mounts]
+        if not wanted:
+            return ()
+        hosts = await self._store.mountable(owner, wanted)
+        sources = []
+        for at, folder in enumerate(wanted):
+            if folder not in hosts:
+                raise errors.FolderNotMountable(field=f"mounts.{at}.folder")
+            sources.append(await self._sources.source(hosts[folder], folder))
+        return tuple(sources)

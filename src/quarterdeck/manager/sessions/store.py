@@ -1,0 +1,191 @@
+"""Sessions in PostgreSQL as their owners see them; the SQL is in `queries.sql`."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from quarterdeck.infra import postgres, queries
+from quarterdeck.manager import statements
+from quarterdeck.manager.identity.model import Principal
+from quarterdeck.manager.sessions import errors, model
+from quarterdeck.wire import sessions
+
+LIST_ROWS_MAX = 1000
+
+_SQL = queries.load(__package__)
+
+
+class SessionStore:
+    """The ports `Sessions` and `Lookups` on a database."""
+
+    def __init__(self, database: postgres.Database) -> None:
+        self._database = database
+
+    async def mountable(self, owner: str, folders: Sequence[str]) -> Mapping[str, str]:
+        """Return the storage host by folder, for those of the folders that the owner has and that are ready."""
+        rows = await self._database.fetch(
+            _SQL["mountable_folders"], {"folders": list(folders), "owner": owner}
+        )
+        return {row["id"]: row["host"] for row in rows}
+
+    async def insert(self, new: model.NewSession) -> sessions.SessionView:
+        """Add a session that is PENDING. Raises `SessionNameTaken`, `ImageNotFound`, `FolderNotMountable`, `OwnerGone`."""
+        if not new.given.mounts:
+            row = await self._database.fetch_one(_SQL["insert_session"], _columns(new))
+        else:
+            row = await self._insert_with_mounts(new)
+        if row is None:
+            raise await self._why_not(new)
+        return _new_view(new, row["created_at"])
+
+    async def view(self, session: str) -> sessions.SessionView | None:
+        """Return a session."""
+        row = await self._database.fetch_one(_SQL["view_session"], {"id": session})
+        return None if row is None else _view(row)
+
+    async def list(
+        self, owner: str, query: sessions.SessionQuery
+    ) -> Sequence[sessions.SessionView]:
+        """Return sessions of a user, the newest first, a thousand at most."""
+        rows = await self._database.fetch(
+            _SQL["list_sessions"],
+            {"owner": owner, "statuses": _statuses(query), "limit": LIST_ROWS_MAX},
+        )
+        return [_view(row) for row in rows]
+
+    async def terminate(self, session: str, by: Principal) -> str | None:
+        """End a session that lives, if the user may; return the agent that has its kernel, if one has."""
+        row = await self._database.fetch_one(
+            _SQL["end_own_session"],
+            {
+                "id": session,
+                "user": by.user,
+                "is_admin": by.is_admin,
+                "reason": model.Reason.USER_REQUESTED.value,
+            },
+        )
+        return None if row is None else row["agent"]
+
+    async def history(self, session: str, after: int) -> model.Recorded | None:
+        """Return the changes of a session and its kernels after a sequence number, in order, a thousand at most."""
+        rows = await self._database.fetch(
+            _SQL["history"], {"session": session, "after": after, "limit": LIST_ROWS_MAX}
+        )
+        if not rows:
+            return None
+        owner = rows[0]["owner"]
+        return model.Recorded(owner, tuple(map(_history, filter(_is_change, rows))))
+
+    async def route(self, session: str) -> model.Route | None:
+        """Return where a session runs."""
+        row = await self._database.fetch_one(_SQL["route"], {"id": session})
+        if row is None:
+            return None
+        status = sessions.SessionStatus(row["status"])
+        return model.Route(row["owner"], status, row["kernel"], row["address"])
+
+    async def _insert_with_mounts(self, new: model.NewSession) -> statements.Row | None:
+        async with self._database.transaction() as tx:
+            row = await statements.fetch_one(tx, _SQL["insert_session"], _columns(new))
+            if row is not None:
+                await _lock_folders(tx, new)
+                await statements.execute(tx, _SQL["insert_mounts"], _mount_columns(new))
+        return row
+
+    async def _why_not(
+        self, new: model.NewSession
+    ) -> errors.OwnerGone | errors.ImageNotFound | errors.SessionNameTaken:
+        row = await self._database.fetch_one(
+            _SQL["why_not_inserted"], {"owner": new.owner, "image": new.given.image}
+        )
+        if row is None or not row["owner_lives"]:
+            return errors.OwnerGone()
+        if not row["image_exists"]:
+            return errors.ImageNotFound(f"There is no image {new.given.image!r}", field="image")
+        return errors.SessionNameTaken(f"A live session is named {new.given.name!r}", field="name")
+
+
+async def _lock_folders(tx: postgres.Connection, new: model.NewSession) -> None:
+    wanted = [mount.folder for mount in new.given.mounts]
+    rows = await statements.fetch(
+        tx, _SQL["lock_folders"], {"folders": wanted, "owner": new.owner}
+    )
+    found = {row["id"] for row in rows}
+    for at, folder in enumerate(wanted):
+        if folder not in found:
+            raise errors.FolderNotMountable(field=f"mounts.{at}.folder")
+
+
+def _mount_columns(new: model.NewSession) -> statements.Row:
+    return {
+        "session": new.id,
+        "folders": [mount.folder for mount in new.given.mounts],
+        "paths": [mount.path for mount in new.given.mounts],
+        "sources": list(new.sources),
+    }
+
+
+def _columns(new: model.NewSession) -> statements.Row:
+    return {
+        "id": new.id,
+        "owner": new.owner,
+        "name": new.given.name,
+        "image": new.given.image,
+        "cpu": new.given.slots.cpu,
+        "memory_mib": new.given.slots.memory_mib,
+        "environment": msgspec.json.encode(new.given.environment).decode(),
+    }
+
+
+def _new_view(new: model.NewSession, created_at: datetime) -> sessions.SessionView:
+    return sessions.SessionView(
+        id=new.id,
+        name=new.given.name,
+        owner=new.owner,
+        image=new.given.image,
+        status=sessions.SESSION_INITIAL,
+        slots=new.given.slots,
+        created_at=created_at,
+        mounts=tuple(sorted(new.given.mounts, key=lambda mount: mount.path)),
+    )
+
+
+def _statuses(query: sessions.SessionQuery) -> list[str]:
+    if query.status is not None:
+        return [query.status.value]
+    return sorted(sessions.SessionStatus if query.all else sessions.SESSION_LIVE)
+
+
+def _view(row: statements.Row) -> sessions.SessionView:
+    return sessions.SessionView(
+        id=row["id"],
+        name=row["name"],
+        owner=row["owner"],
+        image=row["image"],
+        status=sessions.SessionStatus(row["status"]),
+        slots=sessions.Slots(row["cpu"], row["memory_mib"]),
+        created_at=row["created_at"],
+        agent=row["agent"],
+        reason=row["reason"],
+        mounts=tuple(sessions.Mount(folder, path) for folder, path in row["mounts"] or ()),
+        terminated_at=row["terminated_at"],
+    )
+
+
+def _is_change(row: statements.Row) -> bool:
+    return row["seq"] is not None
+
+
+def _history(row: statements.Row) -> sessions.HistoryRow:
+    before = row["from_status"]
+    return sessions.HistoryRow(
+        seq=row["seq"],
+        session=row["session"],
+        kernel=row["kernel"],
+        from_status=None if before is None else sessions.SessionStatus(before),
+        to_status=sessions.SessionStatus(row["to_status"]),
+        cause=row["cause"],
+        actor=row["actor"],
+        at=row["at"],
+    )

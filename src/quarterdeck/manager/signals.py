@@ -1,0 +1,99 @@
+"""Who has to look at what, when something changed: wakes the loops of this manager at once, those of others by the Redis stream."""
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from quarterdeck.base.tasks import Wake
+from quarterdeck.wire.events import Event, EventKind
+
+OWN_EVENTS_MAX = 2000
+
+
+class Stream(Protocol):
+    """The stream of events."""
+
+    def publish(self, event: Event) -> None:
+        """Send an event soon. Never blocks."""
+        ...
+
+    def wakes(self) -> AsyncIterator[Event | None]:
+        """Give events as they come; None means: look at everything."""
+        ...
+
+
+class Subscriptions(Protocol):
+    """Notifications of the database."""
+
+    def subscribe(
+        self, channel: str, payload: str | None = None, *, wake: Wake | None = None
+    ) -> AbstractContextManager[Wake]:
+        """Ring a wake at each notification of a channel, with this payload if one is given."""
+        ...
+
+
+class Signals:
+    """The port `News` of sessions; and the wakes of the loops."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._own: OrderedDict[Event, None] = OrderedDict()
+        self.scheduling = Wake()
+        self.registry = Wake()
+        self.everything = Wake()
+
+    def created(self, session: str) -> None:
+        """A session waits for a place."""
+        self.scheduling.set()
+        self._publish(session)
+
+    def freed(self, session: str) -> None:
+        """A session has ended: slots may have come free."""
+        self.scheduling.set()
+        self._publish(session)
+
+    def agents_changed(self, ids: Sequence[str]) -> None:  # noqa: ARG002 - any agent may have room
+        """Agents came, went or started anew: sessions may fit now."""
+        self.scheduling.set()
+
+    async def listen(self, kernel_changed: Callable[[str], Awaitable[None]]) -> None:
+        """Pass the events of others on, for ever."""
+        async for event in self._stream.wakes():
+            if event is not None and self._is_own(event):
+                continue
+            match event:
+                case None:
+                    self.scheduling.set()
+                    self.registry.set()
+                    self.everything.set()
+                case Event(kind=EventKind.SESSION):
+                    self.scheduling.set()
+                case Event(kind=EventKind.AGENT):
+                    self.registry.set()
+                case Event(kind=EventKind.KERNEL, id=kernel):
+                    await kernel_changed(kernel)
+                case _:
+                    pass
+
+    def _publish(self, session: str) -> None:
+        event = Event(EventKind.SESSION, session)
+        self._own[event] = None
+        if len(self._own) > OWN_EVENTS_MAX:
+            self._own.popitem(last=False)
+        self._stream.publish(event)
+
+    def _is_own(self, event: Event) -> bool:
+        """Tell whether this is the echo of an event of ours. Mistaken for ours, an event of another costs a wait for the loop's pace."""
+        return event in self._own
+
+
+class HistoryBell:
+    """The port `History` of sessions: the triggers of the database notify of each change."""
+
+    def __init__(self, subscriptions: Subscriptions) -> None:
+        self._subscriptions = subscriptions
+
+    def waiting(self, session: str, wake: Wake) -> AbstractContextManager[object]:
+        """Ring an alarm when the session has changed, for the time of a block."""
+        return self._subscriptions.subscribe("session_history", session, wake=wake)

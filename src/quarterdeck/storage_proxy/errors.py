@@ -1,0 +1,128 @@
+"""What can go wrong in the storage-proxy; the codes' statuses are in `quarterdeck.wire.problem`.
+
+QuarterdeckError
+└── StorageError
+    ├── PathRefused          the path may not be used: it escapes, or a part of it is no plain file or directory
+    │   └── PathTooLong      a name is too long, or the whole path, or it has too many names
+    ├── HostNotFound         no volume of that name here
+    ├── TreeNotFound         no tree of that id in the volume
+    ├── FileNotFound         nothing at that path
+    ├── IsDirectory          a directory is where a file is needed
+    ├── NotDirectory         a file is where a directory is needed
+    ├── TooManyEntries       a directory, or a listing, is at its limit
+    ├── HostNotMountable     the volume cannot be mounted into a kernel
+    ├── ChecksumMismatch     the bytes are not those that the client announced
+    ├── UploadIncomplete     the client went away before the last byte
+    ├── StorageFull          no space, or over quota
+    ├── StorageUnavailable   the store behind the volume does not answer
+    ├── RangeUnsatisfiable   the range starts behind the end of the file
+    ├── SecretRefused        the manager API's shared secret is missing or wrong
+    └── RightMissing         the token is good and does not allow this
+"""
+
+from quarterdeck.base.errors import QuarterdeckError
+
+
+class StorageError(QuarterdeckError):
+    """The storage-proxy cannot do this."""
+
+
+class PathRefused(StorageError):
+    """This path is not allowed."""
+
+    code = "path-refused"
+
+
+class PathTooLong(PathRefused):
+    """The path is too long."""
+
+    code = "path-too-long"
+
+
+class HostNotFound(StorageError):
+    """This storage-proxy has no such storage host."""
+
+    code = "host-not-found"
+
+
+class TreeNotFound(StorageError):
+    """The storage host has no such tree."""
+
+    code = "tree-not-found"
+
+
+class FileNotFound(StorageError):
+    """There is nothing at this path."""
+
+    code = "file-not-found"
+
+
+class IsDirectory(StorageError):
+    """There is a directory at this path."""
+
+    code = "is-a-directory"
+
+
+class NotDirectory(StorageError):
+    """A part of this path is a file, not a directory."""
+
+    code = "not-a-directory"
+
+
+class TooManyEntries(StorageError):
+    """The directory has too many entries."""
+
+    code = "too-many-entries"
+
+
+class HostNotMountable(StorageError):
+    """This storage host cannot be mounted."""
+
+    code = "host-not-mountable"
+
+
+class ChecksumMismatch(StorageError):
+    """The content received has another SHA-256 than announced; nothing was kept."""
+
+    code = "checksum-mismatch"
+
+
+class UploadIncomplete(StorageError):
+    """The upload ended before its last byte; nothing was kept."""
+
+    code = "upload-incomplete"
+
+
+class StorageFull(StorageError):
+    """The storage host has no space left; nothing was kept."""
+
+    code = "storage-full"
+
+
+class StorageUnavailable(StorageError):
+    """The store behind this storage host does not answer."""
+
+    code = "unavailable"
+
+
+class RangeUnsatisfiable(StorageError):
+    """The range asked for starts behind the end of the file."""
+
+    code = "range-not-satisfiable"
+
+    def __init__(self, size: int) -> None:
+        """Name the file's size in bytes."""
+        super().__init__(f"the file has {size} bytes", field="Range")
+        self.size = size
+
+
+class SecretRefused(StorageError):
+    """The shared secret is missing or wrong."""
+
+    code = "unauthenticated"
+
+
+class RightMissing(StorageError):
+    """The storage token does not allow this."""
+
+    code = "forbidden"

@@ -1,0 +1,108 @@
+"""Answers with the content of a file: whole or a range, conditional on its version, by sendfile where the file is local."""
+
+import asyncio
+from datetime import UTC
+from email.utils import format_datetime
+
+from aiohttp import web
+
+from quarterdeck.storage_proxy import errors, model, ports
+from quarterdeck.storage_proxy.model import Span
+from quarterdeck.wire import decode, problem
+
+_BUFFERED_BYTES_MAX = 256 * 1024
+"""A stretch up to this size is answered in one piece, headers and content together."""
+
+
+async def send(request: web.Request, source: ports.Source) -> web.StreamResponse:
+    """Answer a GET or HEAD: 200, 206 for a range, 304 for a version that the client has, 416 for a range behind the end."""
+    size = source.entry.size
+    if _matches(request.headers.get("If-None-Match"), source.etag):
+        return web.Response(status=304, headers=_version(source))
+    try:
+        stretch = model.span(_range(request, source.etag), size)
+    except errors.RangeUnsatisfiable as error:
+        return _unsatisfiable(error)
+    headers = _headers(source)
+    if stretch is not None:
+        end = stretch.start + stretch.length - 1
+        headers["Content-Range"] = f"bytes {stretch.start}-{end}/{size}"
+    status = 200 if stretch is None else 206
+    stretch = stretch or Span(0, size)
+    if stretch.length <= _BUFFERED_BYTES_MAX or request.method == "HEAD":
+        return await _at_once(request, source, stretch, (status, headers))
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = stretch.length
+    await response.prepare(request)
+    await _stream(request, response, source, stretch)
+    await response.write_eof()
+    return response
+
+
+async def _at_once(
+    request: web.Request,
+    source: ports.Source,
+    stretch: Span,
+    answer: tuple[int, dict[str, str]],
+) -> web.Response:
+    status, headers = answer
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(stretch.length)
+        return web.Response(status=status, headers=headers)
+    body = b"".join([block async for block in source.blocks(stretch)])
+    return web.Response(status=status, headers=headers, body=body)
+
+
+async def _stream(
+    request: web.Request, response: web.StreamResponse, source: ports.Source, stretch: Span
+) -> None:
+    if isinstance(source, ports.Descriptor) and request.transport is not None:
+        loop = asyncio.get_running_loop()
+        await loop.sendfile(request.transport, source.file, stretch.start, stretch.length)
+        return
+    async for block in source.blocks(stretch):
+        await response.write(block)
+
+
+def _range(request: web.Request, etag: str) -> str | None:
+    """Return the range asked for, unless it is meant for another version."""
+    condition = request.headers.get("If-Range")
+    if condition is not None and condition.strip() != f'"{etag}"':
+        return None
+    return request.headers.get("Range")
+
+
+def _matches(header: str | None, etag: str) -> bool:
+    if header is None:
+        return False
+    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+    return "*" in tags or f'"{etag}"' in tags
+
+
+def _version(source: ports.Source) -> dict[str, str]:
+    return {
+        "ETag": f'"{source.etag}"',
+        "Last-Modified": format_datetime(source.entry.modified_at.astimezone(UTC), usegmt=True),
+    }
+
+
+def _headers(source: ports.Source) -> dict[str, str]:
+    return {
+        **_version(source),
+        "Accept-Ranges": "bytes",
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": "attachment",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _unsatisfiable(error: errors.RangeUnsatisfiable) -> web.Response:
+    found = problem.make(error.code, error.detail, field=error.field)
+    return web.Response(
+        status=found.status,
+        body=decode.encode(found),
+        headers={
+            "Content-Type": problem.CONTENT_TYPE,
+            "Content-Range": f"bytes */{error.size}",
+        },
+    )

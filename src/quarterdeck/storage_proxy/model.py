@@ -1,0 +1,124 @@
+"""Paths inside a tree, limits and byte ranges: pure values and decisions, no I/O. Every input from outside is judged here."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from quarterdeck.base import ids
+from quarterdeck.storage_proxy import errors
+from quarterdeck.wire.errors import Invalid
+
+TreePath = tuple[str, ...]
+"""Names from the root of a tree downwards; `()` is the root. Each is safe by itself: made by `parse` only."""
+
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})\Z")
+_DECODES_MAX = 8
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long, deep and many. What is at a limit passes, what is over it is refused."""
+
+    name_bytes_max: int = 255
+    path_bytes_max: int = 900
+    depth_max: int = 32
+    directory_entries_max: int = 10_000
+    listing_entries_max: int = 10_000
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a file: `start` and `length` in bytes."""
+
+    start: int
+    length: int
+
+
+def tree_id(text: str) -> str:
+    """Return the text if it is an id, as each tree's name is. Raises `Invalid`."""
+    if not ids.is_id(text):
+        raise Invalid("tree", "the id of a tree is a UUID")
+    return text
+
+
+def decode(raw: str, limits: Limits) -> TreePath:
+    """Return the path that a URL carries in percent-encoding: `a/b%20c`. Raises `PathRefused` and its kin."""
+    return _path([_decoded(part) for part in raw.split("/")], limits)
+
+
+def parse(text: str, limits: Limits) -> TreePath:
+    """Return the path that plain text names: `a/b c`; the empty text is the root. Raises `PathRefused` and its kin."""
+    return _path(text.split("/"), limits) if text else ()
+
+
+def render(path: Sequence[str]) -> str:
+    """Return the path as plain text."""
+    return "/".join(path)
+
+
+def span(header: str | None, size: int) -> Span | None:
+    """Return the stretch that a `Range` header asks for in a file of `size` bytes, None for the whole file.
+
+    One range is served; a header that asks for several, or makes no sense, is passed over as HTTP allows.
+    Raises `RangeUnsatisfiable`.
+    """
+    match = _RANGE.match(header.strip()) if header else None
+    if match is None or match.group(1) == match.group(2) == "":
+        return None
+    first, last = match.groups()
+    if first == "":
+        length = min(int(last), size)
+        start = size - length
+    else:
+        start = int(first)
+        length = min(int(last) + 1 if last else size, size) - start
+        if last and int(last) < start:
+            return None
+    if length <= 0:
+        raise errors.RangeUnsatisfiable(size)
+    return Span(start, length)
+
+
+def _path(parts: Sequence[str], limits: Limits) -> TreePath:
+    if len(parts) > limits.depth_max:
+        raise errors.PathTooLong(f"a path has at most {limits.depth_max} parts", field="path")
+    for part in parts:
+        _judge(part, limits)
+    if len(render(parts).encode()) > limits.path_bytes_max:
+        raise errors.PathTooLong(f"a path has at most {limits.path_bytes_max} bytes", field="path")
+    return tuple(parts)
+
+
+def _judge(name: str, limits: Limits) -> None:
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:
+        raise errors.PathRefused("a path is text in UTF-8", field="path") from None
+    if length > limits.name_bytes_max:
+        raise errors.PathTooLong(f"a name has at most {limits.name_bytes_max} bytes", field="path")
+    for reading in _readings(name):
+        if reading in {"", ".", ".."} or "/" in reading:
+            raise errors.PathRefused(
+                "a path goes downwards from the root of its tree", field="path"
+            )
+        if any(ord(character) < 32 or ord(character) == 127 for character in reading):
+            raise errors.PathRefused("a path has no control characters", field="path")
+
+
+def _readings(name: str) -> list[str]:
+    """Return the name and what it becomes when it is decoded again and again, as a careless reader further on might do."""
+    readings = [name]
+    while len(readings) < _DECODES_MAX:
+        again = unquote_to_bytes(readings[-1]).decode(errors="replace")
+        if again == readings[-1]:
+            return readings
+        readings.append(again)
+    raise errors.PathRefused("a name is encoded too many times", field="path")
+
+
+def _decoded(part: str) -> str:
+    try:
+        return unquote_to_bytes(part).decode()
+    except UnicodeDecodeError:
+        raise errors.PathRefused("a path is text in UTF-8", field="path") from None

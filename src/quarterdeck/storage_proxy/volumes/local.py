@@ -1,0 +1,126 @@
+"""A volume of directories on this machine: the port of `quarterdeck.storage_proxy.ports` over `directories`.
+
+Work is done in threads of the volume's own, so that a slow disk stops nothing else.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, ParamSpec, TypeVar
+
+from quarterdeck.base.clock import Clock
+from quarterdeck.storage_proxy import ports
+from quarterdeck.storage_proxy.model import Limits, Span, TreePath
+from quarterdeck.storage_proxy.volumes import directories, walk
+from quarterdeck.wire.folders import FileEntry
+
+_THREADS = 8
+_BLOCK_BYTES = 1 << 20
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class LocalVolume:
+    """Trees below one root directory. Close it when done."""
+
+    abilities = frozenset({ports.ABILITY_MOUNT})
+
+    def __init__(self, root: Path, clock: Clock, limits: Limits) -> None:
+        """Use `root`, which is made if missing."""
+        self._directories = directories.Directories(root, clock, limits)
+        self._threads = Threads()
+
+    def close(self) -> None:
+        """Let go of the root. Work that is under way is waited for."""
+        self._threads.close()
+        self._directories.close()
+
+    async def create_tree(self, tree: str) -> None:
+        """Make an empty tree; nothing happens if it is there."""
+        await self._threads.run(self._directories.create_tree, tree)
+
+    async def delete_tree(self, tree: str) -> None:
+        """Remove the tree with all its files; nothing happens if it is gone."""
+        await self._threads.run(self._directories.delete_tree, tree)
+
+    async def mount_path(self, tree: str) -> str:
+        """Return the absolute path of the tree's root directory. Raises `TreeNotFound`."""
+        return await self._threads.run(self._directories.mount_path, tree)
+
+    async def entries(self, tree: str, path: TreePath, *, recursive: bool) -> list[FileEntry]:
+        """List what is in a directory, sorted by path; a file lists itself."""
+        return await self._threads.run(self._directories.entries, tree, path, recursive=recursive)
+
+    async def delete(self, tree: str, path: TreePath) -> None:
+        """Remove a file, or a directory with all in it."""
+        await self._threads.run(self._directories.delete, tree, path)
+
+    async def put(self, tree: str, path: TreePath, blocks: AsyncIterator[bytes]) -> FileEntry:
+        """Take in a file. It is visible when it is whole and durable."""
+        staged = await self._threads.run(self._directories.stage, tree, path)
+        with contextlib.closing(staged):
+            async for block in blocks:
+                await self._threads.run(staged.write, block)
+            return await self._threads.run(self._directories.publish, tree, path, staged)
+
+    @contextlib.asynccontextmanager
+    async def open(self, tree: str, path: TreePath) -> AsyncIterator[ports.Source]:
+        """Open a file."""
+        opened = await self._threads.run(self._directories.open, tree, path)
+        with opened.file:
+            yield _Source(self._threads, opened)
+
+
+class Threads:
+    """Runs calls that block, and turns what the file system answers into the conditions of `errors`."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="volume")
+
+    def close(self) -> None:
+        """Wait for what runs, start nothing more."""
+        self._pool.shutdown()
+
+    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run the call in a thread."""
+
+        def call() -> _T:
+            with walk.translated():
+                return work(*args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+
+@dataclass(frozen=True)
+class _Source:
+    threads: Threads
+    opened: directories.Opened
+
+    @property
+    def entry(self) -> FileEntry:
+        return self.opened.entry
+
+    @property
+    def etag(self) -> str:
+        return self.opened.etag
+
+    @property
+    def file(self) -> BinaryIO:
+        return self.opened.file
+
+    async def blocks(self, stretch: Span) -> AsyncIterator[bytes]:
+        offset, end = stretch.start, stretch.start + stretch.length
+        if self.opened.content is not None:
+            yield self.opened.content[offset:end]
+            return
+        while offset < end:
+            wanted = min(_BLOCK_BYTES, end - offset)
+            block = await self.threads.run(os.pread, self.file.fileno(), wanted, offset)
+            if not block:
+                return
+            offset += len(block)
+            yield block

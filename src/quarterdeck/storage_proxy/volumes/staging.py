@@ -1,0 +1,113 @@
+"""Files on their way into a tree: written where no listing and no kernel sees them, then put in place at once. For `local`.
+
+A staged file has no name at all where the file system can do that, so that even a killed storage-proxy leaves nothing;
+elsewhere it has a random name in the staging directory, and leftovers are removed when they are a day old. `removal` removes.
+"""
+
+import contextlib
+import errno
+import os
+import secrets
+import threading
+import warnings
+
+from quarterdeck.storage_proxy.volumes import removal, walk
+
+_UNNAMED = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
+_NAMED = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LEFT_OVER_SECONDS = 86400
+_CANNOT = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
+
+
+class Staged:
+    """One file being written. Its methods may be called from any thread; after `close` they do nothing."""
+
+    def __init__(self, directory: int, *, unnamed: bool) -> None:
+        """Begin an empty file in the staging directory, whose descriptor becomes ours."""
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._name = "" if unnamed else _fresh()
+        try:
+            self._descriptor = (
+                os.open(".", _UNNAMED, 0o644, dir_fd=directory)
+                if unnamed
+                else os.open(self._name, _NAMED, 0o644, dir_fd=directory)
+            )
+        except OSError:
+            os.close(directory)
+            raise
+
+    def write(self, block: bytes) -> None:
+        """Append the block."""
+        with self._lock:
+            rest = memoryview(block)
+            while rest and self._descriptor >= 0:
+                rest = rest[os.write(self._descriptor, rest) :]
+
+    def publish(self, parent: int, name: str) -> os.stat_result:
+        """Make the content durable, then visible as `name` in `parent`; what was there is replaced."""
+        with self._lock:
+            os.fsync(self._descriptor)
+            if not self._name:
+                self._name = _fresh()
+                os.link(
+                    f"/proc/self/fd/{self._descriptor}",
+                    self._name,
+                    dst_dir_fd=self._directory,
+                    follow_symlinks=True,
+                )
+            os.rename(self._name, name, src_dir_fd=self._directory, dst_dir_fd=parent)
+            self._name = ""
+            os.fsync(parent)
+            return os.fstat(self._descriptor)
+
+    def close(self) -> None:
+        """Forget the file: unless it was published, nothing of it is left."""
+        with self._lock:
+            if self._descriptor < 0:
+                return
+            if self._name:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._name, dir_fd=self._directory)
+            os.close(self._descriptor)
+            os.close(self._directory)
+            self._descriptor = -1
+
+    def __del__(self) -> None:
+        """Close what a cancelled caller never got."""
+        if getattr(self, "_descriptor", -1) >= 0:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
+            self.close()
+
+
+def can_be_unnamed(directory: int) -> bool:
+    """Tell whether the file system lets files be written that have no name yet."""
+    try:
+        os.close(os.open(".", _UNNAMED, 0o600, dir_fd=directory))
+    except OSError as error:
+        if error.errno in _CANNOT:
+            return False
+        raise
+    return True
+
+
+def discard(staging: int, parent: int, name: str) -> None:
+    """Remove a directory: it is out of sight at once, then removed with all that is in it; what resists is left to `sweep`."""
+    hidden = _fresh()
+    removal.move(parent, name, staging, hidden)
+    os.fsync(parent)
+    removal.try_remove(staging, hidden)
+
+
+def sweep(staging: int, now: float) -> None:
+    """Remove what was left behind more than a day ago; what resists is tried again a day later. `now` is in seconds since 1970."""
+    for name in walk.names(staging):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            found = os.stat(name, dir_fd=staging, follow_symlinks=False)
+            if now - found.st_mtime < _LEFT_OVER_SECONDS or removal.try_remove(staging, name):
+                continue
+            os.utime(name, (now, now), dir_fd=staging, follow_symlinks=False)
+
+
+def _fresh() -> str:
+    return secrets.token_hex(12)

@@ -1,0 +1,126 @@
+"""Walks that cannot leave a tree: each step opens one name below an open directory and follows no link. For `local`.
+
+All functions block; `local` calls them in threads. A name is one component, judged by `model` before.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from quarterdeck.storage_proxy import errors
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP})
+_AWAY = frozenset({errno.EIO, errno.ESTALE, errno.EROFS, errno.ETIMEDOUT, errno.ENODEV})
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the file system answers within the block into the conditions of `errors`."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise errors.FileNotFound(field="path") from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise errors.StorageFull from error
+        if error.errno in _REFUSED:
+            raise errors.PathRefused(
+                "this file may not be touched: its owner forbids it", field="path"
+            ) from error
+        if error.errno in _AWAY:
+            raise errors.StorageUnavailable from error
+        if error.errno == errno.ENOTEMPTY:
+            raise errors.StorageUnavailable(
+                "somebody writes into what is to be removed; try again"
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def directory(start: int, path: Sequence[str] = (), *, make: bool = False) -> Iterator[int]:
+    """Give the descriptor of a directory below `start` for the time of a block; `make` makes what is missing on the way."""
+    descriptor = os.open(".", _DIRECTORY, dir_fd=start)
+    try:
+        for name in path:
+            below = _made(descriptor, name) if make else step(descriptor, name)
+            os.close(descriptor)
+            descriptor = below
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def step(parent: int, name: str) -> int:
+    """Open the directory `name`. Raises `FileNotFound`, `NotDirectory`, `PathRefused`."""
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    except FileNotFoundError:
+        raise errors.FileNotFound(field="path") from None
+    except OSError as error:
+        if error.errno not in {errno.ENOTDIR, errno.ELOOP}:
+            raise
+    if look(parent, name) == "file":
+        raise errors.NotDirectory(field="path")
+    raise refused()
+
+
+def look(parent: int, name: str) -> str | None:
+    """Tell what `name` is without following it: file, directory, other; None when there is nothing."""
+    try:
+        return kind(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def names(directory: int) -> list[str]:
+    """Return the names in an open directory."""
+    return os.listdir(directory)
+
+
+def kind(mode: int) -> str:
+    """Name the kind of a file by its mode: file, directory, or other for links, devices, pipes and sockets."""
+    if stat.S_ISREG(mode):
+        return "file"
+    return "directory" if stat.S_ISDIR(mode) else "other"
+
+
+def open_file(parent: int, name: str) -> int:
+    """Open the plain file `name` for reading; nothing else is ever opened. Raises `FileNotFound`, `IsDirectory`, `PathRefused`."""
+    try:
+        seen = os.open(name, _LOOK, dir_fd=parent)
+    except FileNotFoundError:
+        raise errors.FileNotFound(field="path") from None
+    try:
+        require_file(kind(os.fstat(seen).st_mode))
+        return os.open(f"/proc/self/fd/{seen}", _READ)
+    finally:
+        os.close(seen)
+
+
+def require_file(found: str) -> None:
+    """Raise `IsDirectory` or `PathRefused` unless the kind is that of a plain file."""
+    if found == "directory":
+        raise errors.IsDirectory(field="path")
+    if found != "file":
+        raise refused()
+
+
+def refused() -> errors.PathRefused:
+    """Return the refusal of links, devices, pipes and sockets."""
+    return errors.PathRefused("a part of this path is no plain file or directory", field="path")
+
+
+def _made(parent: int, name: str) -> int:
+    try:
+        return step(parent, name)
+    except errors.FileNotFound:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o755, dir_fd=parent)
+            os.fsync(parent)
+        return step(parent, name)

@@ -1,0 +1,117 @@
+"""The ports of `quarterdeck.agent.ports` in memory: kernels that run code in this process, directories that are names, news in a list."""
+
+import asyncio
+import contextlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
+from quarterdeck.agent.kernels.interpreter import Interpreter
+from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus
+
+FIRST_PID = 1000
+
+
+class FakeKernel:
+    """A namespace in this process. `die` ends it as if by itself."""
+
+    def __init__(self, spec: KernelSpec, pid: int, on_exit: Callable[[Exit], None]) -> None:
+        self.spec = spec
+        self.pid = pid
+        self.killed = False
+        self._exit: Exit | None = None
+        self._on_exit = on_exit
+        self._interpreter = Interpreter()
+        self._written = io.StringIO()
+
+    async def execute(self, code: str) -> Execution:
+        """Run code here and now."""
+        if self.killed:
+            raise KernelTerminated
+        if self._exit is not None:
+            raise KernelDied(f"The kernel ended: {self._exit}")
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            outcome = self._interpreter.run(code)
+        self._written.write(stdout.getvalue() + stderr.getvalue())
+        return Execution(
+            status=ExecutionStatus(outcome.status),
+            stdout=stdout.getvalue(),
+            stderr=stderr.getvalue(),
+            result=outcome.result,
+            error=None if outcome.error is None else ExecutionError(**outcome.error),
+            truncated=outcome.truncated,
+        )
+
+    def logs(self) -> str:
+        """Return all that was written."""
+        return self._written.getvalue()
+
+    def die(self, exit_: Exit) -> None:
+        """End."""
+        if self._exit is None:
+            self._exit = exit_
+            self._on_exit(exit_)
+
+
+class FakeKernels:
+    """The port `Kernels`. Set `refusal` to have starts fail, clear `gate` to hold them up."""
+
+    def __init__(self, *, mounts: bool = True) -> None:
+        self.mounts = mounts
+        self.living: dict[str, FakeKernel] = {}
+        self.refusal: KernelNotStarted | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._pid = FIRST_PID
+
+    async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> FakeKernel:
+        """Make a kernel when the gate is open."""
+        self._pid += 1
+        kernel = self.living[spec.id] = FakeKernel(spec, self._pid, on_exit)
+        await self.gate.wait()
+        if kernel.killed:
+            raise KernelTerminated
+        if self.refusal is not None:
+            del self.living[spec.id]
+            kernel.die(Exit(code=1))
+            raise self.refusal
+        return kernel
+
+    async def kill(self, id_: str) -> None:
+        """End a kernel."""
+        kernel = self.living.pop(id_, None)
+        if kernel is not None:
+            kernel.killed = True
+            kernel.die(Exit())
+
+
+class FakeScratch:
+    """The port `Scratch`: notes what was removed. Set `failure` to have that fail."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+        self.failure: OSError | None = None
+
+    def directory(self, kernel: str) -> Path:
+        """Return a name."""
+        return Path("/scratch") / kernel
+
+    def remove(self, kernel: str) -> None:
+        """Note it."""
+        if self.failure is not None:
+            raise self.failure
+        self.removed.append(kernel)
+
+
+class FakeNews:
+    """The port `News`: keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.kernels: list[str] = []
+
+    def kernel_changed(self, kernel: str) -> None:
+        """Keep it."""
+        self.kernels.append(kernel)

@@ -1,0 +1,244 @@
+"""The ports of the manager's sessions and scheduling without a database and without agents; each fake is also a record of its calls."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from quarterdeck.manager.scheduling import model as scheduling
+from quarterdeck.manager.sessions import errors, model
+from quarterdeck.wire import agents, sessions
+from quarterdeck.wire.states import KernelStatus, SessionStatus
+
+AGENT = "agent"
+ADDRESS = "http://agent"
+
+
+class FakeKernels:
+    """The agents: a kernel is an entry. `failures` are raised by the next calls of that name, one each.
+
+    `meanwhile` happens during a create; kernels that are `stillborn` answer dead.
+    """
+
+    def __init__(self) -> None:
+        self.alive: dict[str, agents.KernelView] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.failures: dict[str, list[Exception]] = {}
+        self.stillborn = False
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def create(
+        self, address: str, kernel: str, request: agents.KernelCreate
+    ) -> agents.KernelView:
+        """Make a kernel; the same again returns it as it is."""
+        self._called("create", address, kernel)
+        status = KernelStatus.TERMINATED if self.stillborn else KernelStatus.RUNNING
+        made = agents.KernelView(
+            id=kernel, session=request.session, status=status, slots=request.slots
+        )
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        return self.alive.setdefault(kernel, made)
+
+    async def destroy(self, address: str, kernel: str) -> None:
+        """End a kernel; nothing happens if it is not there."""
+        self._called("destroy", address, kernel)
+        self.alive.pop(kernel, None)
+
+    async def inventory(self, address: str) -> Mapping[str, agents.KernelView]:
+        """Return all kernels by id."""
+        self._called("inventory", address, "")
+        return dict(self.alive)
+
+    async def execute(
+        self, address: str, kernel: str, code: sessions.Execute
+    ) -> sessions.Execution:
+        """Give the code back as its output."""
+        self._called("execute", address, kernel)
+        self._must_run(kernel)
+        return sessions.Execution(status=sessions.ExecutionStatus.OK, stdout=code.code, stderr="")
+
+    async def logs(self, address: str, kernel: str) -> sessions.Logs:
+        """Return the kernel's id as its log."""
+        self._called("logs", address, kernel)
+        self._must_run(kernel)
+        return sessions.Logs(f"log of {kernel}")
+
+    def _called(self, name: str, address: str, kernel: str) -> None:
+        if address != ADDRESS:
+            raise errors.AgentUnreachable
+        self.calls.append((name, kernel))
+        failures = self.failures.get(name)
+        if failures:
+            raise failures.pop(0)
+
+    def _must_run(self, kernel: str) -> None:
+        if kernel not in self.alive:
+            raise errors.SessionNotRunning
+
+
+class FakeBooks:
+    """The lifecycle's books: sessions by id, each with a kernel named `kernel-of-<session>`."""
+
+    def __init__(self) -> None:
+        self.status: dict[str, SessionStatus] = {}
+        self.reason: dict[str, model.Reason] = {}
+        self.past: list[tuple[str, SessionStatus]] = []
+        self.status_seconds = 0.0
+        self.elsewhere: set[str] = set()
+        self.released: list[str] = []
+
+    def set(self, session: str, status: SessionStatus) -> None:
+        """Put a session into a state."""
+        self.status[session] = status
+        self.past.append((session, status))
+
+    async def due(self) -> Sequence[model.Due]:
+        """Return sessions that need something and are not claimed elsewhere."""
+        wanting = {SessionStatus.SCHEDULED, SessionStatus.CREATING, SessionStatus.TERMINATING}
+        return [
+            model.Due(AGENT, session)
+            for session, status in self.status.items()
+            if status in wanting and session not in self.elsewhere
+        ]
+
+    async def claim(self, session: str) -> model.Work | None:
+        """Claim a session; SCHEDULED becomes CREATING."""
+        if session in self.elsewhere:
+            return None
+        if self.status[session] is SessionStatus.SCHEDULED:
+            self.set(session, SessionStatus.CREATING)
+        if self.status[session] not in {SessionStatus.CREATING, SessionStatus.TERMINATING}:
+            return None
+        return model.Work(
+            session=session,
+            status=KernelStatus(self.status[session]),
+            kernel=kernel_of(session),
+            agent=AGENT,
+            address=ADDRESS,
+            status_seconds=self.status_seconds,
+            request=agents.KernelCreate(
+                session=session, image="python:3.11", slots=sessions.Slots()
+            ),
+        )
+
+    async def release_all(self) -> None:
+        """Forget what is claimed elsewhere."""
+        self.elsewhere.clear()
+
+    async def release(self, work: model.Work) -> None:
+        """Note that a claim was given back."""
+        self.released.append(work.session)
+
+    async def running(self, work: model.Work) -> bool:
+        """CREATING -> RUNNING; False if it is not CREATING any more."""
+        if self.status[work.session] is not SessionStatus.CREATING:
+            return False
+        self.set(work.session, SessionStatus.RUNNING)
+        return True
+
+    async def ending(self, kernel: str, reason: model.Reason, actor: str) -> model.Due | None:
+        """Make the session of a kernel TERMINATING; None if it was not before that."""
+        session = kernel.removeprefix(kernel_of(""))
+        before = {SessionStatus.SCHEDULED, SessionStatus.CREATING, SessionStatus.RUNNING}
+        if self.status.get(session) not in before:
+            return None
+        self.reason[session] = reason
+        self.set(session, SessionStatus.TERMINATING)
+        return model.Due(AGENT, session)
+
+    async def ended(self, work: model.Work) -> None:
+        """TERMINATING -> TERMINATED."""
+        self.set(work.session, SessionStatus.TERMINATED)
+
+
+class FakeLedger:
+    """The reconciler's ledger over `FakeBooks`, with one agent."""
+
+    def __init__(self, books: FakeBooks) -> None:
+        self._books = books
+        self.lost: list[list[str]] = []
+
+    async def alive(self) -> Sequence[model.Place]:
+        """Return the one agent."""
+        return [model.Place(AGENT, ADDRESS)]
+
+    async def place(self, agent: str) -> model.Place | None:
+        """Return the agent, if it is the one."""
+        return model.Place(AGENT, ADDRESS) if agent == AGENT else None
+
+    async def running_on(self, agent: str) -> Sequence[str]:
+        """Return the kernels of RUNNING sessions."""
+        status = self._books.status
+        return [kernel_of(each) for each in status if status[each] is SessionStatus.RUNNING]
+
+    async def agent_of_running(self, kernel: str) -> str | None:
+        """Return the one agent for a kernel of a RUNNING session."""
+        return AGENT if kernel in await self.running_on(AGENT) else None
+
+    async def orphans(self, kernels: Sequence[str]) -> Sequence[str]:
+        """Return kernels whose sessions have ended or never were."""
+        gone = {SessionStatus.TERMINATED, None}
+        session = kernel_of("")
+        return [
+            each for each in kernels if self._books.status.get(each.removeprefix(session)) in gone
+        ]
+
+    async def settle_lost(self) -> Sequence[str]:
+        """Give the next of `lost`."""
+        return self.lost.pop(0) if self.lost else []
+
+
+class FakePlacements:
+    """Placement over lists: `waiting` sessions, `rooms` of agents."""
+
+    def __init__(
+        self, waiting: Sequence[scheduling.Waiting], rooms: Sequence[scheduling.Room]
+    ) -> None:
+        self.waiting = list(waiting)
+        self.rooms = {room.agent: room for room in rooms}
+        self.written: list[scheduling.Placement] = []
+
+    async def facts(self, most: int) -> scheduling.Facts | None:
+        """Return the oldest that fit somewhere."""
+        if not self.waiting:
+            return None
+        rooms = list(self.rooms.values())
+        fitting = [each for each in self.waiting if any(room.fits(each.slots) for room in rooms)]
+        return scheduling.Facts(fitting[:most], rooms)
+
+    async def write(
+        self, decided: Sequence[scheduling.Placement]
+    ) -> Sequence[scheduling.Placement]:
+        """Write what still holds."""
+        placed = []
+        for placement in decided:
+            room = self.rooms[placement.agent]
+            waits = [each for each in self.waiting if each.session == placement.session]
+            if waits and room.fits(placement.slots):
+                self.rooms[placement.agent] = room.after(placement.slots)
+                self.waiting.remove(waits[0])
+                placed.append(placement)
+        self.written += placed
+        return placed
+
+
+class Recorder:
+    """The ports `Driver` and `News`: notes who was told what."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str]] = []
+
+    def drive(self, agent: str, session: str) -> None:
+        """Note a session to look after."""
+        self.told.append(("drive", session))
+
+    def created(self, session: str) -> None:
+        """Note a session that waits."""
+        self.told.append(("created", session))
+
+    def freed(self, session: str) -> None:
+        """Note a session that ended."""
+        self.told.append(("freed", session))
+
+
+def kernel_of(session: str) -> str:
+    """Return the kernel of a session."""
+    return f"kernel-of-{session}"

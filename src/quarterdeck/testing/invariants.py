@@ -1,0 +1,102 @@
+"""Promises of the platform that must hold after each test, judged by the database, /proc and the disk, not by the platform.
+
+A probe of Shakeout's leak check: what breaks a promise and was not there before the test fails the test.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from quarterdeck.infra import queries
+from quarterdeck.testing import kernels, trees
+from quarterdeck.testing.kernels import KernelProcess
+from quarterdeck.testing.layout import DATABASE, LOCAL_HOST
+from quarterdeck.wire.states import KERNEL_TRANSITIONS, SESSION_TRANSITIONS
+from shakeout.checks.processes import ORPHAN
+from shakeout.services import postgres_data, postgres_wire
+from shakeout.system.cluster import Cluster
+
+_QUERIES = queries.load(__package__)
+_LEGAL = {
+    "session": {(str(before), str(after)) for before, after in SESSION_TRANSITIONS},
+    "kernel": {(str(before), str(after)) for before, after in KERNEL_TRANSITIONS},
+}
+Violation = tuple[str, str, str]
+"""The promise, the thing that breaks it, what is known about that."""
+
+
+class Invariants:
+    """The probe: each violation is a thing that should not be there."""
+
+    name = "invariants"
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._socket = postgres_data.socket(cluster.place("postgres").directory)
+
+    async def snapshot(self) -> dict[str, str]:
+        """Return the violations of now. What is under way breaks no promise: the database is asked before and after the look."""
+        before = await self._ask("settled")
+        processes = kernels.processes(self._cluster)
+        directories = set(kernels.scratch_directories(self._cluster))
+        trees_found = set(trees.trees(self._cluster))
+        after = await self._ask("settled", "possible", "steps", "violations")
+        settled = {row for row in after if row in set(before)}
+        running = {id_ for what, id_, *_ in settled if what == "running"}
+        possible = {id_ for what, id_, *_ in after if what == "kernel"}
+        found = [
+            *(
+                (promise, thing, detail)
+                for what, promise, thing, detail in after
+                if what == "broken"
+            ),
+            *illegal((kind, old, new) for what, kind, old, new in after if what == "step"),
+            *differences(running, {one.kernel for one in processes}, possible, "process"),
+            *differences(running, directories, possible, "scratch directory"),
+            *orphans(processes),
+            *strays(
+                {id_ for what, id_, host, _ in settled if what == "ready" and host == LOCAL_HOST},
+                trees_found,
+                {id_ for what, id_, host, _ in after if what == "tree" and host == LOCAL_HOST},
+            ),
+        ]
+        return {f"{promise}: {thing}": detail for promise, thing, detail in found}
+
+    async def _ask(self, *names: str) -> list[tuple[str, ...]]:
+        sql = ";".join(_QUERIES[name] for name in names)
+        rows = await postgres_wire.query(self._socket, postgres_data.SUPERUSER, DATABASE, sql)
+        return [tuple(value or "" for value in row) for row in rows]
+
+
+def illegal(steps: Iterable[tuple[str, ...]]) -> Iterator[Violation]:
+    """Give the steps of history that the tables of `quarterdeck.wire.states` do not allow. Pure."""
+    for kind, before, after in steps:
+        if (before, after) not in _LEGAL[kind]:
+            yield ("every step is legal", f"{kind} {before} -> {after}", "in history")
+
+
+def differences(
+    running: set[str], found: set[str], possible: set[str], what: str
+) -> Iterator[Violation]:
+    """Give the kernels that should have something and do not, and the other way round. Pure."""
+    for kernel in sorted(running - found):
+        yield (f"a running kernel has a {what}", kernel, "not found")
+    for kernel in sorted(found - possible):
+        yield (
+            f"a {what} has a live kernel",
+            kernel,
+            "the database knows no live kernel of this id",
+        )
+
+
+def orphans(processes: Iterable[KernelProcess]) -> Iterator[Violation]:
+    """Give the processes of kernels that no agent holds any more. Pure."""
+    for one in processes:
+        if one.owner == ORPHAN:
+            yield ("a kernel's process runs below its agent", one.kernel, f"pid {one.pid}")
+
+
+def strays(ready: set[str], found: set[str], possible: set[str]) -> Iterator[Violation]:
+    """Give the folders without a tree, and the trees that belong to nothing. Pure."""
+    for folder in sorted(ready - found):
+        yield ("a folder has its tree", folder, "no directory on the storage host")
+    for tree in sorted(found - possible):
+        yield ("a tree has its folder", tree, "a directory without a row")

@@ -1,0 +1,12 @@
+"""Names and directories of the system under test that its description, oracles and invariants share."""
+
+DATABASE = "quarterdeck"
+LOCAL_HOST = "local"
+ARCHIVE_HOST = "archive"
+ARCHIVE_BUCKET = "qd-archive"
+
+TREES_DIRECTORY = "trees"
+"""Below the storage-proxy's directory: the volume of the local host."""
+
+SCRATCH_DIRECTORY = "scratch"
+"""Below an agent's directory."""

@@ -1,0 +1,86 @@
+-- What `invariants` asks the manager's database, past the manager. Each answer's rows begin with what they are.
+
+-- name: settled
+-- What has its process, or its tree, for certain.
+SELECT 'running', id::text, agent_id, '' FROM kernels WHERE status = 'RUNNING'
+UNION ALL
+SELECT 'ready', id::text, host, '' FROM folders WHERE status = 'READY';
+
+-- name: possible
+-- What may have a process, or a tree, already or still.
+SELECT 'kernel', id::text, agent_id, '' FROM kernels WHERE status IN ('CREATING', 'RUNNING', 'TERMINATING')
+UNION ALL
+SELECT 'tree', id::text, host, '' FROM folders
+UNION ALL
+SELECT 'tree', tree::text, host, '' FROM tree_removals;
+
+-- name: steps
+-- Every kind of step that history holds.
+SELECT DISTINCT 'step', CASE WHEN kernel_id IS NULL THEN 'session' ELSE 'kernel' END, from_status, to_status
+  FROM session_history
+ WHERE from_status IS NOT NULL;
+
+-- name: violations
+-- Promises of the platform that do not hold: the promise, the thing, what is known about it.
+SELECT 'broken', broken.* FROM (
+SELECT 'slots freed when the kernel ends', kernels.id::text, kernels.status
+  FROM kernels JOIN allocations ON allocations.kernel_id = kernels.id
+ WHERE (kernels.status = 'TERMINATED') <> (allocations.freed_at IS NOT NULL)
+UNION ALL
+SELECT 'every kernel has slots', kernels.id::text, kernels.status
+  FROM kernels LEFT JOIN allocations ON allocations.kernel_id = kernels.id
+ WHERE allocations.kernel_id IS NULL
+UNION ALL
+SELECT 'no agent gives more than it has', agents.id, sum(allocations.cpu)::text || ' of ' || agents.cpu::text || ' cores'
+  FROM agents JOIN allocations ON allocations.agent_id = agents.id AND allocations.freed_at IS NULL
+ GROUP BY agents.id
+HAVING sum(allocations.cpu) > agents.cpu OR sum(allocations.memory_mib) > agents.memory_mib
+UNION ALL
+SELECT 'slots taken are those asked for', sessions.id::text, allocations.cpu::text || ' for ' || sessions.cpu::text
+  FROM sessions JOIN kernels ON kernels.session_id = sessions.id JOIN allocations ON allocations.kernel_id = kernels.id
+ WHERE (allocations.cpu, allocations.memory_mib) <> (sessions.cpu, sessions.memory_mib)
+UNION ALL
+SELECT 'a session that has ended has no live kernel', sessions.id::text, sessions.status || ' with ' || kernels.status
+  FROM sessions JOIN kernels ON kernels.session_id = sessions.id
+ WHERE sessions.status IN ('TERMINATED', 'CANCELLED', 'PENDING') AND kernels.status <> 'TERMINATED'
+UNION ALL
+SELECT 'a running session has a running kernel', sessions.id::text, coalesce(string_agg(kernels.status, ', '), 'none')
+  FROM sessions LEFT JOIN kernels ON kernels.session_id = sessions.id AND kernels.status <> 'TERMINATED'
+ WHERE sessions.status = 'RUNNING'
+ GROUP BY sessions.id
+HAVING coalesce(string_agg(kernels.status, ', '), '') <> 'RUNNING'
+UNION ALL
+SELECT 'a live session has an owner', sessions.id::text, sessions.status
+  FROM sessions JOIN users ON users.id = sessions.owner_id
+ WHERE sessions.status NOT IN ('TERMINATED', 'CANCELLED') AND users.deleted_at IS NOT NULL
+UNION ALL
+SELECT 'a folder has an owner', folders.id::text, folders.status
+  FROM folders JOIN users ON users.id = folders.owner_id
+ WHERE users.deleted_at IS NOT NULL
+UNION ALL
+SELECT 'a live session mounts folders that are there', mounts.session_id::text, mounts.folder_id::text
+  FROM session_mounts AS mounts
+  JOIN sessions ON sessions.id = mounts.session_id
+  LEFT JOIN folders ON folders.id = mounts.folder_id
+ WHERE sessions.status NOT IN ('TERMINATED', 'CANCELLED') AND folders.id IS NULL
+UNION ALL
+SELECT 'history ends with the present state', id::text, status || ', in history ' || coalesce(last, 'nothing')
+  FROM (SELECT sessions.id, sessions.status,
+               (SELECT to_status FROM session_history AS history
+                 WHERE history.session_id = sessions.id AND history.kernel_id IS NULL
+                 ORDER BY seq DESC LIMIT 1) AS last
+          FROM sessions
+        UNION ALL
+        SELECT kernels.id, kernels.status,
+               (SELECT to_status FROM session_history AS history
+                 WHERE history.session_id = kernels.session_id AND history.kernel_id = kernels.id
+                 ORDER BY seq DESC LIMIT 1)
+          FROM kernels) AS present
+ WHERE last IS DISTINCT FROM status
+UNION ALL
+SELECT 'history is a chain', coalesce(kernel_id, session_id)::text, coalesce(before, 'nothing') || ', then from ' || coalesce(from_status, 'nothing')
+  FROM (SELECT session_id, kernel_id, from_status,
+               lag(to_status) OVER (PARTITION BY session_id, kernel_id ORDER BY seq) AS before
+          FROM session_history) AS steps
+ WHERE before IS DISTINCT FROM from_status
+) AS broken;

@@ -1,0 +1,74 @@
+"""`qd` as a user types it: a process of its own, with nothing of this one's environment."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+COLUMNS = 80
+SECONDS_MAX = 60.0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a command."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The standard output, read as JSON."""
+        return json.loads(self.stdout)
+
+
+class Shell:
+    """Runs `qd` as one user, in one directory."""
+
+    def __init__(self, directory: Path, access: Mapping[str, str]) -> None:
+        """`access` holds the variables that name the platform and the key pair."""
+        self._directory = directory
+        self._environment = {
+            **access,
+            "HOME": str(directory),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            "COLUMNS": str(COLUMNS),
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        }
+
+    async def __call__(self, *words: str, check: bool = True, stdin: str = "") -> Ran:
+        """Run `qd` with these words and return what came of it. With `check`, raises CommandFailed for an exit code not 0."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "quarterdeck.cli", *words),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=self._directory,
+            env=self._environment,
+        )
+        try:
+            async with asyncio.timeout(SECONDS_MAX):
+                stdout, stderr = await process.communicate(stdin.encode())
+        except BaseException:
+            process.kill()
+            await process.wait()
+            raise
+        ran = Ran(process.returncode or 0, stdout.decode(), stderr.decode())
+        if check and ran.code != 0:
+            raise CommandFailed(words, ran)
+        return ran
+
+
+class CommandFailed(Exception):
+    """`qd` ended with an exit code that is not 0."""
+
+    def __init__(self, words: tuple[str, ...], ran: Ran) -> None:
+        super().__init__(f"qd {' '.join(words)} ended with {ran.code}:\n{ran.stderr}{ran.stdout}")
+        self.ran = ran

@@ -1,0 +1,210 @@
+"""Quarterdeck as Shakeout sees it: services, components, who calls whom, what the warm process imports.
+
+`system` is for tests and for `shakeout up quarterdeck.testing.system:system`; `describe` makes variants.
+"""
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Callable, Mapping
+
+from quarterdeck.testing import schema
+from quarterdeck.testing.invariants import Invariants
+from quarterdeck.testing.keys import Keys
+from quarterdeck.testing.layout import (
+    ARCHIVE_BUCKET,
+    ARCHIVE_HOST,
+    DATABASE,
+    LOCAL_HOST,
+    SCRATCH_DIRECTORY,
+    TREES_DIRECTORY,
+)
+from quarterdeck.wire import events, nodes
+from shakeout.checks.files import Below
+from shakeout.checks.leaks import Expected
+from shakeout.services.etcd import Etcd
+from shakeout.services.postgres import Postgres
+from shakeout.services.postgres_data import Database
+from shakeout.services.redis import Redis
+from shakeout.services.s3 import S3
+from shakeout.system.model import Component, HttpReady, System
+from shakeout.system.place import Place, Reachable
+
+AGENT_CPU = 8
+AGENT_MEMORY_MIB = 8192
+LOG_LEVEL = "info"
+
+RUN_MARK = "SHAKEOUT_RUN"
+"""The variable that each process of a run carries: kernels pass it on, so that what they leave behind is found."""
+
+_STORE = S3("s3", buckets=(ARCHIVE_BUCKET,), optional=True)
+_READY = HttpReady("http", "/health")
+
+_TREES = ("trees/*", "trees/*/staging/*", "removed/*")
+PRELOAD = (
+    "quarterdeck.manager.app",
+    "quarterdeck.manager.__main__",
+    "quarterdeck.agent.app",
+    "quarterdeck.agent.__main__",
+    "quarterdeck.storage_proxy.app",
+    "quarterdeck.storage_proxy.__main__",
+)
+
+WAITING_KERNELS = (
+    "agent*: *.kernels.zygote * idle #[123]",
+    "agent*: *.kernels.zygote * zygote #[123]",
+)
+"""Agents keep two processes ready to become kernels, and make them up behind the kernels that they give: few, never more."""
+
+
+def describe(keys: Keys) -> System:
+    """Return the system with these secrets."""
+    return System(
+        name="quarterdeck",
+        services=(
+            Postgres(databases=(Database(DATABASE, prepare=schema.PREPARE, key=schema.key),)),
+            Redis(),
+            Etcd(seed=_seed),
+            _STORE,
+        ),
+        components=_components(keys),
+        preload=PRELOAD,
+        leaks=(
+            Invariants,
+            Below("agent", (f"{SCRATCH_DIRECTORY}/*",)),
+            Below("storage-proxy", tuple(f"{TREES_DIRECTORY}/{each}" for each in _TREES)),
+            Expected("processes", WAITING_KERNELS),
+            Expected("redis keys", (events.STREAM,)),
+            Expected("etcd keys", (f"{nodes.PREFIX}nodes/*",)),
+        ),
+        tenant="quarterdeck.testing.tenancy:tenant",
+        hints=_hints(keys),
+    )
+
+
+def part(whole: System, component: str) -> System:
+    """Return one component with the services that it calls, for tests of it alone; nothing judges the platform then."""
+    (only,) = (each for each in whole.components if each.name == component)
+    services = {each.name for each in whole.services}
+    edges = tuple(edge for edge in only.edges if edge in services)
+    return dataclasses.replace(
+        whole,
+        name=component,
+        services=tuple(each for each in whole.services if each.name in {*edges, "redis"}),
+        components=(dataclasses.replace(only, edges=edges),),
+        preload=tuple(each for each in whole.preload if only.call.split(".")[1] in each),
+        leaks=tuple(each for each in whole.leaks if _concerns(each, component)),
+        tenant="",
+        hints=None,
+    )
+
+
+def _concerns(leak: object, component: str) -> bool:
+    return isinstance(leak, Expected) or (isinstance(leak, Below) and leak.kind == component)
+
+
+def _components(keys: Keys) -> tuple[Component, ...]:
+    return (
+        Component(
+            "manager",
+            call="quarterdeck.manager.__main__:main",
+            environment=_manager(keys),
+            edges=("postgres", "redis", "etcd", "agent.http", "storage-proxy.http"),
+            sockets=("http",),
+            ready=_READY,
+        ),
+        Component(
+            "agent",
+            call="quarterdeck.agent.__main__:main",
+            environment=_agent(keys),
+            edges=("redis", "etcd"),
+            sockets=("http",),
+            ready=_READY,
+        ),
+        Component(
+            "storage-proxy",
+            call="quarterdeck.storage_proxy.__main__:main",
+            environment=_storage_proxy(keys),
+            edges=("etcd", "s3"),
+            sockets=("http",),
+            ready=_READY,
+        ),
+    )
+
+
+def _seed(place: Place) -> Mapping[str, str]:
+    """Return what etcd holds before anybody starts."""
+    return {nodes.REDIS_URL: place.address("redis")}
+
+
+def _common(place: Place) -> dict[str, str]:
+    return {
+        "QD_ID": place.name,
+        "QD_LISTEN": "fd:3",
+        "QD_ADVERTISE": f"http://127.0.0.1:{place.port('http')}",
+        "QD_ETCD_URL": place.address("etcd"),
+        "QD_LOG_LEVEL": LOG_LEVEL,
+    }
+
+
+def _manager(keys: Keys) -> Callable[[Place], Mapping[str, str]]:
+    def environment(place: Place) -> Mapping[str, str]:
+        return _common(place) | {
+            "QD_DATABASE_URL": place.address("postgres"),
+            "QD_MASTER_KEY": keys.master,
+            "QD_AGENT_SECRET": keys.agent,
+            "QD_STORAGE_SECRET": keys.storage,
+            "QD_STORAGE_TOKEN_KEY": keys.token,
+            "QD_ADMIN_ACCESS_KEY": keys.admin_access_key,
+        }
+
+    return environment
+
+
+def _agent(keys: Keys) -> Callable[[Place], Mapping[str, str]]:
+    def environment(place: Place) -> Mapping[str, str]:
+        return _common(place) | {
+            "QD_AGENT_SECRET": keys.agent,
+            "QD_SCRATCH": str(place.directory / SCRATCH_DIRECTORY),
+            "QD_CPU": str(AGENT_CPU),
+            "QD_MEMORY_MIB": str(AGENT_MEMORY_MIB),
+            "QD_KERNEL_MARKS": RUN_MARK,
+        }
+
+    return environment
+
+
+def _storage_proxy(keys: Keys) -> Callable[[Place], Mapping[str, str]]:
+    def environment(place: Place) -> Mapping[str, str]:
+        volumes = {
+            LOCAL_HOST: {"kind": "local", "path": str(place.directory / TREES_DIRECTORY)},
+            ARCHIVE_HOST: {
+                "kind": "s3",
+                "endpoint": place.address("s3"),
+                "bucket": ARCHIVE_BUCKET,
+                "access_key": _STORE.access_key,
+                "secret_key": _STORE.secret_key,
+            },
+        }
+        return _common(place) | {
+            "QD_STORAGE_SECRET": keys.storage,
+            "QD_STORAGE_TOKEN_KEY": keys.token,
+            "QD_VOLUMES": json.dumps(volumes),
+        }
+
+    return environment
+
+
+def _hints(keys: Keys) -> Callable[[Reachable], Mapping[str, str]]:
+    def hints(cluster: Reachable) -> Mapping[str, str]:
+        return {
+            "QD_URL": cluster.address("manager.http"),
+            "QD_ACCESS_KEY": keys.admin_access_key,
+            "QD_SECRET_KEY": keys.admin_secret_key,
+        }
+
+    return hints
+
+
+keys = Keys(secrets.token_hex(16))
+system = describe(keys)

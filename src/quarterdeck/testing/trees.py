@@ -1,0 +1,36 @@
+"""File trees as the disk of the storage host shows them."""
+
+from pathlib import Path
+
+from quarterdeck.testing import layout
+from shakeout.system.cluster import Cluster
+
+_FILES = "files"
+_STAGING = "staging"
+
+
+def trees(cluster: Cluster) -> dict[str, Path]:
+    """Return the root directories of all trees of the local host, by id."""
+    return {
+        path.name: path / _FILES
+        for root in _roots(cluster)
+        if (root / "trees").is_dir()
+        for path in (root / "trees").iterdir()
+    }
+
+
+def unfinished(cluster: Cluster) -> list[Path]:
+    """Return what is on its way in or out: staged files, and trees being removed."""
+    return [
+        path
+        for root in _roots(cluster)
+        for pattern in (f"trees/*/{_STAGING}/*", "removed/*")
+        for path in root.glob(pattern)
+    ]
+
+
+def _roots(cluster: Cluster) -> list[Path]:
+    return [
+        cluster.place(name).directory / layout.TREES_DIRECTORY
+        for name in cluster.replicas("storage-proxy")
+    ]

@@ -1,0 +1,84 @@
+"""Agents on the wire: what the manager asks of them, what they answer, and how they register in etcd."""
+
+import enum
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from quarterdeck.wire import limits
+from quarterdeck.wire.sessions import KernelStatus, Slots, Usage
+
+CREDENTIAL = "manager"
+"""The access key under which a manager signs its requests to agents."""
+
+
+class AgentStatus(enum.StrEnum):
+    """Whether an agent is registered in etcd."""
+
+    ALIVE = "ALIVE"
+    LOST = "LOST"
+
+
+class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent's registration in etcd. `instance` differs for each life of the process; `address` is its URL.
+
+    `mounts` tells whether its machine allows mounts in kernels.
+    """
+
+    id: str
+    instance: str
+    address: str
+    slots: Slots
+    mounts: bool = True
+
+
+class AgentView(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent as the administrator sees it."""
+
+    id: str
+    status: AgentStatus
+    address: str
+    slots: Slots
+    used: Usage
+    schedulable: bool
+    instance: str
+    seen_at: datetime
+
+
+class KernelMount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A directory of the agent's host in a kernel: `source` absolute, `path` relative to the working directory."""
+
+    source: limits.AbsolutePath
+    path: limits.RelativePath
+    read_only: bool = False
+
+
+class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request for a kernel; its id is in the address."""
+
+    session: limits.Id
+    image: limits.ImageName
+    slots: Slots
+    mounts: Annotated[tuple[KernelMount, ...], Meta(max_length=limits.MOUNTS_MAX)] = ()
+    environment: limits.Environment = {}
+
+
+class KernelExit(msgspec.Struct, frozen=True):
+    """How a kernel's process ended: by an exit code or by a signal's number."""
+
+    code: int | None = None
+    signal: int | None = None
+
+
+class KernelView(msgspec.Struct, frozen=True, kw_only=True):
+    """A kernel as its agent sees it."""
+
+    id: str
+    session: str
+    status: KernelStatus
+    slots: Slots
+    pid: int | None = None
+    exit: KernelExit | None = None
+    reason: str | None = None

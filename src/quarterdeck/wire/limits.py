@@ -1,0 +1,48 @@
+"""Types with limits that the messages share: names, ids, paths. Patterns end in `\\Z` because `$` lets a newline pass."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+_NAME = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
+_ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+_IMAGE = r"^[a-z0-9][a-z0-9._/:@-]{0,254}\Z"
+_SEGMENT = r"(?!\.{1,2}(/|\Z))[^/\x00-\x1f\x7f]{1,255}"
+_RELATIVE_PATH = rf"^{_SEGMENT}(/{_SEGMENT})*\Z"
+_ABSOLUTE_PATH = r"^/[^\x00]*\Z"
+_VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}\Z"
+_VARIABLE_VALUE = r"^[^\x00]*\Z"
+
+Name = Annotated[str, Meta(pattern=_NAME)]
+"""What a user calls a session, a folder, a user or a host: 1 to 63 lower-case letters, digits and hyphens."""
+
+Id = Annotated[str, Meta(pattern=_ID)]
+"""A UUID in canonical text."""
+
+ImageName = Annotated[str, Meta(pattern=_IMAGE)]
+"""The name of an image, such as `python:3.11`."""
+
+RelativePath = Annotated[str, Meta(pattern=_RELATIVE_PATH, max_length=1024)]
+"""A path of names joined by `/`: no leading or trailing slash, no `.` or `..`, no control characters."""
+
+AbsolutePath = Annotated[str, Meta(pattern=_ABSOLUTE_PATH, max_length=4096)]
+
+VariableName = Annotated[str, Meta(pattern=_VARIABLE_NAME)]
+VariableValue = Annotated[str, Meta(pattern=_VARIABLE_VALUE, max_length=8192)]
+
+Environment = Annotated[dict[VariableName, VariableValue], Meta(max_length=64)]
+"""Environment variables of a session: at most 64."""
+
+CODE_CHARACTERS_MAX = 256 * 1024
+MOUNTS_MAX = 32
+
+IN_WORDS = {
+    _NAME: "Expected 1 to 63 lower-case letters, digits and hyphens, not a hyphen first",
+    _ID: "Expected an id (a UUID in lower case)",
+    _IMAGE: "Expected the name of an image, such as python:3.11",
+    _RELATIVE_PATH: "Expected a relative path without '.', '..', empty names or control characters",
+    _ABSOLUTE_PATH: "Expected an absolute path",
+    _VARIABLE_NAME: "Expected the name of a variable: letters, digits and underscores, not a digit first",
+    _VARIABLE_VALUE: "Expected text without NUL characters",
+}
+"""Pattern -> what it asks for, for the detail of a problem."""

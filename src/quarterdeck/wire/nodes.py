@@ -1,0 +1,31 @@
+"""Where things are in etcd, the manager's registration, and the answer of every component's `/health`."""
+
+import msgspec
+
+PREFIX = "/quarterdeck/"
+REDIS_URL = PREFIX + "config/redis/url"
+STORAGE_HOSTS = PREFIX + "config/storage/hosts/"
+AGENTS = PREFIX + "nodes/agent/"
+MANAGERS = PREFIX + "nodes/manager/"
+STORAGE_PROXIES = PREFIX + "nodes/storage-proxy/"
+
+LEASE_SECONDS = 5
+"""How long a registration outlives its component."""
+
+
+class ManagerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A manager's registration in etcd."""
+
+    id: str
+    instance: str
+    address: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer of `/health`: `status` is "ok", or "unavailable" with status 503 and a reason."""
+
+    status: str
+    component: str
+    id: str
+    version: str
+    reason: str | None = None

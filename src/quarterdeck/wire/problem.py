@@ -1,0 +1,101 @@
+"""RFC 9457 problems: the catalogue of stable codes with their status and title, and the body that every refusal has."""
+
+import msgspec
+
+CONTENT_TYPE = "application/problem+json"
+
+CATALOGUE: dict[str, tuple[int, str]] = {
+    # The request itself
+    "malformed-request": (400, "The request is not HTTP as it should be"),
+    "malformed-json": (400, "The body is not JSON"),
+    "invalid-field": (400, "A field has a value that is not allowed"),
+    "unknown-field": (400, "A field is not known here"),
+    "missing-field": (400, "A field is missing"),
+    "path-refused": (400, "The path is not allowed"),
+    "path-too-long": (400, "The path is too long or too deep"),
+    "upload-incomplete": (400, "The upload ended early"),
+    "unauthenticated": (401, "The request carries no usable credentials"),
+    "signature-mismatch": (401, "The signature does not fit the request"),
+    "date-skewed": (401, "The request's date is too far from now"),
+    "key-inactive": (401, "The access key is not active"),
+    "token-invalid": (401, "The token is not valid"),
+    "token-expired": (401, "The token has expired"),
+    "forbidden": (403, "Not allowed"),
+    "route-not-found": (404, "There is no such address"),
+    "method-not-allowed": (405, "The address does not know this method"),
+    "length-required": (411, "The request does not tell its length"),
+    "precondition-failed": (412, "The state is not the expected one"),
+    "body-too-large": (413, "The body is too large"),
+    "unsupported-media-type": (415, "The content type is not accepted"),
+    "range-not-satisfiable": (416, "The range is outside of the file"),
+    "checksum-mismatch": (422, "The content does not fit its checksum"),
+    "too-many-requests": (429, "Too many requests"),
+    # What it speaks of
+    "session-not-found": (404, "There is no such session"),
+    "session-name-taken": (409, "A live session has this name"),
+    "session-not-running": (409, "The session is not running"),
+    "kernel-not-found": (404, "There is no such kernel"),
+    "kernel-conflict": (409, "A kernel with this id was created differently"),
+    "kernel-not-running": (409, "The kernel is not running"),
+    "kernel-busy": (409, "The kernel is executing something else"),
+    "kernel-failed": (502, "The kernel could not be started"),
+    "kernel-died": (409, "The kernel's process has ended"),
+    "kernel-terminated": (409, "The kernel has been terminated"),
+    "mounts-unsupported": (409, "The agent's machine allows no mounts"),
+    "mount-source-missing": (409, "A folder to mount is not there"),
+    "mount-failed": (502, "A folder could not be mounted"),
+    "folder-not-found": (404, "There is no such folder"),
+    "folder-name-taken": (409, "A folder has this name"),
+    "folder-mounted": (409, "A live session mounts the folder"),
+    "host-not-found": (404, "There is no such storage host"),
+    "host-not-mountable": (409, "Folders of this storage host cannot be mounted"),
+    "tree-not-found": (404, "There is no such file tree"),
+    "file-not-found": (404, "There is no such file"),
+    "is-a-directory": (409, "A directory is at this path"),
+    "not-a-directory": (409, "A file is where a directory is needed"),
+    "too-many-entries": (409, "The directory is full"),
+    "image-not-found": (404, "There is no such image"),
+    "user-not-found": (404, "There is no such user"),
+    "user-name-taken": (409, "A user has this name"),
+    "user-busy": (409, "The user has live sessions"),
+    "agent-not-found": (404, "There is no such agent"),
+    "insufficient-capacity": (409, "There is not enough free capacity"),
+    "illegal-transition": (409, "The state does not allow this"),
+    "outcome-unknown": (504, "Whether it was done is not known"),
+    "agent-unreachable": (502, "The agent cannot be reached"),
+    "storage-unreachable": (502, "The storage cannot be reached"),
+    "storage-full": (507, "The storage is full"),
+    # The service
+    "internal": (500, "Something went wrong inside"),
+    "unavailable": (503, "The service cannot do this now"),
+}
+"""Code -> (HTTP status, title). Codes never change their meaning; a new condition gets a new code."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A refusal. Clients look at `code`; people read `detail`; `field` is the dotted path of the input at fault."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+    field: str | None = None
+    trace: str | None = None
+
+
+def make(
+    code: str, detail: str | None = None, *, field: str | None = None, trace: str | None = None
+) -> Problem:
+    """Return the problem of a code. A code that is not in the catalogue becomes `internal`."""
+    code = code if code in CATALOGUE else "internal"
+    status, title = CATALOGUE[code]
+    return Problem(
+        type=f"urn:quarterdeck:problem:{code}",
+        title=title,
+        status=status,
+        code=code,
+        detail=detail or title,
+        field=field,
+        trace=trace,
+    )

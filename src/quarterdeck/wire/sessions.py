@@ -1,0 +1,163 @@
+"""Sessions on the wire: requests, views, history, execution. Their states, from `states`, are names of this module too."""
+
+import enum
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from quarterdeck.wire import limits
+from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.states import (
+    KERNEL_INITIAL,
+    KERNEL_LIVE,
+    KERNEL_TERMINAL,
+    KERNEL_TRANSITIONS,
+    SESSION_INITIAL,
+    SESSION_LIVE,
+    SESSION_TERMINAL,
+    SESSION_TRANSITIONS,
+    KernelStatus,
+    SessionStatus,
+)
+
+__all__ = [  # of the names from elsewhere, which mypy lets others use only if they are listed
+    "KERNEL_INITIAL",
+    "KERNEL_LIVE",
+    "KERNEL_TERMINAL",
+    "KERNEL_TRANSITIONS",
+    "SESSION_INITIAL",
+    "SESSION_LIVE",
+    "SESSION_TERMINAL",
+    "SESSION_TRANSITIONS",
+    "KernelStatus",
+    "SessionStatus",
+]
+
+
+class Slots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a kernel may use: whole cores and memory in MiB."""
+
+    cpu: Annotated[int, Meta(ge=1, le=1024)] = 1
+    memory_mib: Annotated[int, Meta(ge=64, le=16 * 1024 * 1024)] = 256
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """An amount of slots that may be nothing: what is in use, what is free."""
+
+    cpu: int = 0
+    memory_mib: int = 0
+
+
+class Mount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A folder (by id) in a session, at a path relative to its working directory."""
+
+    folder: limits.Id
+    path: limits.RelativePath
+
+
+class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request for a session. Mount paths must differ, and none may lie inside another."""
+
+    image: limits.ImageName
+    slots: Slots = Slots()
+    name: limits.Name | None = None
+    mounts: Annotated[tuple[Mount, ...], Meta(max_length=limits.MOUNTS_MAX)] = ()
+    environment: limits.Environment = {}
+
+    def __post_init__(self) -> None:
+        """Raise `Invalid` for mounts that cover each other."""
+        for at, mount in enumerate(self.mounts):
+            for other in self.mounts[:at]:
+                if f"{mount.path}/".startswith(f"{other.path}/") or f"{other.path}/".startswith(
+                    f"{mount.path}/"
+                ):
+                    raise Invalid(
+                        f"mounts.{at}.path", f"{mount.path!r} overlaps with {other.path!r}"
+                    )
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as its owner sees it. `reason` says why it ended or waits; `agent` is set from SCHEDULED on."""
+
+    id: str
+    name: str | None
+    owner: str
+    image: str
+    status: SessionStatus
+    slots: Slots
+    created_at: datetime
+    agent: str | None = None
+    reason: str | None = None
+    mounts: tuple[Mount, ...] = ()
+    terminated_at: datetime | None = None
+
+
+class SessionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which sessions to list: of one status; live ones only, unless `all`."""
+
+    status: SessionStatus | None = None
+    all: bool = False
+
+
+class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rows after a sequence number; with `wait` (seconds), the answer may wait for the first one.
+
+    With `until` it waits for the row in which the session comes to that state or ends.
+    """
+
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    wait: Annotated[float, Meta(ge=0, le=30)] = 0
+    until: SessionStatus | None = None
+
+
+class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of state, of the session or (with `kernel`) of its kernel. `seq` grows; `from_status` is None at creation."""
+
+    seq: int
+    session: str
+    to_status: SessionStatus
+    at: datetime
+    cause: str
+    actor: str
+    kernel: str | None = None
+    from_status: SessionStatus | None = None
+
+
+class Execute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Code to run in a session."""
+
+    code: Annotated[str, Meta(max_length=limits.CODE_CHARACTERS_MAX)]
+
+
+class ExecutionStatus(enum.StrEnum):
+    """How the code ended."""
+
+    OK = "ok"
+    ERROR = "error"
+
+
+class ExecutionError(msgspec.Struct, frozen=True):
+    """An exception that the code raised."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the code. `result` is the repr of its last expression; `truncated` says that output was cut."""
+
+    status: ExecutionStatus
+    stdout: str
+    stderr: str
+    result: str | None = None
+    error: ExecutionError | None = None
+    truncated: bool = False
+
+
+class Logs(msgspec.Struct, frozen=True):
+    """What a session has written so far, the newest part of it if that is long."""
+
+    text: str

@@ -1,0 +1,59 @@
+"""The states of sessions and kernels, and the legal transitions between them as data. No msgspec here: `qd` starts fast."""
+
+import enum
+
+
+class SessionStatus(enum.StrEnum):
+    """Where a session is in its life."""
+
+    PENDING = "PENDING"
+    SCHEDULED = "SCHEDULED"
+    CREATING = "CREATING"
+    RUNNING = "RUNNING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+    CANCELLED = "CANCELLED"
+
+
+class KernelStatus(enum.StrEnum):
+    """Where a kernel is in its life."""
+
+    SCHEDULED = "SCHEDULED"
+    CREATING = "CREATING"
+    RUNNING = "RUNNING"
+    TERMINATING = "TERMINATING"
+    TERMINATED = "TERMINATED"
+
+
+_S, _K = SessionStatus, KernelStatus
+
+SESSION_TRANSITIONS: frozenset[tuple[SessionStatus, SessionStatus]] = frozenset(
+    {
+        (_S.PENDING, _S.SCHEDULED),
+        (_S.PENDING, _S.CANCELLED),
+        (_S.SCHEDULED, _S.CREATING),
+        (_S.SCHEDULED, _S.PENDING),  # its agent went away before the kernel was created
+        (_S.SCHEDULED, _S.TERMINATING),
+        (_S.CREATING, _S.RUNNING),
+        (_S.CREATING, _S.TERMINATING),
+        (_S.RUNNING, _S.TERMINATING),
+        (_S.TERMINATING, _S.TERMINATED),
+    }
+)
+SESSION_INITIAL = SessionStatus.PENDING
+SESSION_TERMINAL = frozenset({SessionStatus.TERMINATED, SessionStatus.CANCELLED})
+SESSION_LIVE = frozenset(SessionStatus) - SESSION_TERMINAL
+
+KERNEL_TRANSITIONS: frozenset[tuple[KernelStatus, KernelStatus]] = frozenset(
+    {
+        (_K.SCHEDULED, _K.CREATING),
+        (_K.SCHEDULED, _K.TERMINATING),
+        (_K.CREATING, _K.RUNNING),
+        (_K.CREATING, _K.TERMINATING),
+        (_K.RUNNING, _K.TERMINATING),
+        (_K.TERMINATING, _K.TERMINATED),
+    }
+)
+KERNEL_INITIAL = KernelStatus.SCHEDULED
+KERNEL_TERMINAL = frozenset({KernelStatus.TERMINATED})
+KERNEL_LIVE = frozenset(KernelStatus) - KERNEL_TERMINAL

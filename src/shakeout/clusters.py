@@ -1,0 +1,229 @@
+"""The clusters of one test process: booted when asked for, shared by tests, replaced when dirty.
+
+Works with `shakeout.runner`, which is told of deaths, and `shakeout.system.boot`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from shakeout.checks.check import LeakCheck
+from shakeout.process import procfs
+from shakeout.process.errors import ComponentDied, HarnessDied, ProcessError
+from shakeout.process.supervisor import Supervisor
+from shakeout.runner import Guard, Kept, Runner
+from shakeout.system import boot
+from shakeout.system.cluster import Cluster
+from shakeout.system.model import System, Topology
+
+SHARED_MAX = 2
+"""Shared clusters that run at the same time; tests that want different ones may alternate."""
+EXIT_SECONDS_MAX = 1.0
+"""From the end of a process until its spawner has told it."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a test wants of a cluster."""
+
+    system: System
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()
+    durable: bool = False
+
+    def same_shape(self, other: "Wanted") -> bool:
+        """Whether one cluster can serve both: optional services are added when needed."""
+        mine = (self.system, dict(self.replicas), self.durable)
+        return mine == (other.system, dict(other.replicas), other.durable)
+
+
+class Running:
+    """A cluster that runs, what is known of its health, and who used it last."""
+
+    def __init__(
+        self, wanted: Wanted, cluster: Cluster, guard: Guard, boot_seconds: float
+    ) -> None:
+        self.wanted = wanted
+        self.cluster = cluster
+        self.guard = guard
+        self.boot_seconds = boot_seconds
+        self.dirty = False
+        self.death_told = False
+        self.last_user = ""
+        self._leak_check: tuple[frozenset[str], LeakCheck] | None = None
+
+    @property
+    def usable(self) -> bool:
+        return not self.dirty and not self.guard.done()
+
+    @property
+    def untold_death(self) -> BaseException | None:
+        """A death that no test has failed with yet."""
+        return self.guard.result() if self.guard.done() and not self.death_told else None
+
+    def note(self, failure: ProcessError) -> None:
+        """Find out whether a failure is one of this cluster."""
+        death = failure if isinstance(failure, HarnessDied) else self._death(failure)
+        if death is not None and not self.guard.done():
+            self.guard.set_result(death)
+
+    def pids(self) -> dict[str, int]:
+        """Pids of the members that run."""
+        members = self.cluster.members.values()
+        return {one.name: one.process.pid for one in members if one.process and one.running}
+
+    @property
+    def leak_check(self) -> LeakCheck:
+        """The leak check for the members that run now."""
+        names = frozenset(self.pids())
+        if self._leak_check is None or self._leak_check[0] != names:
+            self.close_leak_check()
+            self._leak_check = names, LeakCheck(self.cluster)
+        return self._leak_check[1]
+
+    def close_leak_check(self) -> None:
+        if self._leak_check is not None:
+            self._leak_check[1].close()
+
+    async def heard_of_ended(self) -> None:
+        """Wait until the exit of each member that has ended is known here, too."""
+        members = self.cluster.members.values()
+        processes = [one.process for one in members if one.process and one.running]
+        ended = [one for one in processes if not ((seen := procfs.stat(one.pid)) and seen.alive)]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(EXIT_SECONDS_MAX):
+                for process in ended:
+                    await process.wait()
+
+    def _death(self, failure: ProcessError) -> ComponentDied | None:
+        first = getattr(failure, "name", "")
+        return min(self.cluster.deaths(), key=lambda death: death.name != first, default=None)
+
+
+class Clusters:
+    """Boots and stops the clusters of this process."""
+
+    def __init__(self, runner: Runner, supervisor: Supervisor) -> None:
+        self._runner = runner
+        self._supervisor = supervisor
+        self._running: list[Running] = []
+        self._shared: list[Running] = []
+        self._booted = 0
+        self._watch: Kept[None] | None = None
+        self.untold: list[tuple[BaseException, str]] = []
+        """Deaths that happened between tests, with the test before."""
+        self.boot_seconds: list[float] = []
+
+    def open(self) -> None:
+        self._watch = self._runner.keep(self._watching())
+
+    def close(self) -> None:
+        """Stop all clusters, also when one of them does not let itself be stopped."""
+        with contextlib.ExitStack() as stack:
+            if self._watch is not None:
+                stack.callback(self._watch.close)
+            for running in reversed(self._running):
+                stack.callback(self.stop, running)
+
+    def shared(self, wanted: Wanted, soon: frozenset[str] = frozenset()) -> Running:
+        """A healthy cluster of that shape, booted if need be; `soon` are services to begin already."""
+        for running in self._shared:
+            self.look_at(running)
+        with contextlib.ExitStack() as stack:
+            for running in reversed(self._shared):
+                if not running.usable:
+                    stack.callback(self.stop, running)
+        found = next((one for one in self._shared if one.wanted.same_shape(wanted)), None)
+        if found is None:
+            self._make_room()
+            found = self._boot(wanted)
+            self._begin(found, soon)
+        else:
+            self._shared.remove(found)
+        self._shared.append(found)
+        self._start_needed(found, wanted.needs)
+        return found
+
+    def look_at(self, running: Running) -> None:
+        """Let a death be noticed that happened while the loop did not run."""
+        self._runner.run(running.heard_of_ended())
+        self._runner.look()
+
+    def private(self, wanted: Wanted) -> Running:
+        """A cluster of one's own."""
+        return self._boot(wanted)
+
+    def stop(self, running: Running) -> None:
+        """Stop a cluster and remember a death that no test was told."""
+        death = running.untold_death
+        if death is not None:
+            running.death_told = True
+            self.untold.append((death, running.last_user))
+        self._running.remove(running)
+        if running in self._shared:
+            self._shared.remove(running)
+        with contextlib.ExitStack() as stack:
+            stack.callback(lambda: self._runner.run(running.cluster.close()))
+            running.close_leak_check()
+
+    def _start_needed(self, running: Running, needs: frozenset[str]) -> None:
+        """A service that does not start fails this test, and no other: the next one gets a new cluster."""
+        try:
+            for name in sorted(needs):
+                self._runner.run(running.cluster.start(name))
+        except BaseException:
+            running.dirty = True
+            raise
+
+    def _make_room(self) -> None:
+        while len(self._shared) >= SHARED_MAX:
+            self.stop(self._shared[0])
+
+    def _boot(self, wanted: Wanted) -> Running:
+        self._booted += 1
+        began = self._runner.loop.time()
+        cluster = self._runner.run(
+            boot.boot(
+                wanted.system,
+                self._supervisor,
+                name=f"c{self._booted}",
+                topology=Topology(wanted.replicas),
+                wanted=wanted.needs,
+                durable=wanted.durable,
+            )
+        )
+        seconds = self._runner.loop.time() - began
+        self._raise_early_death(cluster)
+        self.boot_seconds.append(seconds)
+        running = Running(wanted, cluster, self._runner.loop.create_future(), seconds)
+        self._running.append(running)
+        return running
+
+    def _raise_early_death(self, cluster: Cluster) -> None:
+        """Whoever died before the cluster was known here has been passed on to nobody. Raises ComponentDied."""
+        deaths = cluster.deaths()
+        if deaths:
+            self._runner.run(cluster.abandon())
+            raise deaths[0]
+
+    def _begin(self, running: Running, soon: frozenset[str]) -> None:
+        optional = {one.name for one in running.wanted.system.services if one.optional}
+        for name in sorted(soon & optional - running.wanted.needs):
+            self._runner.run(running.cluster.begin(name))
+
+    @contextlib.asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._pass_on_failures())
+            yield
+            watch.cancel()
+
+    async def _pass_on_failures(self) -> None:
+        while True:
+            failure = await self._supervisor.failed()
+            for running in self._running:
+                running.note(failure)
+            if isinstance(failure, HarnessDied):
+                return
+            self._supervisor.forget_failure()

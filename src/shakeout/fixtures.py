@@ -1,0 +1,127 @@
+"""Fixtures of the harness. They are synchronous and use `shakeout_runner.run(...)`.
+
+What needs asyncio or starts processes is imported by the first test that asks for it.
+"""
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from shakeout import harness
+
+if TYPE_CHECKING:
+    from shakeout.clusters import Clusters, Wanted
+    from shakeout.process.supervisor import Supervisor
+    from shakeout.runner import Runner
+    from shakeout.system.cluster import Cluster
+    from shakeout.system.model import System
+    from shakeout.usage import Use
+
+
+@pytest.fixture(scope="session")
+def shakeout_runner(pytestconfig: pytest.Config) -> "Runner":
+    """The event loop of coroutine tests: `shakeout_runner.run(coroutine)` in fixtures."""
+    return harness.of(pytestconfig).runner
+
+
+@pytest.fixture(scope="session")
+def supervisor(shakeout_runner: "Runner") -> Iterator["Supervisor"]:
+    """The owner of every process of this run."""
+    from shakeout.process.supervisor import Supervisor  # noqa: PLC0415 - unit tests start none
+
+    opened = shakeout_runner.run(Supervisor.open())
+    yield opened
+    shakeout_runner.run(opened.close())
+
+
+@pytest.fixture(scope="session")
+def shakeout_clusters(
+    pytestconfig: pytest.Config, shakeout_runner: "Runner", supervisor: "Supervisor"
+) -> Iterator["Clusters"]:
+    """The clusters of this process."""
+    from shakeout import clusters, usage  # noqa: PLC0415 - unit tests boot none
+
+    made = clusters.Clusters(shakeout_runner, supervisor)
+    harness.of(pytestconfig).booted = made.boot_seconds
+    harness.of(pytestconfig).run_id = supervisor.run_id
+    with contextlib.ExitStack() as stack:
+        stack.callback(usage.raise_untold, made)
+        stack.callback(made.close)
+        made.open()
+        yield made
+
+
+@pytest.fixture(scope="session")
+def system() -> "System":
+    """The system under test. Override it: return a `shakeout.system.model.System`."""
+    raise pytest.UsageError("define a fixture `system` that returns a shakeout System")
+
+
+@pytest.fixture
+def shakeout_use(request: pytest.FixtureRequest, shakeout_clusters: "Clusters") -> "Use":
+    """How this test uses clusters."""
+    from shakeout import usage  # noqa: PLC0415 - unit tests use none
+
+    return usage.Use(harness.of(request.config), shakeout_clusters, request.node)
+
+
+@pytest.fixture
+def shakeout_wanted(request: pytest.FixtureRequest, system: "System") -> "Wanted":
+    """What the markers of this test ask for."""
+    from shakeout import clusters  # noqa: PLC0415 - unit tests want none
+
+    marker = request.node.get_closest_marker("cluster")
+    return clusters.Wanted(
+        system,
+        dict(marker.kwargs) if marker else {},
+        harness.needs_of(request.node),
+        durable=request.config.getoption("--durable"),
+    )
+
+
+@pytest.fixture
+def cluster(
+    shakeout_clusters: "Clusters",
+    shakeout_use: "Use",
+    shakeout_wanted: "Wanted",
+    pytestconfig: pytest.Config,
+) -> Iterator["Cluster"]:
+    """A healthy cluster that other tests use, too; what this test leaves behind fails it."""
+    running = shakeout_clusters.shared(shakeout_wanted, harness.of(pytestconfig).soon)
+    with shakeout_use.shared(running) as shared:
+        yield shared
+
+
+@pytest.fixture
+def private_cluster(
+    shakeout_clusters: "Clusters", shakeout_use: "Use", shakeout_wanted: "Wanted"
+) -> Iterator["Cluster"]:
+    """A cluster for this test alone, to break; it is stopped afterwards."""
+    running = shakeout_clusters.private(shakeout_wanted)
+    with shakeout_use.private(running) as own:
+        yield own
+
+
+@pytest.fixture
+def tenant(
+    request: pytest.FixtureRequest,
+    cluster: "Cluster",
+    system: "System",
+    shakeout_runner: "Runner",
+) -> Iterator[Any]:
+    """This test's own place in the shared cluster, made by `System.tenant`."""
+    from shakeout import tenants  # noqa: PLC0415 - unit tests have none
+
+    name = tenants.name(harness.of(request.config).seed, request.node.nodeid)
+    kept = shakeout_runner.keep(tenants.factory(system.tenant)(cluster, name))
+    yield kept.value
+    kept.close()
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """A random generator of this test's own, the same in a rerun with the same seed."""
+    return random.Random(f"{harness.of(request.config).seed} {request.node.nodeid}")

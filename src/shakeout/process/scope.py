@@ -1,0 +1,91 @@
+"""`Scope`: processes that end together, with everything they started."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+
+from shakeout.process.branch import Branch
+from shakeout.process.handle import Process
+from shakeout.process.spawn import Program
+from shakeout.settings import RUN
+
+Parent = Callable[[Collection[str]], Awaitable[Branch]]
+"""Gives a spawner that has imported these modules, or raises ImportFailed."""
+Preload = Callable[[Sequence[str]], Awaitable[None]]
+
+
+class Scope:
+    """The processes of one cluster, say. `stop` leaves none, whatever they forked or orphaned.
+
+    Executables hang on a spawner of the scope's own, calls on a fork of the zygote; both are made when
+    first needed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        marks: Mapping[str, str],
+        *,
+        spawner: Parent,
+        zygote: Parent,
+        preload: Preload,
+    ) -> None:
+        self.name = name
+        self.processes: list[Process] = []
+        self._marks = marks
+        self._parents = {"exec": spawner, "call": zygote}
+        self._preload = preload
+        self._modules: set[str] = set()
+        self._branches: dict[str, Branch] = {}
+        self._making = {"exec": asyncio.Lock(), "call": asyncio.Lock()}
+
+    async def preload(self, modules: Sequence[str]) -> None:
+        """Begin to import modules for the programs that are calls; returns without waiting.
+
+        The first start of a call waits for the imports, and raises ImportFailed if these failed; what
+        was asked for in other scopes does not matter here.
+        """
+        self._modules |= set(modules)
+        await self._preload(modules)
+
+    async def start(self, program: Program) -> Process:
+        """Start a program. Makes its directory and the log's if missing.
+
+        Raises StartFailed (ExecutableMissing, ExecutableRefused, ImportFailed, ...), HarnessDied. That
+        it crashes afterwards is not seen here, but by `Process.wait` and `Supervisor.failed`.
+        """
+        for directory in (program.directory, program.log.parent):
+            directory.mkdir(parents=True, exist_ok=True)
+        branch = await self._branch("call" if program.call else "exec")
+        process = await branch.spawn(program, self._environment(program))
+        self.processes = [each for each in self.processes if each.running]
+        self.processes.append(process)
+        return process
+
+    async def stop(self, within: float = 0.0) -> None:
+        """End all: asked to first if `within` seconds are given, then killed with their descendants."""
+        if within > 0:
+            await _stop_all(self.processes, within)
+        for process in self.processes:
+            process.expect_exit()
+        async with asyncio.TaskGroup() as tasks:
+            for branch in self._branches.values():
+                tasks.create_task(branch.close())
+        self._branches.clear()
+
+    async def _branch(self, kind: str) -> Branch:
+        async with self._making[kind]:
+            found = self._branches.get(kind)
+            if found is None or not found.open:
+                parent = await self._parents[kind](self._modules)
+                found = self._branches[kind] = await parent.nest(self.name)
+            return found
+
+    def _environment(self, program: Program) -> dict[str, str]:
+        return {**self._marks, **program.environment, RUN: self._marks[RUN]}
+
+
+async def _stop_all(processes: Iterable[Process], within: float) -> None:
+    """End processes side by side: SIGTERM and `within` seconds, then SIGKILL."""
+    async with asyncio.TaskGroup() as tasks:
+        for process in processes:
+            tasks.create_task(process.stop(within))

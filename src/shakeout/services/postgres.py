@@ -1,0 +1,109 @@
+"""PostgreSQL on a Unix socket, from a prepared data directory that is kept between runs.
+
+`postgres_data` prepares the directory, `template` keeps it, `unprivileged` lets root run the server.
+"""
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass, field
+
+from shakeout.process import procfs
+from shakeout.process.handle import Process
+from shakeout.services import ending, postgres_data, postgres_wire, template, unprivileged
+from shakeout.services.errors import QueryFailed
+from shakeout.services.postgres_data import SUPERUSER, Database, server
+from shakeout.system import readiness
+from shakeout.system.host import Host
+from shakeout.system.place import Place
+
+COMMON = {
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+FAST = {  # commits still reach the kernel, so they survive the death of the server
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "wal_init_zero": "off",
+    "max_logical_replication_workers": "0",
+    "io_method": "sync",
+}
+SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+
+STOP_SECONDS_MAX = 10.0
+QUIT_SECONDS_MAX = 2.0
+CHILDREN_SECONDS_MAX = 5.0
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One PostgreSQL server with prepared databases."""
+
+    name: str = "postgres"
+    _: KW_ONLY
+    databases: tuple[Database, ...] = (Database("postgres"),)
+    """The first is what the service's plain address names."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Settings as in postgresql.conf, over those of Shakeout."""
+    optional: bool = False
+    ports: tuple[str, ...] = ()
+
+    def addresses(self, place: Place) -> Mapping[str, str]:
+        """psycopg URLs by database name; the first database also by the empty name."""
+        urls = {one.name: postgres_data.url(place.directory, one.name) for one in self.databases}
+        return {"": urls[self.databases[0].name], **urls}
+
+    async def launch(self, place: Place, host: Host) -> Process:
+        """Start the server; on its first start the data directory is copied or made."""
+        data = place.directory / "data"
+        if not data.exists():
+            recipe = postgres_data.Recipe(self.databases, place, host)
+            cache = host.settings.cache / "postgres"
+            await template.provide(cache, recipe.key(), data, recipe.build)
+            await asyncio.to_thread(unprivileged.hand_over, place.directory)
+        argv = server(data, place.directory, self._settings(durable=place.durable))
+        return await host.execute(place, argv)
+
+    async def probe(self, place: Place) -> str:
+        """Ask `SELECT 1`."""
+        try:
+            await postgres_wire.query(
+                postgres_data.socket(place.directory),
+                SUPERUSER,
+                self.databases[0].name,
+                "SELECT 1",
+            )
+        except (QueryFailed, OSError) as refusal:
+            return str(refusal)
+        return ""
+
+    async def stop(self, process: Process, *, gracefully: bool) -> None:
+        """Shut down with a checkpoint, or drop everything at once; sessions are cut either way."""
+        if gracefully:
+            await ending.stop(process, signal.SIGINT, STOP_SECONDS_MAX)
+        else:
+            await ending.stop(process, signal.SIGQUIT, QUIT_SECONDS_MAX)
+
+    async def kill(self, process: Process) -> None:
+        """SIGKILL the postmaster; its backends notice and end, which the next start needs."""
+        children = [one.pid for one in procfs.descendants(process.pid)]
+        await process.kill()
+
+        async def left() -> str:  # noqa: RUF029 (a probe)
+            return ", ".join(str(pid) for pid in children if _alive(pid))
+
+        await readiness.missing(left, CHILDREN_SECONDS_MAX)
+
+    def _settings(self, *, durable: bool) -> Mapping[str, str]:
+        return {**(SAFE if durable else FAST), **COMMON, **self.settings}
+
+
+def _alive(pid: int) -> bool:
+    found = procfs.stat(pid)
+    return found is not None and found.alive

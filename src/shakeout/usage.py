@@ -1,0 +1,164 @@
+"""One test's use of one cluster: deaths stop the test, its log lines are kept, its leaks are found.
+
+Entered by the cluster fixtures of `shakeout.fixtures`.
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from shakeout import alarm
+from shakeout.checks import check, errors
+from shakeout.clusters import Clusters, Running
+from shakeout.harness import FAILED, LOGBOOK, USED, Harness
+from shakeout.logbook import Logbook
+from shakeout.system.cluster import Cluster
+from shakeout.system.progress import State
+from shakeout.waiting import witness
+
+BOOT_PROPERTY = "cluster_boot_seconds"
+RUN_PROPERTY = "run"
+
+States = Mapping[str, tuple[int, State]]
+
+
+class Use:
+    """Use of clusters by one test."""
+
+    def __init__(self, harness: Harness, clusters: Clusters, item: pytest.Item) -> None:
+        self._harness = harness
+        self._runner = harness.runner
+        self._clusters = clusters
+        self._item = item
+
+    @contextlib.contextmanager
+    def shared(self, running: Running) -> Iterator[Cluster]:
+        """Use a cluster that others use afterwards. Raises what `checks.errors` lists, ComponentDied."""
+        with self._watched(running):
+            before = states(running)
+            leak_check = running.leak_check
+            self._begin_leak_check(running, leak_check)
+            yield running.cluster
+            if self._harness.ending:
+                return
+            self._raise_death(running)
+            if not running.guard.done():
+                if found := changes(running, before):
+                    running.dirty = True
+                    raise errors.SharedClusterChanged(found)
+                self._find_leaks(running, leak_check)
+        raise_untold(self._clusters)
+
+    @contextlib.contextmanager
+    def private(self, running: Running) -> Iterator[Cluster]:
+        """Use a cluster that nobody else uses; it is stopped afterwards. Raises ComponentDied."""
+        with self._watched(running):
+            try:
+                yield running.cluster
+                self._raise_death(running)
+            finally:
+                running.death_told = True
+                self._clusters.stop(running)
+
+    @contextlib.contextmanager
+    def _watched(self, running: Running) -> Iterator[None]:
+        self._item.stash.setdefault(USED, []).append(running)
+        if not running.last_user:
+            properties = {
+                BOOT_PROPERTY: f"{running.boot_seconds:.3f}",
+                RUN_PROPERTY: self._harness.run_id,
+            }
+            self._item.user_properties.extend(properties.items())
+            self._item.ihook.pytest_shakeout_booted(
+                cluster=running.cluster, seconds=running.boot_seconds
+            )
+        running.last_user = self._item.nodeid
+        logbook = self._item.stash.setdefault(LOGBOOK, Logbook())
+        logbook.add(running.cluster)
+        before = witness.current.get()
+        witness.current.set(logbook)
+        look = functools.partial(self._clusters.look_at, running)
+        self._harness.looks.append(look)
+        try:
+            with (
+                self._runner.guarded_by(running.guard),
+                alarm.set_for(self._harness, running.pids().values()),
+            ):
+                yield
+        finally:
+            self._harness.looks.remove(look)
+            witness.current.set(before)
+
+    def _raise_death(self, running: Running) -> None:
+        self._clusters.look_at(running)
+        death = running.untold_death
+        if death is not None:
+            running.death_told = True
+            raise death
+
+    def _begin_leak_check(self, running: Running, leak_check: check.LeakCheck) -> None:
+        try:
+            self._runner.run(leak_check.begin())
+        except errors.CouldNotLook:
+            running.dirty = True
+            raise
+
+    def _find_leaks(self, running: Running, leak_check: check.LeakCheck) -> None:
+        """After a failure, what was left behind only means a new cluster."""
+        failed = self._item.stash.get(FAILED, False)
+        within = check.SETTLE_SECONDS_MAX_FAILED if failed else check.SETTLE_SECONDS_MAX
+        try:
+            self._runner.run(leak_check.verify(within=within))
+        except (errors.Leaked, errors.CouldNotLook):
+            running.dirty = True
+            if not failed:
+                raise
+
+
+def raise_untold(clusters: Clusters) -> None:
+    """Tell the deaths that no test has failed with. Raises DiedBetweenTests, or a group of them, first cause first."""
+    told = [errors.DiedBetweenTests(*each) for each in clusters.untold]
+    clusters.untold.clear()
+    if len(told) > 1:
+        raise ExceptionGroup("several components died", told)
+    if told:
+        raise told[0]
+
+
+def states(running: Running) -> States:
+    """Pids and states of the members that run."""
+    members = running.cluster.members
+    return {name: (pid, members[name].state) for name, pid in running.pids().items()}
+
+
+def changes(running: Running, before: States) -> list[str]:
+    """What happened to members of a cluster, in words."""
+    now = states(running)
+    found = [
+        f"{name} {'was restarted' if name in now else 'does not run any more'}"
+        for name, (pid, _) in before.items()
+        if name not in now or now[name][0] != pid
+    ]
+    return found + [
+        f"{name} is not ready"
+        for name, (_, state) in now.items()
+        if state is State.FAILED and before.get(name) != now[name]
+    ]
+
+
+def note_outcome(
+    item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    """Remember that the test failed, and which death it told; show what the components logged."""
+    if call.excinfo is None or not report.failed:
+        return
+    item.stash[FAILED] = True
+    for running in item.stash.get(USED, []):
+        if running.guard.done() and running.guard.result() is call.excinfo.value:
+            running.death_told = True
+            item.ihook.pytest_shakeout_died(nodeid=item.nodeid, death=call.excinfo.value)
+    if LOGBOOK in item.stash:
+        for component, lines in item.stash[LOGBOOK].of_test().items():
+            report.sections.append((f"log of {component}", "\n".join(lines)))

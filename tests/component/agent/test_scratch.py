@@ -1,0 +1,89 @@
+"""The directories of kernels on a real file system: one owner, anything in them removed, nothing outside touched."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from quarterdeck.agent.kernels import scratch
+from quarterdeck.agent.kernels.errors import ScratchInUse
+from quarterdeck.agent.kernels.scratch import Scratch
+
+
+def deepen(top, depth):
+    """Make directories in directories, deeper than any path may be long."""
+    here = os.open(top, os.O_DIRECTORY)
+    for _ in range(depth):
+        os.mkdir("d" * 100, dir_fd=here)
+        below = os.open("d" * 100, os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open("file", os.O_CREAT, dir_fd=here))
+    os.close(here)
+
+
+def test_a_tree_of_any_depth_is_removed(tmp_path):
+    top = tmp_path / "top"
+    top.mkdir()
+    deepen(top, 1500)
+    scratch.remove_tree(top)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tree_with_any_names_kinds_and_permissions_is_removed(tmp_path):
+    top = tmp_path / "top"
+    (top / "closed" / "inside" / "file").mkdir(parents=True)
+    (top / ".removed-0").mkdir()
+    (top / ".removed-1").write_text("")
+    os.mkfifo(top / "fifo")
+    (top / "new\nline \udcff").write_text("")
+    for directory in (top / "closed" / "inside", top / "closed", top):
+        directory.chmod(0)
+    scratch.remove_tree(top)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_links_are_removed_and_their_targets_are_not(tmp_path):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_text("kept")
+    top = tmp_path / "top"
+    top.mkdir()
+    (top / "link").symlink_to(tmp_path / "kept")
+    (top / "hard").hardlink_to(tmp_path / "kept" / "file")
+    scratch.remove_tree(top)
+    assert (tmp_path / "kept" / "file").read_text() == "kept"
+    assert not top.exists()
+
+
+def test_what_is_not_there_is_removed_already(tmp_path):
+    scratch.remove_tree(tmp_path / "nothing")
+
+
+def test_a_scratch_root_has_one_owner(tmp_path):
+    first = Scratch.open(tmp_path / "scratch")
+    with pytest.raises(ScratchInUse):
+        Scratch.open(tmp_path / "scratch")
+    first.close()
+    Scratch.open(tmp_path / "scratch").close()
+
+
+def test_the_root_is_private(tmp_path):
+    Scratch.open(tmp_path / "a" / "scratch").close()
+    assert (tmp_path / "a" / "scratch").stat().st_mode & 0o777 == 0o700
+
+
+def test_opening_removes_what_dead_kernels_left_and_their_processes(tmp_path):
+    left = tmp_path / "scratch" / "kernel" / "work"
+    left.mkdir(parents=True)
+    with subprocess.Popen(["sleep", "1000"], cwd=left) as stray:
+        Scratch.open(tmp_path / "scratch").close()
+        assert stray.wait(5) == -9
+    assert [path.name for path in (tmp_path / "scratch").iterdir()] == [".lock"]
+
+
+def test_the_caller_is_not_taken_for_a_stray(tmp_path, monkeypatch):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path)
+    Scratch.open(tmp_path / "scratch").close()
+    assert Path.cwd() == tmp_path

@@ -1,0 +1,121 @@
+"""Placement with real managers and one database: never more than there is, however many decide at once."""
+
+import asyncio
+
+import pytest
+
+from quarterdeck.base.clock import SystemClock
+from quarterdeck.client.client import Client
+from quarterdeck.manager.scheduling import model
+from quarterdeck.manager.scheduling.service import Scheduler
+from quarterdeck.manager.scheduling.store import PlacementStore
+from quarterdeck.testing import manager_fixtures, racing
+from quarterdeck.testing.fakes.manager import Recorder
+from shakeout.waiting.until import until
+
+
+async def all_running(user, count):
+    await until(
+        lambda: user.sessions.list(status="RUNNING"),
+        satisfied=lambda views: len(views) == count,
+        within=10,
+        describe=f"{count} sessions RUNNING",
+    )
+
+
+async def test_twenty_sessions_for_five_slots_get_five(cluster, user, observe):
+    """No slot is given twice and none stays empty. Race 20 creates, then end those that run until all have run."""
+    async with manager_fixtures.agent(cluster, cpu=5) as agent:
+        await racing.at_once(lambda _: user.sessions.create(), times=20)
+        for _ in range(4):
+            await all_running(user, 5)
+            assert observe.slots_in_use() == (5, 5 * 256)
+            for view in await user.sessions.list(status="RUNNING"):
+                await (await user.sessions.get(view.id)).terminate()
+        await until(user.sessions.list, satisfied=lambda views: not views, within=10)
+        assert agent.most_cpu_at_once <= 5
+        assert len([name for name, _ in agent.calls if name == "create"]) == 20
+
+
+@pytest.mark.cluster(manager=2)
+async def test_two_managers_place_each_session_once(cluster, user, observe):
+    """Schedulers that run at once give nothing away twice. Create through both managers for too few slots."""
+    keys = user.keypair
+    url = cluster.address("manager-2.http")
+    async with (
+        Client(url, keys.access_key, keys.secret_key) as second,
+        manager_fixtures.agent(cluster, cpu=8) as agent,
+    ):
+        makers = (user.sessions, second.sessions)
+        made = await racing.at_once(lambda at: makers[at % 2].create(), times=24)
+        assert racing.split(made)[1] == []
+        await all_running(user, 8)
+        assert observe.slots_in_use() == (8, 8 * 256)
+        assert agent.most_cpu_at_once <= 8
+        assert len({kernel for _, kernel in agent.calls}) == 8
+
+
+async def test_rival_schedulers_write_only_what_still_holds(cluster, user, observe, database):
+    """The database is the last to decide. Let two schedulers decide on the same facts, and both write."""
+    async with manager_fixtures.agent(cluster, cpu=1):
+        first = await user.sessions.create()
+        await first.reaches("RUNNING", within=5)
+        waiting = [await user.sessions.create() for _ in range(2)]
+        store = PlacementStore(database, SystemClock())
+        slots = first.view.slots
+        decided = [model.Placement(session.id, "stub", slots) for session in waiting]
+        written = await racing.at_once(lambda at: store.write(decided[at:]), times=2)
+        assert written == [[], []]
+        assert observe.slots_in_use() == (1, 256)
+
+
+async def test_session_placed_elsewhere_meanwhile_is_left_out(cluster, user, observe, database):
+    """A decision about what is no more does nothing. Cancel a session between decision and writing."""
+    session = await user.sessions.create()
+    store = PlacementStore(database, SystemClock())
+    async with manager_fixtures.agent(cluster, "other", cpu=0):
+        decided = [model.Placement(session.id, "other", session.view.slots)]
+        await session.terminate()
+        assert await store.write(decided) == []
+
+
+async def test_pass_without_work_writes_nothing(cluster, user, observe, database):
+    """An idle scheduler is silent. Run passes side by side with nobody waiting."""
+    recorder = Recorder()
+    scheduler = Scheduler(PlacementStore(database, SystemClock()), recorder)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(scheduler.run())
+    assert recorder.told == []
+
+
+async def test_big_session_waits_and_small_ones_pass(cluster, user, observe):
+    """What does not fit holds up nobody. Create a big one, then a small one."""
+    async with manager_fixtures.agent(cluster, cpu=2):
+        big = await user.sessions.create(slots={"cpu": 3})
+        small = await user.sessions.create()
+        await small.reaches("RUNNING", within=5)
+        assert (await big.refresh()).status == "PENDING"
+
+
+async def test_session_that_waits_is_placed_when_an_agent_comes(cluster, user, observe):
+    """Room that appears is used at once. Create first, bring the agent afterwards."""
+    session = await user.sessions.create()
+    async with manager_fixtures.agent(cluster):
+        await session.reaches("RUNNING", within=5)
+
+
+async def test_agent_that_takes_no_kernels_gets_none(cluster, user, observe):
+    """Unschedulable means new ones only. Close an agent with a session on it."""
+    async with manager_fixtures.agent(cluster) as agent:
+        old = await user.sessions.create()
+        await old.reaches("RUNNING", within=5)
+        observe.database.execute("UPDATE agents SET schedulable = false WHERE id = 'stub'")
+        try:
+            new = await user.sessions.create()
+            await old.terminate()
+            await old.reaches("TERMINATED", within=5)
+            assert (await new.refresh()).status == "PENDING"
+            assert agent.kernels == {}
+        finally:
+            observe.database.execute("UPDATE agents SET schedulable = true WHERE id = 'stub'")

@@ -1,0 +1,203 @@
+"""The schema on a real PostgreSQL: up and down, and what the database itself refuses whoever asks."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import subprocess
+import sys
+import uuid
+
+import psycopg
+import pytest
+
+from quarterdeck.manager.migrations import head, schema
+from quarterdeck.wire import states
+
+OWNER = uuid.uuid4()
+
+
+@pytest.fixture
+def empty_database(cluster):
+    """A database without a schema; dropped afterwards."""
+    name = f"scratch_{uuid.uuid4().hex}"
+    with psycopg.connect(cluster.address("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield cluster.address("postgres").replace("/quarterdeck?", f"/{name}?")
+        connection.execute(f"DROP DATABASE {name} (FORCE)".encode())
+
+
+@pytest.fixture
+def books(cluster):
+    """The manager's database in a transaction that is rolled back, with an agent and a user."""
+    with psycopg.connect(cluster.address("postgres")) as connection:
+        connection.execute(
+            "INSERT INTO users (id, name, role) VALUES (%s, 'eve', 'user')", [OWNER]
+        )
+        connection.execute(
+            "INSERT INTO agents (id, instance, address, cpu, memory_mib, status)"
+            " VALUES ('box', 'i', 'http://box', 4, 4096, 'ALIVE')"
+        )
+        yield connection
+        connection.rollback()
+
+
+def tables(url):
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " UNION SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        )
+        return {name for (name,) in found}
+
+
+def set_status(connection, table, thing, status):
+    connection.execute(
+        f"UPDATE {table} SET status = %s, status_cause = 'test', status_actor = 'test'"
+        " WHERE id = %s".encode(),
+        [status, thing],
+    )
+
+
+def add_session(connection, status="PENDING"):
+    session = uuid.uuid4()
+    connection.execute(
+        "INSERT INTO sessions (id, owner_id, image, cpu, memory_mib, status, status_cause, status_actor)"
+        " VALUES (%s, %s, 'python:3.11', 1, 100, %s, 'test', 'test')",
+        [session, OWNER, status],
+    )
+    return session
+
+
+def add_kernel(connection, status="SCHEDULED"):
+    session, kernel = add_session(connection), uuid.uuid4()
+    connection.execute(
+        "INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor)"
+        " VALUES (%s, %s, 'box', %s, 'test', 'test')",
+        [kernel, session, status],
+    )
+    connection.execute(
+        "INSERT INTO allocations (kernel_id, agent_id, cpu, memory_mib) VALUES (%s, 'box', 1, 100)",
+        [kernel],
+    )
+    return kernel
+
+
+def path_to(status, initial, transitions):
+    """Return the shortest way from the initial state."""
+    paths = [[initial]]
+    while paths[0][-1] != status:
+        first = paths.pop(0)
+        paths += [[*first, after] for before, after in sorted(transitions) if before == first[-1]]
+    return paths[0][1:]
+
+
+MACHINES = {
+    "sessions": (
+        add_session,
+        states.SessionStatus,
+        states.SESSION_INITIAL,
+        states.SESSION_TRANSITIONS,
+    ),
+    "kernels": (add_kernel, states.KernelStatus, states.KERNEL_INITIAL, states.KERNEL_TRANSITIONS),
+}
+STEPS = [
+    (table, *pair)
+    for table, (_, status, _, _) in MACHINES.items()
+    for pair in itertools.permutations(status, 2)
+]
+
+
+async def test_schema_goes_up_down_and_up_again(empty_database):
+    """Both directions work. Migrate from nothing to the head, back to nothing, and again."""
+    nothing = tables(empty_database)
+    await asyncio.to_thread(schema.upgrade, empty_database)
+    full = tables(empty_database)
+    await asyncio.to_thread(schema.downgrade, empty_database, "base")
+    assert tables(empty_database) - nothing <= {"alembic_version", "alembic_version_pkc"}
+    await asyncio.to_thread(schema.upgrade, empty_database)
+    assert tables(empty_database) == full
+
+
+async def test_two_upgrades_at_once_do_the_work_once(empty_database):
+    """Managers that are rolled out together do not collide. Upgrade twice at the same time."""
+    upgrade = (sys.executable, "-m", "quarterdeck.manager.migrations", "upgrade")
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "QD_DATABASE_URL": empty_database}
+    both = [
+        await asyncio.create_subprocess_exec(*upgrade, env=environment, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    ends = [await each.communicate() for each in both]
+    assert [each.returncode for each in both] == [0, 0], ends
+    assert "sessions" in tables(empty_database)
+
+
+def test_there_is_one_head_and_the_manager_needs_it():
+    """No branch is left unmerged. Ask alembic for its heads."""
+    assert schema.heads() == [head.HEAD]
+
+
+@pytest.mark.parametrize(
+    ("table", "transitions"),
+    [
+        ("session_transitions", states.SESSION_TRANSITIONS),
+        ("kernel_transitions", states.KERNEL_TRANSITIONS),
+    ],
+)
+def test_legal_transitions_in_the_database_are_those_on_the_wire(books, table, transitions):
+    """There is one truth about states. Compare the table's rows with the types'."""
+    rows = books.execute(f"SELECT from_status, to_status FROM {table}".encode()).fetchall()
+    assert set(rows) == {(str(before), str(after)) for before, after in transitions}
+
+
+@pytest.mark.parametrize(("table", "before", "after"), STEPS)
+def test_database_allows_exactly_the_legal_transitions(books, table, before, after):
+    """No code can break the life cycle. Try each step from each state by SQL."""
+    add, _, initial, transitions = MACHINES[table]
+    if not any(before == target for _, target in transitions) and before is not initial:
+        pytest.fail(f"{before} cannot be reached")
+    thing = add(books)
+    for status in path_to(before, initial, transitions):
+        set_status(books, table, thing, status)
+    legal = (before, after) in transitions
+    expected = (
+        contextlib.nullcontext() if legal else pytest.raises(psycopg.Error, match="no legal")
+    )
+    with expected as refused:
+        set_status(books, table, thing, after)
+    if refused is not None:
+        assert refused.value.sqlstate == "QD001"
+
+
+@pytest.mark.parametrize(("add", "status"), [(add_session, "RUNNING"), (add_kernel, "RUNNING")])
+def test_nothing_begins_in_the_middle_of_its_life(books, add, status):
+    """Birth is a transition too. Insert in another state."""
+    with pytest.raises(psycopg.Error, match="begins") as refused:
+        add(books, status)
+    assert refused.value.sqlstate == "QD001"
+
+
+def test_each_change_leaves_one_row_of_history(books):
+    """History is the database's own. Change a session by SQL; read the rows."""
+    session = add_session(books)
+    set_status(books, "sessions", session, "SCHEDULED")
+    books.execute("UPDATE sessions SET status = status, name = 'x' WHERE id = %s", [session])
+    rows = books.execute(
+        "SELECT from_status, to_status, cause, actor FROM session_history WHERE session_id = %s ORDER BY seq",
+        [session],
+    ).fetchall()
+    assert rows == [(None, "PENDING", "test", "test"), ("PENDING", "SCHEDULED", "test", "test")]
+
+
+def test_slots_come_free_with_the_kernel_and_only_once(books):
+    """Freed exactly once. End a kernel by SQL, then free its slots again."""
+    kernel = add_kernel(books)
+    for status in ("TERMINATING", "TERMINATED"):
+        set_status(books, "kernels", kernel, status)
+    (freed,) = books.execute(
+        "SELECT count(*) FROM allocations WHERE kernel_id = %s AND freed_at IS NOT NULL", [kernel]
+    ).fetchone()
+    assert freed == 1
+    with pytest.raises(psycopg.Error, match="freed already") as refused:
+        books.execute("UPDATE allocations SET freed_at = now() WHERE kernel_id = %s", [kernel])
+    assert refused.value.sqlstate == "QD002"

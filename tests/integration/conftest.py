@@ -1,0 +1,3 @@
+"""Lists the fixtures of the integration tests."""
+
+from quarterdeck.testing.fixtures import *

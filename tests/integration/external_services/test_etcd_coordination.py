@@ -1,0 +1,84 @@
+"""etcd: who is there, where, and for how long, seen with etcd3, an independent client."""
+
+import msgspec
+
+from quarterdeck.client.errors import Refused
+from quarterdeck.wire import nodes
+from shakeout.waiting.until import until
+
+COMPONENTS = {
+    "manager": nodes.MANAGERS,
+    "agent": nodes.AGENTS,
+    "storage-proxy": nodes.STORAGE_PROXIES,
+}
+
+
+async def test_each_component_is_registered_under_a_lease(cluster, observe):
+    """Discovery is true. Each component's key names its address, and lives on a lease of a few seconds."""
+    for name, prefix in COMPONENTS.items():
+        (found,) = observe.etcd.below(prefix).items()
+        key, value = found
+        assert key == prefix + cluster.member(name).name
+        assert cluster.address(f"{name}.http") in value.decode()
+        assert 0 < observe.etcd.lease_of(key) <= nodes.LEASE_SECONDS
+
+
+async def test_no_secret_is_in_etcd(cluster, observe):
+    """Secrets come by environment only. Look for each of them in all keys and values."""
+    secrets = [
+        value
+        for component in cluster.system.components
+        for name, value in component.environment(cluster.place(component.name)).items()
+        if name.endswith(("_SECRET", "_KEY"))
+    ]
+    assert len(secrets) >= 5
+    everything = b"\n".join(
+        key.encode() + value for key, value in observe.etcd.everything().items()
+    )
+    assert not [secret for secret in secrets if secret.encode() in everything]
+
+
+async def test_stopped_agent_disappears_and_comes_back_as_another(private_cluster, observe):
+    """A registration is for one life. Stop the agent: key gone, agent LOST. Start it: ALIVE, with another instance."""
+    key = nodes.AGENTS + "agent"
+    first = msgspec.json.decode(observe.etcd.get(key))["instance"]
+    await private_cluster.stop("agent")
+    assert observe.etcd.get(key) is None
+    await until(lambda: status(observe), within=10, satisfied="LOST".__eq__)
+    await private_cluster.start("agent")
+    await until(lambda: status(observe), within=10, satisfied="ALIVE".__eq__)
+    again = msgspec.json.decode(observe.etcd.get(key))["instance"]
+    assert again != first
+    assert observe.value("SELECT instance FROM agents") == again
+
+
+async def test_killed_agent_disappears_when_its_lease_ends(private_cluster, observe):
+    """Nobody can say good-bye after SIGKILL. The lease does: the key goes within its term, not at once."""
+    key = nodes.AGENTS + "agent"
+    await private_cluster.kill("agent")
+    assert observe.etcd.get(key) is not None
+    await until(lambda: observe.etcd.get(key), within=3 * nodes.LEASE_SECONDS, satisfied=is_none)
+    await until(lambda: status(observe), within=10, satisfied="LOST".__eq__)
+
+
+async def test_platform_survives_a_restart_of_etcd(private_cluster, user, observe):
+    """A restarted etcd is found again. Restart it under a running session; everything registers anew and works."""
+    session = await user.sessions.create()
+    await session.reaches("RUNNING", within=10)
+    await private_cluster.restart("etcd")
+    await until(lambda: registered(observe), within=15, satisfied=COMPONENTS.keys().__eq__)
+    assert (await session.execute("6 * 7")).result == "42"
+    second = await until(user.sessions.create, within=10, retry_on=(Refused,))
+    await second.reaches("RUNNING", within=15)
+
+
+def registered(observe) -> set[str]:
+    return {name for name, prefix in COMPONENTS.items() if observe.etcd.below(prefix)}
+
+
+def status(observe) -> str:
+    return str(observe.value("SELECT status FROM agents"))
+
+
+def is_none(value) -> bool:
+    return value is None

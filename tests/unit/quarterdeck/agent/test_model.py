@@ -1,0 +1,63 @@
+"""What may be asked of an agent, and the spec that comes of it."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from quarterdeck.agent import model
+from quarterdeck.agent.errors import ImageNotFound
+from quarterdeck.agent.kernels.spec import Bind
+from quarterdeck.wire.agents import KernelCreate, KernelMount
+from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.sessions import Slots
+
+
+def request(**changes):
+    plain = KernelCreate(session="s", image=model.IMAGE, slots=Slots(1, 64))
+    return msgspec.structs.replace(plain, **changes)
+
+
+def test_a_spec_has_all_of_the_request():
+    mounts = (KernelMount("/trees/1", "data", read_only=True),)
+    asked = request(mounts=mounts, environment={"A": "1", "LANG": "de", "RUN": "mine"})
+    spec = model.spec(
+        "k", asked, directory=Path("/s/k"), cores=(1, 2), search_path="/bin", marks={"RUN": "r"}
+    )
+    assert (spec.id, spec.directory, spec.cores) == ("k", "/s/k", (1, 2))
+    assert spec.memory_bytes == 64 * 2**20
+    assert spec.binds == (Bind("/trees/1", "data", read_only=True),)
+    assert spec.environment == {
+        "PATH": "/bin",
+        "HOME": "/s/k/work",
+        "TMPDIR": "/s/k/tmp",
+        "LANG": "de",
+        "A": "1",
+        "RUN": "r",
+        "QD_KERNEL_ID": "k",
+    }
+
+
+def test_another_image_is_refused():
+    with pytest.raises(ImageNotFound):
+        model.check(request(image="python:2.7"))
+
+
+@pytest.mark.parametrize(
+    ("paths", "field"),
+    [
+        (("a", "a"), "mounts.1.path"),
+        (("a", "b", "a/c"), "mounts.2.path"),
+        (("a/c/d", "a"), "mounts.1.path"),
+    ],
+)
+def test_mounts_that_cover_each_other_are_refused(paths, field):
+    mounts = tuple(KernelMount("/x", path) for path in paths)
+    with pytest.raises(Invalid) as refusal:
+        model.check(request(mounts=mounts))
+    assert refusal.value.field == field
+
+
+def test_mounts_beside_each_other_are_fine():
+    paths = ("a/b", "a/c", "ab", "d")
+    model.check(request(mounts=tuple(KernelMount("/x", path) for path in paths)))

@@ -1,0 +1,228 @@
+"""The use cases of the agent on fakes: idempotence, capacity, races between create, death and destroy."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from quarterdeck.agent import model
+from quarterdeck.agent.errors import (
+    InsufficientCapacity,
+    KernelConflict,
+    KernelNotFound,
+    KernelNotRunning,
+    MountsUnsupported,
+    ScratchStays,
+    Stopping,
+)
+from quarterdeck.agent.kernels.errors import KernelNotStarted, KernelTerminated
+from quarterdeck.agent.kernels.spec import Exit
+from quarterdeck.agent.resources.ledger import Ledger
+from quarterdeck.agent.service import AgentService
+from quarterdeck.base import tasks
+from quarterdeck.testing.fakes.agent import FakeKernels, FakeNews, FakeScratch
+from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelMount
+from quarterdeck.wire.sessions import Slots
+
+CAPACITY = Slots(4, 1024)
+
+
+class World:
+    """An agent's service and the fakes around it."""
+
+    def __init__(self):
+        self.kernels, self.scratch, self.news = FakeKernels(), FakeScratch(), FakeNews()
+        self.service = AgentService(
+            self.kernels,
+            self.scratch,
+            self.news,
+            ledger=Ledger(CAPACITY, (0, 1)),
+            search_path="/bin",
+            marks={},
+        )
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def request(**changes):
+    plain = KernelCreate(session="s", image=model.IMAGE, slots=Slots(1, 64))
+    return msgspec.structs.replace(plain, **changes)
+
+
+def started(work):
+    return asyncio.get_running_loop().create_task(work)
+
+
+async def test_a_kernel_is_made_listed_used_and_destroyed(world):
+    made = await world.service.create("k", request())
+    assert (made.status, made.pid, made.exit) == ("RUNNING", 1001, None)
+    assert world.service.inventory() == [made] == [world.service.show("k")]
+    assert (await world.service.execute("k", "print(6 * 7)")).stdout == "42\n"
+    assert world.service.logs("k") == "42\n"
+    await world.service.destroy("k")
+    assert world.service.inventory() == []
+    assert world.scratch.removed == ["k"]
+    assert world.kernels.living == {}
+    assert world.news.kernels == []
+
+
+async def test_the_same_create_is_done_once(world):
+    world.kernels.gate.clear()
+    asked = [started(world.service.create("k", request())) for _ in range(3)]
+    await tasks.pause(0)
+    assert world.service.inventory()[0].status == "CREATING"
+    world.kernels.gate.set()
+    views = [await task for task in asked]
+    assert {view.pid for view in views} == {1001}
+    assert await world.service.create("k", request()) == views[0]
+
+
+async def test_another_create_of_the_same_id_is_refused(world):
+    await world.service.create("k", request())
+    with pytest.raises(KernelConflict):
+        await world.service.create("k", request(session="t"))
+
+
+async def test_a_failed_start_leaves_nothing_and_may_be_tried_again(world):
+    world.kernels.refusal = KernelNotStarted("no")
+    for _ in range(6):
+        with pytest.raises(KernelNotStarted):
+            await world.service.create("k", request())
+    assert world.service.inventory() == []
+    assert world.scratch.removed == ["k"] * 6
+    world.kernels.refusal = None
+    assert (await world.service.create("k", request())).status == "RUNNING"
+
+
+async def test_everybody_who_asked_is_told_of_the_failure(world):
+    world.kernels.refusal = KernelNotStarted("no")
+    world.kernels.gate.clear()
+    asked = [started(world.service.create("k", request())) for _ in range(2)]
+    await tasks.pause(0)
+    world.kernels.gate.set()
+    for task in asked:
+        with pytest.raises(KernelNotStarted):
+            await task
+
+
+async def test_capacity_is_held_by_the_living_and_freed_once(world):
+    await world.service.create("a", request(slots=Slots(4, 64)))
+    with pytest.raises(InsufficientCapacity):
+        await world.service.create("b", request())
+    assert [view.id for view in world.service.inventory()] == ["a"]
+    world.kernels.living["a"].die(Exit(code=0))
+    await world.service.create("b", request(slots=Slots(4, 64)))
+    await world.service.destroy("a")
+    with pytest.raises(InsufficientCapacity):
+        await world.service.create("c", request())
+
+
+async def test_a_death_is_told_and_stays_listed_until_destroyed(world):
+    await world.service.create("k", request())
+    await world.service.execute("k", "print('last')")
+    world.kernels.living["k"].die(Exit(signal=9))
+    assert world.news.kernels == ["k"]
+    view = world.service.show("k")
+    assert (view.status, view.reason) == ("TERMINATED", "killed by signal 9 (SIGKILL)")
+    assert view.exit == KernelExit(signal=9)
+    assert world.service.logs("k") == "last\n"
+    with pytest.raises(KernelNotRunning, match="SIGKILL"):
+        await world.service.execute("k", "1")
+    assert await world.service.create("k", request()) == view
+    await world.service.destroy("k")
+    assert world.service.inventory() == []
+
+
+async def test_destroy_is_fine_again_at_once_and_for_the_unknown(world):
+    await world.service.create("k", request())
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(world.service.destroy("k"))
+    await world.service.destroy("k")
+    await world.service.destroy("never")
+    assert world.scratch.removed == ["k"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_create_that_comes_after_the_destroy_is_refused(world, known):
+    if known:
+        await world.service.create("k", request())
+    await world.service.destroy("k")
+    with pytest.raises(KernelTerminated):
+        await world.service.create("k", request())
+    assert world.service.inventory() == []
+
+
+async def test_destroy_during_the_start_ends_it(world):
+    world.kernels.gate.clear()
+    creating = started(world.service.create("k", request()))
+    await tasks.pause(0)
+    await world.service.destroy("k")
+    world.kernels.gate.set()
+    with pytest.raises(KernelTerminated):
+        await creating
+    assert (world.service.inventory(), world.kernels.living) == ([], {})
+
+
+async def test_destroy_before_its_turn_to_start_prevents_it(world):
+    world.kernels.gate.clear()
+    service = world.service
+    service._starting = asyncio.Semaphore(1)
+    first = started(service.create("a", request()))
+    second = started(service.create("b", request()))
+    await tasks.pause(0)
+    await service.destroy("b")
+    world.kernels.gate.set()
+    await first
+    with pytest.raises(KernelTerminated):
+        await second
+    assert list(world.kernels.living) == ["a"]
+
+
+async def test_scratch_that_stays_keeps_the_kernel_listed_for_the_next_attempt(world):
+    await world.service.create("k", request())
+    world.scratch.failure = OSError("busy")
+    with pytest.raises(ScratchStays):
+        await world.service.destroy("k")
+    assert world.service.show("k").status == "TERMINATING"
+    world.scratch.failure = None
+    await world.service.destroy("k")
+    assert world.service.inventory() == []
+
+
+async def test_without_mounts_they_are_refused_before_anything_is_held(world):
+    world.kernels.mounts = False
+    with pytest.raises(MountsUnsupported):
+        await world.service.create("k", request(mounts=(KernelMount("/x", "y"),)))
+    await world.service.create("k", request(slots=CAPACITY))
+
+
+async def test_what_is_not_there_is_not_found(world):
+    for call in (world.service.show, world.service.logs):
+        with pytest.raises(KernelNotFound):
+            call("k")
+    with pytest.raises(KernelNotFound):
+        await world.service.execute("k", "1")
+
+
+async def test_a_kernel_that_starts_does_not_run_code_yet(world):
+    world.kernels.gate.clear()
+    creating = started(world.service.create("k", request()))
+    await tasks.pause(0)
+    with pytest.raises(KernelNotRunning):
+        await world.service.execute("k", "1")
+    assert world.service.logs("k") == ""
+    world.kernels.gate.set()
+    await creating
+
+
+async def test_stop_ends_all_and_takes_nothing_new(world):
+    for id_ in "abc":
+        await world.service.create(id_, request())
+    await world.service.stop()
+    assert (world.service.inventory(), sorted(world.scratch.removed)) == ([], ["a", "b", "c"])
+    with pytest.raises(Stopping):
+        await world.service.create("d", request())

@@ -1,0 +1,104 @@
+"""What can be typed is understood; what cannot ends in code 2 with words; help fits 80 columns and has examples."""
+
+import argparse
+
+import pytest
+
+from quarterdeck.cli import __main__ as qd
+from quarterdeck.cli import arguments, run
+
+
+def parse(*argv):
+    return arguments.parser().parse_args(argv)
+
+
+def leaves(parser):
+    """Return the parsers of all actions by their command."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                found |= leaves(inner) or {inner.get_default("command"): inner}
+    return found
+
+
+LEAVES = leaves(arguments.parser())
+
+
+def test_create_reads_everything():
+    given = parse(
+        *["session", "create", "python:3.11", "--cpu", "2", "--memory", "512", "--name", "fit"],
+        *[
+            "--mount",
+            "data:input",
+            "--mount",
+            "code:lib/x",
+            "--env",
+            "A=1",
+            "--env",
+            "B=x=y",
+            "--wait",
+            "--within",
+            "5",
+        ],
+    )
+    assert given.command == "session-create"
+    assert (given.image, given.cpu, given.memory, given.name) == ("python:3.11", 2, 512, "fit")
+    assert given.mount == [("data", "input"), ("code", "lib/x")]
+    assert given.env == [("A", "1"), ("B", "x=y")]
+    assert (given.wait, given.within) == (True, 5.0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "session",
+        "session fly",
+        "session create",
+        "session create p --cpu x",
+        "session create p --mount data",
+        "session create p --mount :x",
+        "session create p --env A",
+        "session create p --within 0",
+        "session create p --within nan",
+        "session exec",
+        "session exec s file -c code",
+        "session rm",
+        "folder upload data",
+        "user create",
+        "session ls extra",
+    ],
+)
+def test_unusable_line_is_a_usage_error(line, capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse(*line.split())
+    assert ended.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_every_action_has_a_function_and_json():
+    assert set(LEAVES) == set(run.COMMANDS)
+    assert all("--json" in parser._option_string_actions for parser in LEAVES.values())
+
+
+@pytest.mark.parametrize("command", [None, *LEAVES])
+def test_help_fits_and_shows_how(command):
+    text = (LEAVES[command] if command else arguments.parser()).format_help()
+    assert "examples:\n  qd " in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_examples_of_the_help_can_be_typed():
+    for parser in LEAVES.values():
+        for line in parser.epilog.splitlines()[1:]:
+            typed = line.split("'")[0].split("<")[0].split()[1:]
+            assert parse(*typed, *(["x"] if typed[-1] == "-c" else [])).command
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["session", "create", "--help"]])
+def test_help_is_no_failure(argv, capsys):
+    with pytest.raises(SystemExit) as ended:
+        qd.main(argv)
+    assert ended.value.code == 0
+    assert "usage: qd" in capsys.readouterr().out

@@ -1,0 +1,96 @@
+"""Tables fit 80 columns, ages and sizes read well, errors say what to do."""
+
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from quarterdeck.base.errors import ConfigInvalid
+from quarterdeck.cli import console, words
+from quarterdeck.client.errors import Refused, Unreachable
+
+
+class Noon:
+    """A clock that stands."""
+
+    def now(self):
+        return datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
+
+    def monotonic(self):
+        return 0.0
+
+
+@pytest.fixture
+def out():
+    return io.StringIO()
+
+
+@pytest.fixture
+def plain(out):
+    return console.Console(out, out, Noon(), as_json=False)
+
+
+def test_table_lines_up(plain, out):
+    plain.table(("ID", "NAME"), [("1", "a"), ("22", "bb")], flexible=1)
+    assert out.getvalue() == "ID  NAME\n1   a\n22  bb\n"
+
+
+def test_empty_table_has_its_titles(plain, out):
+    plain.table(("ID", "NAME"), [], flexible=1)
+    assert out.getvalue() == "ID  NAME\n"
+
+
+def test_long_cell_is_cut_to_80_columns(plain, out):
+    plain.table(("ID", "NAME", "AGE"), [("x" * 36, "y" * 63, "5m")], flexible=1)
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) == 80
+    assert "…" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("at", "age"),
+    [
+        ("2026-01-31T12:00:00Z", "0s"),
+        ("2026-01-31T11:59:01.5Z", "58s"),
+        ("2026-01-31T11:30:00+00:00", "30m"),
+        ("2026-01-31T01:00:00Z", "11h"),
+        ("2026-01-01T00:00:00Z", "30d"),
+        ("2026-02-01T00:00:00Z", "0s"),
+    ],
+)
+def test_age(plain, at, age):
+    assert plain.age(at) == age
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 * 2**20, "5.0 MiB"), (2**41, "2.0 TiB")],
+)
+def test_bytes_in_words(size, text):
+    assert console.bytes_in_words(size) == text
+
+
+def test_error_says_what_to_do():
+    taken = Refused(409, "session-name-taken", "a live session has the name 'fit'", field="name")
+    assert words.of(taken).splitlines() == [
+        "a live session has the name 'fit'",
+        "    take another --name, or end that one: qd session rm NAME",
+    ]
+    assert words.of(Refused(400, "invalid-field", "Expected `int` >= 1", field="slots.cpu")) == (
+        "slots.cpu: Expected `int` >= 1"
+    )
+    assert "(trace t1)" in words.of(Refused(500, "internal", "oops", trace="t1"))
+    assert "is QD_URL right?" in words.of(Unreachable("cannot reach http://x"))
+    assert words.of(ConfigInvalid("QD_URL is not set", field="QD_URL")) == "QD_URL is not set"
+
+
+def test_error_as_json():
+    out = io.StringIO()
+    error = Refused(404, "session-not-found", "no", field="id")
+    console.Console(out, out, Noon(), as_json=True).complain(words.of(error), error)
+    assert json.loads(out.getvalue())["error"] == {
+        "code": "session-not-found",
+        "field": "id",
+        "detail": "no",
+    }

@@ -1,0 +1,129 @@
+"""What is copied where: files and directories, with and without a path to go to; nothing leads out of the local directory."""
+
+import contextlib
+import hashlib
+
+import pytest
+
+from quarterdeck.client import files
+from quarterdeck.client.errors import ContentDiffers, FileUnusable
+from quarterdeck.client.request import Grant
+
+GRANT = Grant("http://p:1", "tok")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A file and a directory with two files, an empty directory and a link."""
+    (tmp_path / "a.csv").write_bytes(b"1,2\n")
+    (tmp_path / "d" / "deep").mkdir(parents=True)
+    (tmp_path / "d" / "empty").mkdir()
+    (tmp_path / "d" / "x").write_bytes(b"x")
+    (tmp_path / "d" / "deep" / "y").write_bytes(b"y")
+    (tmp_path / "d" / "link").symlink_to("/etc/passwd")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [(None, "a.csv"), ("", "a.csv"), ("b.csv", "b.csv"), ("in/", "in/a.csv"), ("/in/b", "in/b")],
+)
+def test_upload_of_a_file(tree, remote, expected):
+    assert files.uploads(tree / "a.csv", remote) == [files.Copy(tree / "a.csv", expected)]
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        (None, ["d/deep/y", "d/x"]),
+        ("", ["deep/y", "x"]),
+        ("e", ["e/deep/y", "e/x"]),
+        ("e/", ["e/d/deep/y", "e/d/x"]),
+    ],
+)
+def test_upload_of_a_directory(tree, remote, expected):
+    assert [copy.remote for copy in files.uploads(tree / "d", remote)] == expected
+
+
+def test_upload_of_nothing_is_told(tmp_path):
+    with pytest.raises(FileUnusable, match=r"there is no file .*nope"):
+        files.uploads(tmp_path / "nope", None)
+
+
+def entry(path, kind="file"):
+    return {"path": path, "kind": kind}
+
+
+def test_download_of_a_file(tmp_path):
+    listed = [entry("r/a.csv")]
+    assert files.downloads("r/a.csv", tmp_path, listed)[0].local == tmp_path / "a.csv"
+    assert files.downloads("/r/a.csv", tmp_path / "b", listed)[0] == files.Copy(
+        tmp_path / "b", "r/a.csv"
+    )
+
+
+def test_download_of_a_directory(tmp_path):
+    listed = [entry("r/d", "directory"), entry("r/d/x"), entry("r/y"), entry("r/l", "other")]
+    copies = files.downloads("r/", tmp_path, listed)
+    assert copies == [
+        files.Copy(tmp_path / "d" / "x", "r/d/x"),
+        files.Copy(tmp_path / "y", "r/y"),
+    ]
+    assert files.downloads("r", tmp_path, listed)[1].local == tmp_path / "r" / "y"
+    everything = files.downloads("", tmp_path, [entry("a"), entry("b/c")])
+    assert [copy.local for copy in everything] == [tmp_path / "a", tmp_path / "b" / "c"]
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/etc/passwd"])
+def test_download_never_leads_out(tmp_path, path):
+    with pytest.raises(FileUnusable, match="leads elsewhere"):
+        files.downloads("", tmp_path, [entry("ok"), entry(path)])
+
+
+def test_requests_quote_paths():
+    assert files.get(GRANT, "a b/ö?#%").target == "/client/v1/files/a%20b/%C3%B6%3F%23%25"
+    assert (
+        files.ls(GRANT, "a b", recursive=True).target == "/client/v1/files?path=a+b&recursive=true"
+    )
+    assert files.ls(GRANT).target == "/client/v1/files"
+    assert files.put(GRANT, "x", 7).headers["Content-Length"] == "7"
+
+
+def test_sink_appears_when_it_is_finished(tmp_path):
+    local = tmp_path / "new" / "file"
+    sink = files.Sink(local)
+    sink.write(b"abc")
+    assert not local.exists()
+    sink.finish()
+    sink.discard()
+    assert (local.read_bytes(), sink.size) == (b"abc", 3)
+    assert [path.name for path in local.parent.iterdir()] == ["file"]
+
+
+def test_sink_that_is_given_up_leaves_nothing(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    sink = files.Sink(tmp_path / "file")
+    sink.write(b"new")
+    sink.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_sink_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FileUnusable, match="cannot use"):
+        files.Sink(tmp_path / "file" / "below")
+
+
+def test_source_is_read_in_blocks_with_its_checksum(tree):
+    with contextlib.closing(files.Source(tree / "a.csv")) as source:
+        assert (source.size, source.read(), source.read()) == (4, b"1,2\n", b"")
+    files.check("a.csv", source.sha256, hashlib.sha256(b"1,2\n").hexdigest())
+    with pytest.raises(ContentDiffers, match=r"a\.csv"):
+        files.check("a.csv", source.sha256, "y")
+
+
+@pytest.mark.parametrize("name", ["d", "nope"])
+def test_source_that_cannot_be_read_is_told(tree, name):
+    with pytest.raises(FileUnusable, match="cannot use"):
+        files.Source(tree / name)

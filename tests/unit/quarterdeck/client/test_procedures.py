@@ -1,0 +1,139 @@
+"""Waiting rides on the history: a state that was passed counts, an end that is not wanted is told at once with its cause."""
+
+import pytest
+
+from quarterdeck.client import procedures
+from quarterdeck.client.errors import NotFound, SessionEnded
+
+ID = "0190a0a0-0000-7000-8000-000000000001"
+
+
+def rows(*states, start=1, cause="user", kernel=None):
+    return [
+        {"seq": start + n, "to_status": state, "cause": cause, "kernel": kernel}
+        for n, state in enumerate(states)
+    ]
+
+
+def run(procedure, *answers):
+    """Send prepared answers into a procedure; return its result and the requests it made."""
+    requests, unsent = [], iter([None, *answers])
+    try:
+        while True:
+            requests += [procedure.send(next(unsent, None))]
+    except StopIteration as done:
+        return done.value, requests
+
+
+def items(*found):
+    return {"items": list(found)}
+
+
+def test_reach_asks_on_from_the_last_row_until_it_is_there():
+    progress = procedures.Progress(ID)
+    row, requests = run(
+        procedures.reach(progress, "RUNNING"),
+        items(*rows("PENDING", "SCHEDULED")),
+        items(),
+        items(
+            *rows("CREATING", start=3),
+            *rows("CREATING", start=4, kernel="k"),
+            *rows("RUNNING", start=5),
+        ),
+    )
+    assert row["seq"] == 5
+    assert [dict(each.query)["after"] for each in requests] == ["0", "2", "2"]
+    assert {dict(each.query)["until"] for each in requests} == {"RUNNING"}
+    assert all(each.path == f"/v1/sessions/{ID}/history" for each in requests)
+
+
+def test_state_that_was_passed_counts():
+    progress = procedures.Progress(ID)
+    progress.rows = rows(
+        "PENDING", "SCHEDULED", "CREATING", "RUNNING", "TERMINATING", "TERMINATED"
+    )
+    row, requests = run(procedures.reach(progress, "CREATING"))
+    assert (row["seq"], requests) == (3, [])
+
+
+def test_state_of_the_kernel_does_not_count():
+    progress = procedures.Progress(ID)
+    progress.rows = rows("PENDING") + rows("RUNNING", start=2, kernel="k")
+    assert progress.reached("RUNNING") is None
+
+
+def test_end_that_is_not_wanted_is_told_with_its_cause():
+    progress = procedures.Progress(ID)
+    progress.rows = [
+        *rows("PENDING", "SCHEDULED", "CREATING"),
+        *rows("TERMINATING", start=4, cause="kernel-failed"),
+        *rows("TERMINATED", start=5, cause="destroyed"),
+    ]
+    with pytest.raises(
+        SessionEnded, match="became TERMINATED and will not be RUNNING: kernel-failed"
+    ):
+        run(procedures.reach(progress, "RUNNING"))
+
+
+def test_cancelled_is_an_end_too():
+    progress = procedures.Progress(ID)
+    progress.rows = rows("PENDING", "CANCELLED", cause="user asked")
+    with pytest.raises(SessionEnded) as ended:
+        progress.reached("RUNNING")
+    assert (ended.value.status, ended.value.cause) == ("CANCELLED", "user asked")
+    assert (progress.reached("CANCELLED") or {}).get("seq") == 2
+    assert str(progress) == "PENDING -> CANCELLED"
+
+
+def test_terminating_is_not_yet_an_end():
+    progress = procedures.Progress(ID)
+    progress.rows = rows("PENDING", "TERMINATING")
+    assert progress.reached("RUNNING") is None
+
+
+@pytest.mark.parametrize("last", ["TERMINATED", "CANCELLED"])
+def test_end_waits_for_any_terminal_state(last):
+    row, _ = run(
+        procedures.end(procedures.Progress(ID)),
+        items(*rows("PENDING")),
+        items(*rows(last, start=2)),
+    )
+    assert row["to_status"] == last
+
+
+def session(name, created_at="2026-01-01T00:00:00Z", id_="x"):
+    return {"id": id_, "name": name, "created_at": created_at}
+
+
+def test_find_session_by_id_asks_for_it():
+    found, requests = run(procedures.find_session(ID), session("fit"))
+    assert found["name"] == "fit"
+    assert requests[0].path == f"/v1/sessions/{ID}"
+
+
+def test_find_session_prefers_the_live_one():
+    found, requests = run(procedures.find_session("fit"), items(session("other"), session("fit")))
+    assert (found["name"], len(requests)) == ("fit", 1)
+
+
+def test_find_session_falls_back_to_the_last_that_ended():
+    ended = [session("fit", f"2026-01-0{day}T00:00:00Z", str(day)) for day in (1, 3, 2)]
+    found, requests = run(procedures.find_session("fit"), items(), items(*ended))
+    assert found["id"] == "3"
+    assert requests[1].query == (("all", "true"),)
+
+
+def test_what_is_not_found_is_named():
+    with pytest.raises(NotFound, match="'nope'"):
+        run(procedures.find_session("nope"), items(), items(session("x")))
+    with pytest.raises(NotFound, match="'nope'"):
+        run(procedures.find_folder("nope"), items())
+    with pytest.raises(NotFound, match="'nope'"):
+        run(procedures.find_user("nope"), items())
+
+
+def test_find_folder_and_user_by_name_or_id():
+    assert run(procedures.find_folder(ID), {"id": ID})[0]["id"] == ID
+    assert run(procedures.find_folder("data"), items({"id": ID, "name": "data"}))[0]["id"] == ID
+    for given in ("ada", ID):
+        assert run(procedures.find_user(given), items({"id": ID, "name": "ada"}))[0]["id"] == ID

@@ -1,0 +1,70 @@
+"""Placement is a pure decision: order, choice of agent, and never more than is free."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quarterdeck.manager.scheduling import model
+from quarterdeck.wire.sessions import Slots, Usage
+
+
+def waiting(name, cpu=1, memory_mib=100):
+    return model.Waiting(name, Slots(cpu, memory_mib))
+
+
+def room(name, cpu=4, memory_mib=4000):
+    return model.Room(name, Usage(cpu, memory_mib))
+
+
+def placed(sessions, rooms):
+    return [(each.session, each.agent) for each in model.place(model.Facts(sessions, rooms))]
+
+
+def test_oldest_is_placed_first_when_there_is_room_for_one():
+    assert placed([waiting("old"), waiting("new")], [room("a", cpu=1)]) == [("old", "a")]
+
+
+def test_agent_with_most_free_cores_is_chosen():
+    assert placed([waiting("s")], [room("a", cpu=2), room("b", cpu=3)]) == [("s", "b")]
+
+
+def test_equal_agents_are_chosen_by_memory_then_by_id():
+    rooms = [room("b"), room("a"), room("c", memory_mib=5000)]
+    assert placed([waiting("s")], rooms) == [("s", "c")]
+    assert placed([waiting("s")], rooms[:2]) == [("s", "a")]
+
+
+def test_sessions_spread_over_agents():
+    sessions = [waiting(str(number)) for number in range(4)]
+    assert [agent for _, agent in placed(sessions, [room("a"), room("b")])] == ["a", "b", "a", "b"]
+
+
+def test_session_that_fits_nowhere_is_passed_over():
+    assert placed([waiting("big", cpu=8), waiting("small")], [room("a")]) == [("small", "a")]
+
+
+def test_memory_counts_like_cores():
+    assert placed([waiting("s", memory_mib=5000)], [room("a")]) == []
+
+
+def test_nothing_is_placed_without_agents():
+    assert placed([waiting("s")], []) == []
+
+
+small = st.integers(1, 6)
+
+
+@given(
+    st.lists(st.tuples(small, st.integers(16, 600)), max_size=12),
+    st.lists(st.tuples(st.integers(0, 8), st.integers(0, 1000)), max_size=4),
+)
+def test_placement_uses_no_more_than_is_free_and_leaves_nothing_that_fits(wishes, free):
+    sessions = [waiting(str(at), *wish) for at, wish in enumerate(wishes)]
+    rooms = {str(at): room(str(at), *each) for at, each in enumerate(free)}
+    placements = model.place(model.Facts(sessions, list(rooms.values())))
+    for placement in placements:
+        assert rooms[placement.agent].fits(placement.slots)
+        rooms[placement.agent] = rooms[placement.agent].after(placement.slots)
+    names = [placement.session for placement in placements]
+    left = [session for session in sessions if session.session not in names]
+    assert len(set(names)) == len(names)
+    assert not any(each.fits(session.slots) for session in left for each in rooms.values())

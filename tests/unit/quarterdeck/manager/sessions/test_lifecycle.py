@@ -1,0 +1,117 @@
+"""The lifecycle over fakes: each outcome of a call to an agent, and what becomes of the session."""
+
+import pytest
+
+from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions.lanes import Lanes
+from quarterdeck.manager.sessions.lifecycle import Lifecycle
+from quarterdeck.testing.fakes.manager import FakeBooks, FakeKernels, Recorder, kernel_of
+from quarterdeck.wire.states import SessionStatus
+
+
+class World:
+    """A lifecycle on fakes, and one session in it."""
+
+    def __init__(self, status=SessionStatus.SCHEDULED):
+        self.books, self.kernels, self.news = FakeBooks(), FakeKernels(), Recorder()
+        self.lifecycle = Lifecycle(self.books, self.kernels, self.news, Lanes(at_once_max=4))
+        self.books.set("s", status)
+
+    async def step(self):
+        await self.lifecycle.sweep()
+        await self.lifecycle.work()
+
+    @property
+    def status(self):
+        return self.books.status["s"]
+
+
+async def test_scheduled_session_gets_a_kernel_and_runs():
+    world = World()
+    await world.step()
+    assert world.status is SessionStatus.RUNNING
+    assert world.kernels.calls == [("create", kernel_of("s"))]
+    assert [status for _, status in world.books.past] == [
+        SessionStatus.SCHEDULED,
+        SessionStatus.CREATING,
+        SessionStatus.RUNNING,
+    ]
+
+
+async def test_terminating_session_loses_its_kernel_and_frees_its_slots():
+    world = World(SessionStatus.TERMINATING)
+    await world.step()
+    assert world.status is SessionStatus.TERMINATED
+    assert world.news.told == [("freed", "s")]
+
+
+async def test_refused_create_ends_the_session_and_destroys_what_may_be_left():
+    world = World()
+    world.kernels.failures["create"] = [errors.AgentRefused("kernel-failed", "no")]
+    await world.step()
+    assert world.status is SessionStatus.TERMINATED
+    assert world.books.reason["s"] is model.Reason.KERNEL_FAILED
+    assert world.kernels.calls[-1] == ("destroy", kernel_of("s"))
+
+
+@pytest.mark.parametrize("failure", [errors.AgentUnsure(), errors.AgentUnreachable()])
+async def test_unclear_create_is_asked_again_for_the_same_kernel(failure):
+    world = World()
+    world.kernels.failures["create"] = [failure]
+    await world.step()
+    assert (world.status, world.books.released) == (SessionStatus.CREATING, ["s"])
+    await world.step()
+    assert world.status is SessionStatus.RUNNING
+    assert world.kernels.calls == [("create", kernel_of("s"))] * 2
+
+
+async def test_create_that_stays_unclear_is_given_up():
+    world = World()
+    world.books.status_seconds = model.CREATE_SECONDS_MAX
+    world.kernels.failures["create"] = [errors.AgentUnsure()]
+    await world.step()
+    assert world.status is SessionStatus.TERMINATED
+    assert world.books.reason["s"] is model.Reason.CREATE_TIMED_OUT
+
+
+async def test_stillborn_kernel_ends_the_session():
+    world = World()
+    world.kernels.stillborn = True
+    await world.step()
+    assert world.books.reason["s"] is model.Reason.SELF_TERMINATED
+    assert world.kernels.alive == {}
+
+
+async def test_session_terminated_while_its_kernel_is_made_leaves_no_kernel():
+    world = World()
+    world.kernels.meanwhile = lambda: world.books.ending(
+        kernel_of("s"), model.Reason.USER_REQUESTED, "user"
+    )
+    await world.step()
+    assert world.status is SessionStatus.TERMINATED
+    assert world.kernels.alive == {}
+
+
+async def test_unclear_destroy_is_tried_again():
+    world = World(SessionStatus.TERMINATING)
+    world.kernels.failures["destroy"] = [errors.AgentUnsure()]
+    await world.step()
+    assert (world.status, world.books.released) == (SessionStatus.TERMINATING, ["s"])
+    await world.step()
+    assert world.status is SessionStatus.TERMINATED
+
+
+async def test_claims_of_an_earlier_life_are_given_back():
+    world = World(SessionStatus.CREATING)
+    world.books.elsewhere.add("s")
+    await world.lifecycle.begin()
+    await world.step()
+    assert world.status is SessionStatus.RUNNING
+
+
+async def test_session_of_another_manager_is_left_alone():
+    world = World()
+    world.lifecycle.drive("agent", "s")
+    world.books.elsewhere.add("s")
+    await world.lifecycle.work()
+    assert (world.status, world.kernels.calls) == (SessionStatus.SCHEDULED, [])

@@ -1,0 +1,65 @@
+"""Decisions about kernels: what comes next, what an answer means, what an inventory says against the books."""
+
+import pytest
+
+from quarterdeck.manager.sessions import model
+from quarterdeck.wire.agents import KernelView
+from quarterdeck.wire.sessions import Slots
+from quarterdeck.wire.states import KernelStatus
+
+
+def view(kernel, status=KernelStatus.RUNNING):
+    return KernelView(id=kernel, session="s", status=status, slots=Slots())
+
+
+@pytest.mark.parametrize(
+    ("status", "step"),
+    [
+        (KernelStatus.SCHEDULED, model.Step.NOTHING),
+        (KernelStatus.CREATING, model.Step.CREATE),
+        (KernelStatus.RUNNING, model.Step.NOTHING),
+        (KernelStatus.TERMINATING, model.Step.DESTROY),
+        (KernelStatus.TERMINATED, model.Step.NOTHING),
+    ],
+)
+def test_next_step_follows_from_the_status(status, step):
+    assert model.next_step(status) is step
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (KernelStatus.SCHEDULED, model.Outcome.UNCLEAR),
+        (KernelStatus.CREATING, model.Outcome.UNCLEAR),
+        (KernelStatus.RUNNING, model.Outcome.RUNS),
+        (KernelStatus.TERMINATING, model.Outcome.ENDED),
+        (KernelStatus.TERMINATED, model.Outcome.ENDED),
+    ],
+)
+def test_outcome_of_a_create_follows_from_the_kernels_status(status, outcome):
+    assert model.after_create(status) is outcome
+
+
+def test_refusal_is_final_unless_it_passes():
+    assert model.after_refusal("kernel-failed") is model.Outcome.FAILED
+    assert model.after_refusal("insufficient-capacity") is model.Outcome.UNCLEAR
+
+
+def test_silence_is_asked_again_until_it_lasted_too_long():
+    assert model.after_silence(0) is None
+    assert model.after_silence(model.CREATE_SECONDS_MAX) is model.Reason.CREATE_TIMED_OUT
+
+
+def test_inventory_that_agrees_has_no_findings():
+    assert model.compare(["k"], {"k": view("k")}) == model.Findings((), ())
+
+
+def test_missing_and_dead_kernels_end_and_others_are_strangers():
+    inventory = {"dead": view("dead", KernelStatus.TERMINATED), "new": view("new")}
+    assert model.compare(["gone", "dead"], inventory) == model.Findings(
+        (
+            model.Ending("gone", model.Reason.KERNEL_MISSING),
+            model.Ending("dead", model.Reason.SELF_TERMINATED),
+        ),
+        ("new",),
+    )

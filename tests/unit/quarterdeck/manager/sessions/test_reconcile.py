@@ -1,0 +1,108 @@
+"""The reconciler over fakes: dead and vanished kernels end their sessions, orphans go, everything else stays."""
+
+import pytest
+
+from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions.reconcile import Reconciler
+from quarterdeck.testing.fakes.manager import (
+    AGENT,
+    FakeBooks,
+    FakeKernels,
+    FakeLedger,
+    Recorder,
+    kernel_of,
+)
+from quarterdeck.wire.agents import KernelView
+from quarterdeck.wire.sessions import Slots
+from quarterdeck.wire.states import KernelStatus, SessionStatus
+
+
+class World:
+    """A reconciler on fakes, and one RUNNING session in it."""
+
+    def __init__(self):
+        self.books, self.kernels, self.recorder = FakeBooks(), FakeKernels(), Recorder()
+        self.ledger = FakeLedger(self.books)
+        self.reconciler = Reconciler(
+            self.ledger, self.books, self.kernels, driver=self.recorder, news=self.recorder
+        )
+        self.books.set("s", SessionStatus.RUNNING)
+        self.has("s")
+
+    def has(self, session, status=KernelStatus.RUNNING):
+        kernel = kernel_of(session)
+        self.kernels.alive[kernel] = KernelView(
+            id=kernel, session=session, status=status, slots=Slots()
+        )
+
+
+async def test_agreement_changes_nothing():
+    world = World()
+    await world.reconciler.sweep()
+    assert world.books.status["s"] is SessionStatus.RUNNING
+    assert world.kernels.calls == [("inventory", "")]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (KernelStatus.TERMINATED, model.Reason.SELF_TERMINATED),
+        (None, model.Reason.KERNEL_MISSING),
+    ],
+)
+async def test_dead_or_missing_kernel_ends_its_session(status, reason):
+    world = World()
+    if status is None:
+        world.kernels.alive.clear()
+    else:
+        world.has("s", status)
+    await world.reconciler.sweep()
+    assert world.books.status["s"] is SessionStatus.TERMINATING
+    assert world.books.reason["s"] is reason
+    assert ("drive", "s") in world.recorder.told
+
+
+async def test_orphan_is_destroyed_and_a_kernel_being_made_is_not():
+    world = World()
+    world.books.set("young", SessionStatus.CREATING)
+    world.has("young")
+    world.has("forgotten")
+    await world.reconciler.sweep()
+    assert sorted(world.kernels.alive) == [kernel_of("s"), kernel_of("young")]
+
+
+async def test_agent_that_does_not_answer_loses_nothing():
+    world = World()
+    world.kernels.failures["inventory"] = [errors.AgentUnreachable()]
+    await world.reconciler.sweep()
+    assert world.books.status["s"] is SessionStatus.RUNNING
+
+
+async def test_death_told_by_an_event_is_found_without_a_sweep():
+    world = World()
+    world.has("s", KernelStatus.TERMINATED)
+    await world.reconciler.kernel_changed(kernel_of("s"))
+    await world.reconciler.check_suspects()
+    assert world.books.status["s"] is SessionStatus.TERMINATING
+
+
+async def test_event_of_a_kernel_that_should_not_run_asks_nobody():
+    world = World()
+    await world.reconciler.kernel_changed(kernel_of("other"))
+    await world.reconciler.check_suspects()
+    assert world.kernels.calls == []
+
+
+async def test_agent_that_started_anew_is_looked_at():
+    world = World()
+    world.kernels.alive.clear()
+    world.reconciler.agents_changed([AGENT])
+    await world.reconciler.check_suspects()
+    assert world.books.reason["s"] is model.Reason.KERNEL_MISSING
+
+
+async def test_lost_agents_are_settled_until_nothing_is_left():
+    world = World()
+    world.ledger.lost = [["1", "2"], ["3"]]
+    await world.reconciler.settle_lost()
+    assert world.recorder.told == [("freed", "1"), ("freed", "2"), ("freed", "3")]

@@ -1,0 +1,169 @@
+"""What users do with sessions, over fakes: mounts are checked before anything is written, another's session does not exist."""
+
+import pytest
+
+from quarterdeck.manager.folders.errors import StorageUnreachable
+from quarterdeck.manager.identity.model import Principal
+from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions.service import SessionService
+from quarterdeck.testing.fakes.clock import EPOCH, FakeClock
+from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, Recorder
+from quarterdeck.wire.agents import KernelCreate
+from quarterdeck.wire.sessions import Execute, Mount, SessionCreate, SessionView, Slots
+from quarterdeck.wire.states import SessionStatus
+from quarterdeck.wire.users import Role
+
+ADA, BOB = Principal("ada", Role.USER), Principal("bob", Role.USER)
+FOLDER = "00000000-0000-7000-8000-000000000001"
+
+
+class Store:
+    """The ports `Sessions` and `Lookups`: what was inserted, in a dict; one folder of ada's."""
+
+    def __init__(self):
+        self.new, self.views, self.routes = {}, {}, {}
+
+    async def mountable(self, owner, folders):
+        return {FOLDER: "local"} if owner == "ada" and FOLDER in folders else {}
+
+    async def insert(self, new):
+        self.new[new.id] = new
+        self.views[new.id] = SessionView(
+            id=new.id,
+            name=new.given.name,
+            owner=new.owner,
+            image=new.given.image,
+            status=SessionStatus.PENDING,
+            slots=new.given.slots,
+            created_at=EPOCH,
+        )
+        return self.views[new.id]
+
+    async def view(self, session):
+        return self.views.get(session)
+
+    async def terminate(self, session, by):
+        view = self.views.get(session)
+        return "agent" if view and by.may_see(view.owner) else None
+
+    async def list(self, owner, query):
+        raise NotImplementedError
+
+    async def history(self, session, after):
+        raise NotImplementedError
+
+    async def route(self, session):
+        return self.routes.get(session)
+
+
+class Sources:
+    """Where folders are mounted."""
+
+    def __init__(self):
+        self.failure: Exception | None = None
+
+    async def source(self, host, folder):
+        if self.failure:
+            raise self.failure
+        return f"/{host}/{folder}"
+
+
+class World:
+    """The use cases on fakes."""
+
+    def __init__(self):
+        self.store, self.kernels, self.sources = Store(), FakeKernels(), Sources()
+        self.told = Recorder()
+        self.service = SessionService(
+            self.store,
+            self.store,
+            self.kernels,
+            self.sources,
+            driver=self.told,
+            news=self.told,
+            clock=FakeClock(),
+        )
+
+    async def make(self, **given):
+        return await self.service.create(
+            ADA, SessionCreate(image="python:3.11", slots=Slots(), **given)
+        )
+
+    async def running(self, address=ADDRESS):
+        view = await self.make()
+        request = KernelCreate(session=view.id, image=view.image, slots=view.slots)
+        await self.kernels.create(ADDRESS, "k", request)
+        self.store.routes[view.id] = model.Route("ada", SessionStatus.RUNNING, "k", address)
+        return view.id
+
+
+async def test_created_session_wakes_the_scheduler():
+    world = World()
+    view = await world.make(name="mine")
+    assert world.told.told == [("created", view.id)]
+
+
+async def test_mounts_get_their_directories():
+    world = World()
+    view = await world.make(mounts=(Mount(FOLDER, "data"),))
+    assert world.store.new[view.id].sources == (f"/local/{FOLDER}",)
+
+
+async def test_folder_of_another_is_not_mounted_and_nothing_is_written():
+    world = World()
+    other = FOLDER.replace("1", "2")
+    with pytest.raises(errors.FolderNotMountable) as refused:
+        await world.make(mounts=(Mount(FOLDER, "a"), Mount(other, "b")))
+    assert refused.value.field == "mounts.1.folder"
+    assert world.store.new == {}
+
+
+async def test_storage_that_is_away_refuses_and_nothing_is_written():
+    world = World()
+    world.sources.failure = StorageUnreachable()
+    with pytest.raises(StorageUnreachable):
+        await world.make(mounts=(Mount(FOLDER, "data"),))
+    assert world.store.new == {}
+
+
+async def test_session_of_another_does_not_exist():
+    world = World()
+    session = await world.running()
+    for attempt in (
+        world.service.get(BOB, session),
+        world.service.terminate(BOB, session),
+        world.service.execute(BOB, session, Execute("1")),
+        world.service.logs(BOB, session),
+    ):
+        with pytest.raises(errors.SessionNotFound):
+            await attempt
+    assert ("drive", session) not in world.told.told
+
+
+async def test_terminated_session_is_looked_after():
+    world = World()
+    view = await world.make()
+    await world.service.terminate(ADA, view.id)
+    assert ("drive", view.id) in world.told.told
+
+
+async def test_code_goes_to_the_kernel():
+    world = World()
+    session = await world.running()
+    assert (await world.service.execute(ADA, session, Execute("1"))).stdout == "1"
+    assert (await world.service.logs(ADA, session)).text == "log of k"
+
+
+async def test_session_without_a_kernel_executes_nothing():
+    world = World()
+    view = await world.make()
+    world.store.routes[view.id] = model.Route("ada", SessionStatus.PENDING, None, None)
+    with pytest.raises(errors.SessionNotRunning):
+        await world.service.execute(ADA, view.id, Execute("1"))
+
+
+async def test_session_on_a_lost_agent_cannot_be_reached():
+    world = World()
+    session = await world.running(address=None)
+    with pytest.raises(errors.AgentUnreachable):
+        await world.service.execute(ADA, session, Execute("1"))

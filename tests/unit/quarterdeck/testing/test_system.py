@@ -1,0 +1,77 @@
+"""The description of the system under test."""
+
+from pathlib import Path
+
+import pytest
+
+from quarterdeck.base.config import Environment
+from quarterdeck.storage_proxy import config
+from quarterdeck.testing import layout, system
+from quarterdeck.testing.keys import Keys
+from shakeout.system.place import Place
+
+REACH = {
+    "etcd": ("http://127.0.0.1:2379",),
+    "s3": ("http://127.0.0.1:9000",),
+    "postgres": ("postgresql:///quarterdeck",),
+}
+
+
+def environment(name):
+    (component,) = (each for each in system.system.components if each.name == name)
+    place = Place(
+        cluster="c",
+        name=name,
+        kind=name,
+        index=1,
+        directory=Path("/run/c"),
+        ports={"http": 1},
+        reach=REACH,
+    )
+    return component.environment(place)
+
+
+def test_keys_of_a_seed_are_the_same_and_all_different():
+    def all_of(keys):
+        return [
+            keys.master, keys.agent, keys.storage, keys.token, keys.admin_access_key, keys.admin_secret_key
+        ]  # fmt: skip
+
+    assert all_of(Keys("a")) == all_of(Keys("a"))
+    assert len({*all_of(Keys("a")), *all_of(Keys("b"))}) == 12
+
+
+def test_storage_proxy_understands_its_environment():
+    read = config.load(Environment(environment("storage-proxy")))
+    assert read.advertise == "http://127.0.0.1:1"
+    local, archive = read.volumes[layout.LOCAL_HOST], read.volumes[layout.ARCHIVE_HOST]
+    assert isinstance(local, config.LocalVolumeConfig)
+    assert local.path == "/run/c/trees"
+    assert isinstance(archive, config.S3VolumeConfig)
+    assert archive.secret_key.reveal() not in repr(archive)
+
+
+@pytest.mark.parametrize("name", ["manager", "agent", "storage-proxy"])
+def test_component_gets_only_the_secrets_it_needs(name):
+    held = {key for key in environment(name) if "KEY" in key or "SECRET" in key}
+    assert (
+        held
+        == {
+            "manager": {
+                "QD_MASTER_KEY",
+                "QD_AGENT_SECRET",
+                "QD_STORAGE_SECRET",
+                "QD_STORAGE_TOKEN_KEY",
+                "QD_ADMIN_ACCESS_KEY",
+            },
+            "agent": {"QD_AGENT_SECRET"},
+            "storage-proxy": {"QD_STORAGE_SECRET", "QD_STORAGE_TOKEN_KEY"},
+        }[name]
+    )
+
+
+def test_part_has_one_component_and_what_it_calls():
+    part = system.part(system.system, "storage-proxy")
+    assert [each.name for each in part.components] == ["storage-proxy"]
+    assert {each.name for each in part.services} == {"etcd", "s3", "redis"}
+    assert all("storage_proxy" in module for module in part.preload)
