@@ -47,7 +47,7 @@ class Branch:
         """Start a program. Raises StartFailed (a subclass says which way) and HarnessDied."""
         number = next(self._numbers)
         send = functools.partial(self._signal, number)
-        process = self._processes[number] = Process(program.name, program.log, send)
+        process = self._processes[number] = Process(program, send)
         try:
             reply = await self._ask(_order(number, program, environment), program.sockets)
         except OSError as error:

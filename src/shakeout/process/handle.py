@@ -3,25 +3,25 @@
 import asyncio
 import signal as signals
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
 from shakeout.process import errors, logs
 from shakeout.process.logs import LogLine
-from shakeout.process.spawn import Exit
+from shakeout.process.spawn import Exit, Program
 
 
 class Process:
     """A process that runs or has run; `exit` is None while it runs.
 
-    An exit is a failure of the run unless `expect_exit` was called before (stop and kill do).
+    An exit is a failure of the run unless it is expected: its program says so, or `expect_exit` was
+    called before (stop and kill do).
     """
 
-    def __init__(self, name: str, log: Path, send: Callable[[int], Awaitable[object]]) -> None:
-        self.name = name
-        self.log = log
+    def __init__(self, program: Program, send: Callable[[int], Awaitable[object]]) -> None:
+        self.name = program.name
+        self.log = program.log
         self.pid = 0
         self.exit: Exit | None = None
-        self.exit_expected = False
+        self.exit_expected = program.exit_expected
         self._send = send
         self._ended = asyncio.Event()
 

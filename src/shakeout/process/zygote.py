@@ -48,15 +48,14 @@ class Zygote:
         ours, theirs = protocol.pair()
         branch = Branch(NAME, ours, on_exit)
         argv = (sys.executable, "-c", _BOOT, str(launch.package_root()), str(directory))
-        program = Program(NAME, own, own / "log", argv=argv, sockets=(theirs,))
+        program = Program(NAME, own, own / "log", argv=argv, sockets=(theirs,), exit_expected=True)
         try:
-            process = await spawner.spawn(program, environment)
+            await spawner.spawn(program, environment)
         except BaseException:
             branch.drop()
             raise
         finally:
             theirs.close()
-        process.expect_exit()
         return cls(branch, program.log)
 
     async def preload(self, modules: Sequence[str]) -> None:

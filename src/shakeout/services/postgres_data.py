@@ -96,7 +96,6 @@ class Recipe:
         """Run the server on the new directory until it answers."""
         argv = server(data, self.place.directory, BUILDING)
         process = await self.host.execute(self.place, argv, PREPARE_LOG)
-        process.expect_exit()
 
         async def probe() -> str:
             if process.exit is not None:
@@ -139,7 +138,6 @@ class Recipe:
 
     async def _finish(self, step: str, process: Process) -> None:
         """Wait for a command or function to end; anything but success fails the preparation."""
-        process.expect_exit()
         ending = await process.wait()
         if not ending.clean:
             self._fail(step, str(ending), process.log)

@@ -13,7 +13,7 @@ from shakeout.system.place import Place
 
 @dataclass(frozen=True)
 class Host:
-    """Starts programs in places."""
+    """Starts programs in places. Their starter watches for their end: see `Program.exit_expected`."""
 
     supervisor: Supervisor
     scope: Scope
@@ -35,6 +35,7 @@ class Host:
                 log=place.directory / log,
                 argv=argv,
                 environment=self.settings.inherited,
+                exit_expected=True,
             )
         )
 
@@ -51,6 +52,7 @@ class Host:
                 call=call,
                 args=args,
                 environment=self.settings.inherited,
+                exit_expected=True,
             )
         )
 

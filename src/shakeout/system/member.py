@@ -71,11 +71,10 @@ class Member:
     async def launch(self, host: Host) -> None:
         """Start the process without waiting until it answers.
 
-        Until then its end is no failure of the run: `reach_ready` tells it.
+        Its end is no failure of the run before `reach_ready`, which tells it.
         """
         self.state = State.FAILED
         self.process = await self.runner.launch(self.place, host)
-        self.process.expect_exit()
         self.state = State.STARTING
 
     async def reach_ready(self) -> None:

@@ -58,6 +58,7 @@ class ComponentRunner:
                     log=place.directory / "log",
                     sockets=sockets,
                     socket_names=self.component.sockets,
+                    exit_expected=True,
                 )
             )
 

@@ -237,7 +237,7 @@ async def test_death_counts_even_if_describing_it_fails(run: Supervisor, monkeyp
         raise AssertionError("nobody sends a signal")
 
     monkeypatch.setattr(Process, "last_lines", fail)
-    process = Process("thing", run.run_directory / "log", send)
+    process = Process(program(run, "thing", argv=SLEEP), send)
     process.has_ended(Exit(code=1))
     with pytest.raises(RecursionError):
         run._note_exit(process)
