@@ -73,6 +73,7 @@ lock: venv  ## resolve 3rdparty/python/*.txt anew
 	compile --python-version 3.11 -c default.lock pytest.txt -o pytest.lock; \
 	compile --python-version 3.11 -c default.lock tools.txt -o tools.lock; \
 	compile --python-version 3.11 uv.txt -o uv.lock; \
+	compile --python-version 3.11 -c default.lock wheels.txt -o wheels.lock; \
 	compile --python-version 3.9 pants.txt -o pants.lock; \
 	compile --python-version 3.9 pex.txt -o pex.lock; \
 	peers=../../benchmarks/peer_programs/requirements; \

@@ -11,7 +11,7 @@ def component(*, may_import=(), imported_by=(), data=(), dependencies=()):
     _with_data(data)
     python_sources(sources=["**/*.py"], dependencies=[*_data_target(data), *dependencies])
     __dependencies_rules__(("*", "/**", may_import, "//3rdparty/**", "!*"))
-    __dependents_rules__(("*", "/**", imported_by, "//:*", "//tests/**", "!*"))
+    __dependents_rules__(("*", "/**", imported_by, "//:*", "//tests/**", "//wheels/**", "!*"))
 
 
 def suite(*, batch, support=False, data=(), dependencies=()):
@@ -34,6 +34,18 @@ def suite(*, batch, support=False, data=(), dependencies=()):
         batch_compatibility_tag=batch,
     )
     __dependents_rules__(("<python_tests>", "//:*", "!*"), ("*", "/**", "!*"))
+
+
+def wheel(name, *, of):
+    """The wheel of a product; its pyproject.toml stands beside the BUILD file and holds all there is to say."""
+    resource(name="project", source="pyproject.toml")
+    python_distribution(
+        name="wheel",
+        provides=python_artifact(name=name),
+        generate_setup=False,
+        sdist=False,
+        dependencies=[":project", *of],
+    )
 
 
 def _with_data(globs):

@@ -9,6 +9,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from shakeout.version import VERSION
+
 EXAMPLES = """\
 examples:
   shakeout up my.system:system                   boot it, keep it until Ctrl-C
@@ -53,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"shakeout {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, description in COMMANDS.items():
         command = commands.add_parser(name, help=description, description=description)

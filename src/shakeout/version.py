@@ -1,0 +1,3 @@
+"""The version of Shakeout."""
+
+VERSION = "0.1.0"
