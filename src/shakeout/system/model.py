@@ -15,7 +15,7 @@ from shakeout.system.service import Service
 
 @dataclass(frozen=True)
 class HttpReady:
-    """Ready when a GET of `path` on the named socket answers `status`."""
+    """Ready when a GET of `path` on the named socket or port answers `status`."""
 
     socket: str
     path: str
@@ -54,6 +54,8 @@ class Component:
     """Whom it calls. It starts after the services among them; for components say `after`."""
     sockets: tuple[str, ...] = ()
     """Names of its listening sockets, passed as descriptors from 3 up (LISTEN_FDS)."""
+    ports: tuple[str, ...] = ()
+    """Names of ports that it binds itself, for programs that take no sockets: `place.port(name)`."""
     ready: HttpReady | None = None
     """Without one it is ready as soon as it runs."""
     after: tuple[str, ...] = ()
@@ -64,8 +66,15 @@ class Component:
     def __post_init__(self) -> None:
         if bool(self.call) == bool(self.argv):
             raise Misdeclared(f"{self.name}: say either call or argv")
-        if self.ready and self.ready.socket not in self.sockets:
-            raise NameUnknown(self.ready.socket, f"readiness of {self.name}", self.sockets)
+        if both := sorted({*self.sockets} & {*self.ports}):
+            raise Misdeclared(f"{self.name}: {both[0]!r} is both a socket and a port")
+        if self.ready and self.ready.socket not in self.listens:
+            raise NameUnknown(self.ready.socket, f"readiness of {self.name}", self.listens)
+
+    @property
+    def listens(self) -> tuple[str, ...]:
+        """Names of all that it can be reached by."""
+        return (*self.sockets, *self.ports)
 
 
 @dataclass(frozen=True)
@@ -139,6 +148,6 @@ class System:
         if name not in self.names:
             raise NameUnknown(target, where, self.names)
         for component in self.components:
-            if component.name == name and dot and socket not in component.sockets:
-                raise NameUnknown(target, where, (f"{name}.{one}" for one in component.sockets))
+            if component.name == name and dot and socket not in component.listens:
+                raise NameUnknown(target, where, (f"{name}.{one}" for one in component.listens))
         return name

@@ -53,7 +53,7 @@ def instances(name: str, count: int) -> tuple[tuple[int, str], ...]:
 
 def component_addresses(component: Component, place: Place) -> Mapping[str, str]:
     """URLs by socket name; the empty name is the first socket. Pure."""
-    found = {name: socket_url(name, place.ports[name]) for name in component.sockets}
+    found = {name: socket_url(name, place.ports[name]) for name in component.listens}
     return {"": next(iter(found.values())), **found} if found else {}
 
 
@@ -125,7 +125,7 @@ def _connect(system: System, members: list[Member]) -> None:
 
 
 def _component(ground: Ground, component: Component, instance: tuple[int, str]) -> Member:
-    place, leases = _settle(ground, component.name, instance, component.sockets)
+    place, leases = _settle(ground, component.name, instance, component.listens)
     within = component.ready.within_seconds if component.ready else READY_SECONDS_MAX
     return Member(
         place,

@@ -1,0 +1,47 @@
+"""What becomes of orders when something breaks: each one must be booked, and booked once."""
+
+import signal
+
+
+async def test_orders_are_booked(customer):
+    for number in range(1, 6):
+        customer.order(number)
+    await customer.has(1, 2, 3, 4, 5)
+
+
+async def test_order_survives_the_death_of_its_worker(customer, private_cluster):
+    with customer.stock_locked():
+        customer.order(1)
+        [worker] = await customer.busy_workers()
+        await private_cluster.kill(worker)
+    await customer.has(1)
+
+
+async def test_order_survives_a_restart_of_the_database(customer, private_cluster):
+    with customer.stock_locked():
+        customer.order(1)
+        await customer.busy_workers()
+        await private_cluster.restart("postgres")
+    customer.order(2)
+    await customer.has(1, 2)
+
+
+async def test_frozen_worker_holds_up_nobody_else_and_loses_nothing(customer, private_cluster):
+    with customer.stock_locked():
+        customer.order(1)
+        [worker] = await customer.busy_workers()
+        await private_cluster.process(worker).signal(signal.SIGSTOP)
+    customer.order(2)
+    await customer.has(2)
+    await private_cluster.process(worker).signal(signal.SIGCONT)
+    await customer.has(1, 2)
+
+
+async def test_queued_orders_survive_the_death_of_redis(customer, private_cluster):
+    with customer.stock_locked():
+        for number in (1, 2, 3):
+            customer.order(number)
+        await customer.busy_workers(2)
+        await private_cluster.kill("redis")
+        await private_cluster.start("redis")
+    await customer.has(1, 2, 3)
