@@ -72,8 +72,8 @@ async def test_paused_component_is_silent_and_stays_the_same_process(booted, har
 
 async def test_paused_server_stops_with_all_its_children(booted, harbour):
     async with booted(harbour.berths) as cluster:
-        family = [one.pid for one in procfs.descendants(cluster.process("postgres").pid)]
         async with lifecycle.injected(Pause("postgres"), cluster):
+            family = [one.pid for one in procfs.descendants(cluster.process("postgres").pid)]
             assert family
             assert states(family) == {"T"}
         assert "T" not in states(family)
