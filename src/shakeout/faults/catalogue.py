@@ -6,7 +6,7 @@ A `Kind` makes the faults of one name for one member; `cells` is the matrix that
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shakeout.faults import coverage, memory, process, service
+from shakeout.faults import clock, coverage, memory, process, service
 from shakeout.faults.coverage import Cell
 from shakeout.faults.fault import Fault
 from shakeout.system.cluster import Cluster
@@ -49,6 +49,8 @@ CATALOGUE: tuple[Kind, ...] = (
     _one("flush", "all that a cache holds is lost", service.Flush),
     _one("read-only", "a service refuses writes", service.ReadOnly),
     _one("lease-loss", "all leases end at once", service.LoseLeases),
+    _one("clock-skew", "its clock runs at another rate", clock.ClockSkew),
+    _one("clock-jump", "its clock jumps, and jumps back", clock.ClockJump),
 )
 
 

@@ -84,14 +84,14 @@ def holes(cells: Iterable[Cell]) -> tuple[Cell, ...]:
     return tuple(cell for cell in cells if cell.mark == HOLE)
 
 
-def render(system: str, cells: Sequence[Cell]) -> list[str]:
+def render(cells: Sequence[Cell]) -> list[str]:
     """The matrix as lines for a terminal: a row a fault, a column a member; then reasons and holes. Pure."""
     members = list(dict.fromkeys(cell.member for cell in cells))
     faults = list(dict.fromkeys(cell.fault for cell in cells))
     by_place = {(cell.fault, cell.member): cell for cell in cells}
     width = max(map(len, (*faults, "fault")))
     lines = [
-        f"faults of {system}: {TESTED} tested, {LEFT_OUT} not applicable, {HOLE} hole",
+        f"{TESTED} tested, {LEFT_OUT} not applicable, {HOLE} hole",
         f"{'fault':{width}}  {'  '.join(members)}  phases",
     ]
     for fault in faults:
@@ -102,20 +102,18 @@ def render(system: str, cells: Sequence[Cell]) -> list[str]:
         ]
         phases = sorted({phase for cell in row if cell for phase in cell.phases})
         lines.append(f"{fault:{width}}  {'  '.join(marks)}  {', '.join(phases)}".rstrip())
-    return [
-        *lines,
-        *_reasons(cells),
-        *(f"hole: {cell.fault} {cell.member}" for cell in holes(cells)),
-    ]
+    return [*lines, *_explained(cells)]
 
 
-def _reasons(cells: Iterable[Cell]) -> list[str]:
-    """One line for each reason, with the members that share it."""
+def _explained(cells: Iterable[Cell]) -> list[str]:
+    """One line for each reason and each hole of a fault, with the members that share it; holes come last."""
     members: dict[tuple[str, str], list[str]] = {}
     for cell in cells:
-        if cell.reason:
+        if cell.mark != TESTED:
             members.setdefault((cell.fault, cell.reason), []).append(cell.member)
     return [
         f"not applicable: {fault} {', '.join(names)}: {reason}"
-        for (fault, reason), names in members.items()
+        if reason
+        else f"hole: {fault} {', '.join(names)}"
+        for (fault, reason), names in sorted(members.items(), key=lambda one: not one[0][1])
     ]

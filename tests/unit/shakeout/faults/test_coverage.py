@@ -34,8 +34,8 @@ def test_cell_is_tested_or_has_a_reason_or_is_a_hole():
 
 
 def test_matrix_is_rendered_with_reasons_and_holes():
-    assert render("sea", expected().matrices()["sea"]) == [
-        "faults of sea: x tested, - not applicable, ! hole",
+    assert render(expected().matrices()["sea"]) == [
+        "x tested, - not applicable, ! hole",
         "fault  boat  lighthouse  phases",
         "storm   x        -       idle, load",
         "fog     !        x       boot",
