@@ -58,6 +58,8 @@ class Component:
     """Names of ports that it binds itself, for programs that take no sockets: `place.port(name)`."""
     ready: HttpReady | None = None
     """Without one it is ready as soon as it runs."""
+    clock: bool = False
+    """Whether its time of day comes from the file that SHAKEOUT_CLOCK names, see `clockfile`."""
     after: tuple[str, ...] = ()
     """Members that must be ready before it starts."""
     replicas: int = 1
