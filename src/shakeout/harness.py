@@ -14,6 +14,7 @@ from shakeout import options
 if TYPE_CHECKING:
     from shakeout.clusters import Running
     from shakeout.logbook import Logbook
+    from shakeout.report.testimony import Testimony
     from shakeout.runner import Runner
 
 
@@ -34,6 +35,12 @@ class Harness:
         self.run_id = ""
         self.booted: list[float] = []
         """Seconds that each boot took."""
+        self.session_given = ""
+        """Name of the session, where the controller of this worker chose it."""
+        self.troubles: list[str] = []
+        """Evidence that could not be written, and why."""
+        self.tasks_at_alarm = ""
+        """Where each task waited when the time of a test was up."""
 
     @property
     def runner(self) -> "Runner":
@@ -44,12 +51,26 @@ class Harness:
             self.runner_if_used = runner.Runner()
         return self.runner_if_used
 
+    @property
+    def session_name(self) -> str:
+        """Name of this session, the same for all workers of pytest-xdist."""
+        if not self.session_given:
+            from shakeout.report import session  # noqa: PLC0415 - unit tests leave no evidence
+
+            self.session_given = session.new_name()
+        return self.session_given
+
     def interrupt(self, error: BaseException) -> None:
         """For signal handlers: stop what runs with `error`. Raises it here if that is the place."""
         __tracebackhide__ = True
         if self.runner_if_used is None:
             raise error
         self.runner_if_used.interrupt(error)
+
+    def note_tasks(self) -> None:
+        """For the alarm of a test that takes too long: keep where each task waits now, the first time."""
+        if self.runner_if_used is not None and not self.tasks_at_alarm:
+            self.tasks_at_alarm = self.runner_if_used.describe_tasks()
 
     @contextlib.contextmanager
     def test_code(self) -> Iterator[None]:
@@ -83,6 +104,7 @@ KEY = pytest.StashKey[Harness]()
 LOGBOOK: "pytest.StashKey[Logbook]" = pytest.StashKey()
 USED: "pytest.StashKey[list[Running]]" = pytest.StashKey()
 FAILED = pytest.StashKey[bool]()
+TESTIMONY: "pytest.StashKey[Testimony]" = pytest.StashKey()
 
 
 def install(config: pytest.Config) -> Harness:

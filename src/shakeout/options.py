@@ -1,12 +1,14 @@
 """Command line options and markers of the pytest plugin; read by `shakeout.plugin`."""
 
 import random
+from pathlib import Path
 
 import pytest
 
 MARKERS = (
     "cluster(**replicas): how many replicas of components the test wants: cluster(agent=2)",
     "links: the test's private_cluster has a proxy on each edge, whose behaviour can be changed",
+    "allows_log(pattern, component='', reason=''): error lines of components that the test provokes",
     "needs(*services): which optional services the test wants: needs('s3')",
 )
 SEED_BITS = 32
@@ -26,6 +28,37 @@ def add(parser: pytest.Parser) -> None:
         "--durable",
         action="store_true",
         help="services write to disk as in production; tests need no fsync, benchmarks do",
+    )
+    _add_evidence(group)
+
+
+def _add_evidence(group: pytest.OptionGroup) -> None:
+    group.addoption(
+        "--shakeout-report",
+        type=Path,
+        metavar="DIR",
+        help="where failed tests leave their pages (default: $SHAKEOUT_REPORT, else dist/shakeout "
+        "below the root)",
+    )
+    group.addoption(
+        "--evidence",
+        choices=("failed", "all"),
+        default="failed",
+        help="whose evidence is kept: that of failed tests, or of all that use a cluster",
+    )
+    group.addoption(
+        "--classify-flakes",
+        type=int,
+        default=0,
+        metavar="N",
+        help="run a failed test N times more with the same seed, only to tell whether it is flaky: it "
+        "stays failed",
+    )
+    group.addoption(
+        "--outcomes",
+        type=Path,
+        metavar="FILE",
+        help="ledger of how each test ended, for flake statistics (default: outcomes.jsonl in the cache)",
     )
 
 

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shakeout import fixtures, harness, hookspecs, options, settings, signals, skips
+from shakeout import (
+    classify,
+    evidence,
+    fixtures,
+    harness,
+    hookspecs,
+    options,
+    sessions,
+    settings,
+    signals,
+    skips,
+)
 from shakeout.faults import terminal
 from shakeout.gate import in_process
 
@@ -27,7 +38,7 @@ SIGNALS = pytest.StashKey[signals.EndOfRun]()
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
-    for module in (fixtures, skips, in_process, terminal):
+    for module in (fixtures, skips, in_process, evidence, classify, terminal):
         pluginmanager.register(module, module.__name__)
 
 
@@ -39,7 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     options.declare_markers(config)
     made = harness.install(config)
+    config.pluginmanager.register(sessions.Sessions(config), sessions.__name__)
     if hasattr(config, "workerinput"):
+        made.session_given = config.workerinput.get("shakeout_session", "")
         from shakeout.process import linux  # noqa: PLC0415 - for workers of pytest-xdist only
 
         linux.die_with_parent(os.getppid())
@@ -78,11 +91,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         with made.test_code():
             return (yield)
     synchronous = _on_loop(function, made.runner)
-    if holder is None:
-        pyfuncitem.obj = synchronous
-    else:
-        holder.inner_test = synchronous
-    return (yield)
+    place, name = (pyfuncitem, "obj") if holder is None else (holder, "inner_test")
+    setattr(place, name, synchronous)
+    try:
+        return (yield)
+    finally:
+        setattr(place, name, function)  # for a rerun
 
 
 @pytest.hookimpl(wrapper=True)

@@ -13,6 +13,8 @@ from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Generic, TypeVar
 
+from shakeout import stacks
+
 Value = TypeVar("Value")
 Guard = asyncio.Future[BaseException]
 
@@ -102,6 +104,10 @@ class Runner:
         self._interruption = error
         task.cancel()
         self.loop.call_soon_threadsafe(_nothing)
+
+    def describe_tasks(self) -> str:
+        """Where each task waits. For signal handlers, too."""
+        return stacks.dump(self.loop)
 
     def keep(self, resource: AbstractAsyncContextManager[Value]) -> "Kept[Value]":
         """Enter `resource` in a task of its own, and keep it until the result is closed."""

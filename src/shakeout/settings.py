@@ -12,6 +12,8 @@ from pathlib import Path
 HOME = "SHAKEOUT_HOME"
 RUN = "SHAKEOUT_RUN"
 CACHE = "SHAKEOUT_CACHE"
+REPORT = "SHAKEOUT_REPORT"
+SLOT = "SHAKEOUT_SLOT"
 
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_BYTES_MIN = 1 << 30
@@ -34,6 +36,10 @@ class Settings:
     cache: Path
     run: str = ""
     ci: bool = False
+    report: Path | None = None
+    """Where evidence goes; None where nobody says."""
+    in_pants: bool = False
+    """Whether this process runs in a sandbox of Pants, which is removed afterwards."""
     inherited: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -44,6 +50,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         home=_home(found),
         cache=_cache(found),
         run=found.get(RUN, ""),
+        report=Path(found[REPORT]).absolute() if found.get(REPORT) else None,
+        in_pants=SLOT in found,
         ci=found.get("CI", "").lower() not in ("", "0", "false"),
         inherited={name: value for name, value in found.items() if _is_inherited(name)},
     )

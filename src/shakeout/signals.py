@@ -55,6 +55,7 @@ def adopt_alarm(harness: Harness) -> None:
             before(number, frame)
         except BaseException as error:  # noqa: BLE001 - whatever pytest-timeout fails a test with
             signal.setitimer(signal.ITIMER_REAL, SECOND_ALARM_SECONDS)
+            harness.note_tasks()
             harness.interrupt(error)
 
     signal.signal(signal.SIGALRM, ring)

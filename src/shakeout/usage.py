@@ -12,8 +12,13 @@ import pytest
 from shakeout import alarm
 from shakeout.checks import check, errors
 from shakeout.clusters import Clusters, Running
-from shakeout.harness import FAILED, LOGBOOK, USED, Harness
+from shakeout.harness import FAILED, LOGBOOK, TESTIMONY, USED, Harness
 from shakeout.logbook import Logbook
+from shakeout.report import bad_lines, sampler
+from shakeout.report.errors import BadLogLines
+from shakeout.report.model import Line
+from shakeout.report.testimony import Reader, Testimony
+from shakeout.system.allowed import AllowedLine
 from shakeout.system.cluster import Cluster
 from shakeout.system.progress import State
 from shakeout.waiting import witness
@@ -36,7 +41,7 @@ class Use:
     @contextlib.contextmanager
     def shared(self, running: Running) -> Iterator[Cluster]:
         """Use a cluster that others use afterwards. Raises what `checks.errors` lists, ComponentDied."""
-        with self._watched(running):
+        with self._watched(running) as watch:
             before = states(running)
             leak_check = running.leak_check
             self._begin_leak_check(running, leak_check)
@@ -49,21 +54,26 @@ class Use:
                     running.dirty = True
                     raise errors.SharedClusterChanged(found)
                 self._find_leaks(running, leak_check)
+                watch.raise_bad_lines()
         raise_untold(self._clusters)
 
     @contextlib.contextmanager
     def private(self, running: Running) -> Iterator[Cluster]:
         """Use a cluster that nobody else uses; it is stopped afterwards. Raises ComponentDied."""
-        with self._watched(running):
+        with self._watched(running) as watch:
             try:
                 yield running.cluster
                 self._raise_death(running)
+                if not self._harness.ending:
+                    watch.raise_bad_lines()
             finally:
+                watch.collect()
                 running.death_told = True
                 self._clusters.stop(running)
 
     @contextlib.contextmanager
-    def _watched(self, running: Running) -> Iterator[None]:
+    def _watched(self, running: Running) -> Iterator["Watch"]:
+        watch = Watch(self._item, running)
         self._item.stash.setdefault(USED, []).append(running)
         if not running.last_user:
             properties = {
@@ -85,9 +95,11 @@ class Use:
             with (
                 self._runner.guarded_by(running.guard),
                 alarm.set_for(self._harness, running.pids().values()),
+                watch.sampling(),
             ):
-                yield
+                yield watch
         finally:
+            watch.collect()
             self._harness.looks.remove(look)
             witness.current.set(before)
 
@@ -115,6 +127,47 @@ class Use:
             running.dirty = True
             if not failed:
                 raise
+
+
+class Watch:
+    """Gathers what the members of one cluster log and use while one test runs."""
+
+    def __init__(self, item: pytest.Item, running: Running) -> None:
+        self._item = item
+        self._running = running
+        self._testimony = item.stash.setdefault(TESTIMONY, Testimony(item.nodeid))
+        self._prefix = f"{running.cluster.name}." if self._testimony.clusters else ""
+        self._reader = Reader(
+            running.cluster, from_boot=not running.last_user, prefix=self._prefix
+        )
+        self._testimony.lines += self._reader.boot_lines
+        self._testimony.knows(running.cluster)
+        self._lines: list[Line] = []
+
+    def sampling(self) -> contextlib.AbstractContextManager[None]:
+        """While inside, CPU and memory are sampled."""
+        return sampler.sampling(self._pids, self._testimony.usages)
+
+    def collect(self) -> None:
+        """Read what was logged since the last time."""
+        lines = self._reader.new_lines()
+        self._lines += lines
+        self._testimony.lines += lines
+
+    def raise_bad_lines(self) -> None:
+        """Fail a test that has not failed yet with what should not be in a log. Raises BadLogLines."""
+        self.collect()
+        found = bad_lines.find(self._lines, self._testimony.services, self._allowed())
+        if found and not self._item.stash.get(FAILED, False):
+            raise BadLogLines(found)
+
+    def _allowed(self) -> list[AllowedLine]:
+        markers = self._item.iter_markers("allows_log")
+        mine = [AllowedLine(*marker.args, **marker.kwargs) for marker in markers]
+        return [*mine, *self._running.cluster.system.allowed_log]
+
+    def _pids(self) -> Mapping[str, int]:
+        return {f"{self._prefix}{name}": pid for name, pid in self._running.pids().items()}
 
 
 def raise_untold(clusters: Clusters) -> None:

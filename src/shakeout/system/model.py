@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from shakeout.system import order
+from shakeout.system.allowed import AllowedLine
 from shakeout.system.errors import Misdeclared, NameTaken, NameUnknown
 from shakeout.system.place import Place, Reachable
 from shakeout.system.service import Service
@@ -109,6 +110,8 @@ class System:
     """Factories of further leak probes, see `shakeout.checks`."""
     tenant: str = ""
     """Hook that makes a test's own place in a shared cluster, see `shakeout.tenants`."""
+    allowed_log: tuple[AllowedLine, ...] = ()
+    """Error lines that fail no test: say why in each."""
     hints: Callable[[Reachable], Mapping[str, str]] | None = None
     """Environment with which a person talks to the running system (`shakeout env`)."""
 

@@ -43,6 +43,15 @@ class Recording:
             self.left_out += 1
         return event
 
+    def drop_short(self, kind: str, seconds_min: float) -> None:
+        """Forget the last event of a kind if it ended well and took less than that."""
+        for index in range(len(self.events) - 1, -1, -1):
+            event = self.events[index]
+            if event.kind == kind and event.ended is not None:
+                if event.ended - event.began < seconds_min and "error" not in event.fields:
+                    del self.events[index]
+                return
+
 
 current: contextvars.ContextVar[Recording | None] = contextvars.ContextVar(
     "shakeout_recording", default=None

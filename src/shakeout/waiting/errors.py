@@ -24,7 +24,11 @@ class WaitingError(Exception):
 
 
 class WaitTimedOut(WaitingError):
-    """The time was up."""
+    """The time was up. `nearest` tells in words how near it came, or what was seen last."""
+
+    def __init__(self, what: str, seconds: float, evidence: str, nearest: str = "") -> None:
+        super().__init__(what, seconds, evidence)
+        self.nearest = nearest
 
     def headline(self) -> str:
         return f"timed out: {super().headline()}"

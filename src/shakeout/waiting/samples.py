@@ -5,6 +5,7 @@ import inspect
 import reprlib
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 FIRST_RUNS_KEPT = 5
 LAST_RUNS_KEPT = 15
@@ -29,18 +30,37 @@ class Run:
         return f"{times}  {self.text}{repeated}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Miss:
+    """The sample that came nearest to what was waited for; `at` in seconds since the wait began."""
+
+    at: float
+    distance: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.text} at {self.at:.3f} s, off by {self.distance:.3g}"
+
+
 class Samples:
     """Everything that one wait saw: the first few and the last few runs of equal samples."""
 
-    def __init__(self) -> None:
+    def __init__(self, measure: Callable[[Any], float | None] | None = None) -> None:
+        """`measure` tells how far a value is from what is waited for, where anybody knows."""
         self.count = 0
         self.last_exception: Exception | None = None
+        self.nearest: Miss | None = None
+        self._measure = measure
         self._first: list[Run] = []
         self._last: deque[Run] = deque(maxlen=LAST_RUNS_KEPT)
         self._dropped = 0
 
     def value(self, at: float, value: object) -> None:
-        self._add(at, render(value))
+        text = render(value)
+        self._add(at, text)
+        distance = self._measure(value) if self._measure else None
+        if distance is not None and (self.nearest is None or distance < self.nearest.distance):
+            self.nearest = Miss(at, distance, text)
 
     def exception(self, at: float, error: Exception) -> None:
         self.last_exception = error
@@ -49,6 +69,17 @@ class Samples:
     def note(self, at: float, text: str) -> None:
         self._add(at, text)
 
+    def changes(self) -> list[Run]:
+        """What was seen, each run of equal samples once; the middle of a long record is left out."""
+        return [*self._first, *self._last]
+
+    def nearest_or_last(self) -> str:
+        """The nearest miss in words, and where nobody knows what nearer means, the last sample."""
+        if self.nearest is not None:
+            return f"nearest miss: {self.nearest}"
+        seen = self.changes()
+        return f"last seen: {seen[-1].text}" if seen else ""
+
     def lines(self) -> list[str]:
         """The record as printable lines."""
         if not self.count:
@@ -56,6 +87,8 @@ class Samples:
         head = [f"{self.count} sample{'s' if self.count > 1 else ''}:"]
         gap = [f"       …     {self._dropped} more changes"] if self._dropped else []
         runs = [run.render() for run in self._first] + gap + [run.render() for run in self._last]
+        if self.nearest is not None and len(runs) > 1:
+            runs.append(f"nearest miss: {self.nearest}")
         if self.last_exception is not None:
             runs.append(f"last exception: {describe_exception(self.last_exception)}")
         return head + [f"  {line}" for line in runs]

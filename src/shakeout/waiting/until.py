@@ -1,6 +1,7 @@
 """The one wait loop: `until` waits for a condition and explains itself when it does not come.
 
-Works with `shakeout.waiting.samples` (what was seen) and `shakeout.waiting.witness` (log lines).
+Works with `shakeout.waiting.samples` (what was seen) and `shakeout.waiting.witness` (log lines); each wait is a
+span of the test's timeline.
 """
 
 import asyncio
@@ -9,7 +10,8 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Generic, Protocol, TypeVar, overload
 
-from shakeout.waiting import errors, samples, witness
+from shakeout.timeline import record
+from shakeout.waiting import errors, nearest, samples, witness
 
 Value = TypeVar("Value")
 Wake = AsyncIterator[object] | Callable[[], Awaitable[object]]
@@ -61,7 +63,8 @@ async def until(
     `within` is in seconds. `hopeless` tells from a value why waiting on is useless (a cause, or
     true); that ends the wait at once. With `wake` (an async iterator, which is used up, or a
     function that returns something to await) the probe is called when there is news; without, it
-    polls. Exceptions of the probe pass through unless named in `retry_on`.
+    polls. Exceptions of the probe pass through unless named in `retry_on`. A time-out names the nearest
+    miss where `satisfied` tells how near a value is, see `shakeout.waiting.nearest`.
 
     Raises WaitTimedOut or WaitHopeless, which show the samples over time and what the components
     of the test logged meanwhile.
@@ -153,7 +156,7 @@ class _Wait(Generic[Value]):
     def __init__(self, question: _Question[Value]) -> None:
         self._question = question
         self._what = question.what
-        self._seen = samples.Samples()
+        self._seen = samples.Samples(nearest.measure(question.satisfied))
         self._time = asyncio.get_running_loop().time
         self._began = self._time()
         self._deadline = self._began + question.within
@@ -161,6 +164,14 @@ class _Wait(Generic[Value]):
         self._mark: Mapping[str, int] = self._witness.mark() if self._witness else {}
 
     async def run(self, pace: _Pace) -> Value:
+        with record.span("wait", self._what, within=self._question.within) as fields:
+            try:
+                return await self._answer(pace)
+            finally:
+                fields["samples"] = self._seen.changes()
+                fields["nearest"] = str(self._seen.nearest or "")
+
+    async def _answer(self, pace: _Pace) -> Value:
         while True:
             await pace.armed()
             last = self._time() >= self._deadline
@@ -174,7 +185,7 @@ class _Wait(Generic[Value]):
                     return value
                 self._give_up_if_hopeless(value)
             if last:
-                raise errors.WaitTimedOut(self._what, self._elapsed(), self._evidence())
+                raise self._timed_out()
             await pace.pause(max(0.0, self._deadline - self._time()))
 
     async def _sample(self) -> Value:
@@ -189,7 +200,7 @@ class _Wait(Generic[Value]):
             if not limit.expired():
                 raise
             self._seen.note(self._elapsed(), "the probe had not returned when the time was up")
-            raise errors.WaitTimedOut(self._what, self._elapsed(), self._evidence()) from None
+            raise self._timed_out() from None
 
     def _give_up_if_hopeless(self, value: Value) -> None:
         hopeless = self._question.hopeless
@@ -197,6 +208,11 @@ class _Wait(Generic[Value]):
         if cause:
             text = cause if isinstance(cause, str) else f"saw {samples.render(value)}"
             raise errors.WaitHopeless(self._what, self._elapsed(), self._evidence(), text)
+
+    def _timed_out(self) -> errors.WaitTimedOut:
+        return errors.WaitTimedOut(
+            self._what, self._elapsed(), self._evidence(), self._seen.nearest_or_last()
+        )
 
     def _elapsed(self) -> float:
         return self._time() - self._began

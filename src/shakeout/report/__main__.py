@@ -1,0 +1,32 @@
+"""`python -m shakeout.report [DIRECTORY]`: build the page of all sessions below a directory, and print its path.
+
+Exit code 0: written. 1: there is nothing to tell.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from shakeout import settings
+from shakeout.report import build, ledger, session, session_page
+
+DEFAULT_DIRECTORY = Path("dist/shakeout")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build it; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m shakeout.report", description=__doc__)
+    parser.add_argument("directory", nargs="?", type=Path, default=DEFAULT_DIRECTORY)
+    directory = parser.parse_args(arguments).directory
+    path = build.write_session(directory, settings.read().cache / ledger.FILE)
+    merged = session.merge(directory)
+    if path is None or merged is None:
+        print(f"no report in {directory}: nothing used a cluster, or nothing failed")
+        return 1
+    print(f"{session_page.summary(merged)}\n{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

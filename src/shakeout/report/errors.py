@@ -1,0 +1,31 @@
+"""What the evidence itself fails a test with; raised by `shakeout.usage`.
+
+BadLogLines    a component logged an error that the test did not allow
+"""
+
+from collections.abc import Sequence
+
+from shakeout.report.model import Line
+from shakeout.timeline import moment
+
+LINES_SHOWN = 10
+REMEDY = (
+    "Where the test provokes them: @pytest.mark.allows_log('regular expression', component='name'). "
+    "Where the system does so in any test: System.allowed_log"
+)
+
+
+class BadLogLines(Exception):
+    """A component logged an error that the test did not allow."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.lines = tuple(lines)
+        self.texts = tuple(
+            f"{moment.clock_time(one.at)} {one.component} {one.level}: {one.event}"
+            for one in lines
+        )
+        head = f"components logged {len(lines)} bad line{'s' if len(lines) > 1 else ''}:"
+        shown = [f"  | {text}" for text in self.texts[:LINES_SHOWN]]
+        more = len(lines) - LINES_SHOWN
+        rest = [f"  … and {more} more"] if more > 0 else []
+        super().__init__("\n".join([head, *shown, *rest, REMEDY]))

@@ -1,0 +1,148 @@
+"""Log lines of components and services, put on the clock: JSON lines, and what PostgreSQL, Redis, etcd and Python print.
+
+A line without a time of its own takes that of the line before; continued text (a traceback) is one line.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from shakeout.process.logs import LogLine
+from shakeout.report.model import Level, Line
+from shakeout.timeline import moment
+
+TRACEBACK = "Traceback (most recent call last)"
+TRACEBACK_LINES_MAX = 60
+_INDENTED = (" ", "\t")
+
+_WORDS: Mapping[str, Level] = {
+    "trace": Level.DEBUG,
+    "debug": Level.DEBUG,
+    "info": Level.INFO,
+    "log": Level.INFO,
+    "notice": Level.INFO,
+    "warn": Level.WARNING,
+    "warning": Level.WARNING,
+    "error": Level.ERROR,
+    "err": Level.ERROR,
+    "dpanic": Level.CRITICAL,
+    "fatal": Level.CRITICAL,
+    "panic": Level.CRITICAL,
+    "critical": Level.CRITICAL,
+}
+_POSTGRES = re.compile(
+    r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) (?P<zone>\w+) \[\d+\][^:]*? ?"
+    r"(?P<level>LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DEBUG\d?|DETAIL|HINT|STATEMENT|CONTEXT|QUERY): +(?P<event>.*)",
+    re.DOTALL,
+)
+_REDIS = re.compile(
+    r"\d+:[XCSM] (?P<time>\d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+) (?P<mark>[.\-*#]) (?P<event>.*)"
+)
+_REDIS_LEVELS = {
+    ".": Level.DEBUG,
+    "-": Level.DEBUG,
+    "*": Level.INFO,
+    "#": Level.WARNING,
+}
+_REDIS_TIME = "%d %b %Y %H:%M:%S.%f"
+
+
+def on_the_clock(component: str, lines: Iterable[LogLine], since: float) -> list[Line]:
+    """Lines of one log in their order; `since` is the time of those before the first that tells one."""
+    found: list[Line] = []
+    at = since
+    for line in _joined(lines):
+        time, level, event = _read(line)
+        at = at if time is None else time
+        found.append(Line(at, component, level, event, _trace(line), _fields(line)))
+    return found
+
+
+def collapsed(lines: Iterable[Line]) -> list[Line]:
+    """Equal neighbours as one line, with their number."""
+    found: list[Line] = []
+    for line in lines:
+        last = found[-1] if found else None
+        if last and _same(last, line):
+            found[-1] = Line(
+                last.at,
+                last.component,
+                last.level,
+                last.event,
+                last.trace,
+                last.fields,
+                last.count + 1,
+            )
+        else:
+            found.append(line)
+    return found
+
+
+def level_of(word: str) -> Level | None:
+    """The level that a word names, in any spelling."""
+    return _WORDS.get(word.lower())
+
+
+def _joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
+    """Each traceback as one line, up to and with the line that names the exception."""
+    pending: list[str] = []
+    for line in lines:
+        text = line.raw
+        if pending:
+            pending.append(text)
+            if text.startswith(_INDENTED) and len(pending) < TRACEBACK_LINES_MAX:
+                continue
+            yield _plain(pending)
+            pending = []
+        elif text.startswith(TRACEBACK):
+            pending = [text]
+        else:
+            yield line
+    if pending:
+        yield _plain(pending)
+
+
+def _plain(texts: list[str]) -> LogLine:
+    """The exception first: that is what a reader looks for."""
+    whole = "\n".join([texts[-1], *texts[:-1]])
+    return LogLine(raw=whole, event=whole)
+
+
+def _read(line: LogLine) -> tuple[float | None, Level, str]:
+    if line.raw != line.event:
+        return _read_json(line)
+    if found := _POSTGRES.match(line.raw):
+        level = _WORDS.get(found["level"].lower().rstrip("12345"), Level.INFO)
+        return moment.parse(found["time"]), level, f"{found['level']}: {found['event']}"
+    if found := _REDIS.match(line.raw):
+        at = datetime.strptime(found["time"], _REDIS_TIME).replace(tzinfo=UTC).timestamp()
+        return at, _REDIS_LEVELS[found["mark"]], found["event"]
+    return None, Level.ERROR if TRACEBACK in line.raw else Level.INFO, line.raw
+
+
+def _read_json(line: LogLine) -> tuple[float | None, Level, str]:
+    told = line.time or str(line.fields.get("ts", ""))
+    level = level_of(line.level) or Level.INFO
+    event = line.event or str(line.fields.get("msg", "")) or line.raw
+    return moment.parse(told) if told else None, level, event
+
+
+def _trace(line: LogLine) -> str:
+    return str(line.fields.get("trace", "") or "")
+
+
+def _fields(line: LogLine) -> Mapping[str, Any]:
+    left_out = ("trace", "ts", "msg", "caller", "logger")
+    found = {key: value for key, value in line.fields.items() if key not in left_out}
+    inner = found.pop("fields", None)
+    return {**found, **inner} if isinstance(inner, dict) else found
+
+
+def _same(one: Line, other: Line) -> bool:
+    """Services print the same message again and again; lines with a trace are worth being seen."""
+    return (one.component, one.level, one.event) == (
+        other.component,
+        other.level,
+        other.event,
+    ) and not (one.trace or other.trace or one.fields or other.fields)

@@ -1,0 +1,76 @@
+"""The few log lines that a reader should see first: severe, near the failure, about the culprit. Pure."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from shakeout.report import log_lines
+from shakeout.report.model import Cause, Level, Line
+
+LINES_MAX = 10
+SECONDS_NEAR = 2.0
+"""How fast a line loses interest the further it is from the failure."""
+
+_OF_LEVEL = {
+    Level.DEBUG: 0.0,
+    Level.INFO: 6.0,
+    Level.WARNING: 25.0,
+    Level.ERROR: 45.0,
+    Level.CRITICAL: 55.0,
+}
+OF_CULPRIT = 30.0
+OF_SAME_TRACE = 15.0
+OF_COMMON_WORD = 6.0
+COMMON_WORDS_MAX = 3
+OF_NEARNESS = 20.0
+OF_REPETITION = 4.0
+_WORD = re.compile(r"[\w-]{4,}")
+
+
+def choose(
+    lines: Iterable[Line], cause: Cause, failed_at: float, count: int = LINES_MAX
+) -> list[Line]:
+    """The lines of most interest, in the order of time."""
+    candidates = log_lines.collapsed(sorted(lines, key=lambda line: line.at))
+    frequency = Counter((line.component, line.event) for line in candidates)
+    interest = _Interest(
+        frequency,
+        cause.culprit,
+        failed_at,
+        _traces(candidates),
+        frozenset(_WORD.findall(f"{cause.sentence} {cause.detail}".lower())),
+    )
+    scored = [(interest.of(line), number) for number, line in enumerate(candidates)]
+    best = sorted(scored, reverse=True)[:count]
+    return [candidates[number] for number in sorted(number for _, number in best)]
+
+
+def _traces(lines: Sequence[Line]) -> frozenset[str]:
+    """Trace ids of lines that tell trouble."""
+    troubled = (line for line in lines if line.level.rank >= Level.WARNING.rank)
+    return frozenset(line.trace for line in troubled if line.trace)
+
+
+@dataclass(frozen=True)
+class _Interest:
+    """What makes a line interesting."""
+
+    frequency: Mapping[tuple[str, str], int]
+    culprit: str
+    failed_at: float
+    traces: frozenset[str]
+    words: frozenset[str]
+
+    def of(self, line: Line) -> float:
+        away = abs(self.failed_at - line.at)
+        common = self.words & set(_WORD.findall(line.event.lower()))
+        return (
+            _OF_LEVEL[line.level]
+            + OF_CULPRIT * (line.component.rpartition(".")[2] == self.culprit)
+            + OF_SAME_TRACE * (line.trace in self.traces)
+            + OF_COMMON_WORD * min(len(common), COMMON_WORDS_MAX)
+            + OF_NEARNESS * math.exp(-away / SECONDS_NEAR)
+            - OF_REPETITION * math.log(self.frequency[line.component, line.event])
+        )

@@ -1,0 +1,166 @@
+"""The page of a session: verdicts, failures, fault coverage, slowest tests, flakes, boots. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from shakeout.report import lanes, page
+from shakeout.report.ledger import Odds
+from shakeout.report.markup import Child, Html, document, tag
+from shakeout.report.session import Entry, Session
+from shakeout.report.verdict import Verdict
+from shakeout.timeline import moment
+
+SLOWEST_SHOWN = 10
+FLAKY_SHOWN = 20
+METER_WIDTH_REM = 12.0
+
+
+def render(session: Session, odds: Mapping[str, Odds] | None = None) -> str:
+    """The page as text; `odds` are what the ledger tells of past runs."""
+    body = tag(
+        "main",
+        _top(session),
+        _failures(session.failures),
+        _coverage(session.entries),
+        _slowest(session.entries),
+        _flakes(odds or {}, {entry.nodeid for entry in session.entries}),
+        _boots(session.boots),
+        _footer(session),
+        id="top",
+    )
+    skip = tag("a", "Skip to the failures", class_="skip", href="#failures")
+    return document(f"{_headline(session)}: {session.name}", Html(skip + body))
+
+
+def summary(session: Session) -> str:
+    """The verdicts on one line."""
+    counts = ((verdict, session.count(verdict)) for verdict in Verdict)
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
+
+
+def _headline(session: Session) -> str:
+    failures = len(session.failures)
+    return f"{failures} of {len(session.entries)} failed" if failures else "all passed"
+
+
+def _top(session: Session) -> Html:
+    tiles = [
+        tag(
+            "div",
+            tag("dt", verdict.value),
+            tag("dd", str(session.count(verdict))),
+            class_=None if session.count(verdict) else "zero",
+        )
+        for verdict in Verdict
+    ]
+    return tag(
+        "header",
+        tag("p", tag("span", session.name, class_="path"), class_="over"),
+        tag("h1", _headline(session)),
+        tag("dl", tiles, class_="tiles"),
+    )
+
+
+def _failures(failures: Sequence[Entry]) -> Html:
+    if not failures:
+        return tag(
+            "section", tag("h2", "Failures"), tag("p", "None."), id="failures", class_="wide"
+        )
+    found = [
+        (page.chip(entry.verdict), _named(entry), entry.cause, tag("code", entry.rerun))
+        for entry in sorted(failures, key=lambda entry: (entry.verdict, entry.nodeid))
+    ]
+    table = _table(("Verdict", "Test", "Cause", "Run it again"), found)
+    return tag("section", tag("h2", "Failures"), table, id="failures", class_="wide")
+
+
+def _named(entry: Entry) -> Html:
+    file, _, name = entry.nodeid.rpartition("::")
+    title = tag("a", name, href=entry.page) if entry.page else tag("span", name)
+    return tag("span", title, tag("br"), tag("small", file))
+
+
+def _coverage(entries: Iterable[Entry]) -> Child:
+    """Component by fault, with the phase reached and how often; what was never tried stands empty."""
+    reached: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        for fault in entry.faults:
+            for target in fault.targets or ("-",):
+                reached.setdefault((target, fault.name), []).append(fault.phase)
+    if not reached:
+        return None
+    targets = sorted({target for target, _ in reached})
+    names = sorted({name for _, name in reached})
+    found = [
+        (target, *(_cell(reached.get((target, name))) for name in names)) for target in targets
+    ]
+    heading = tag("h2", "Fault coverage ", tag("small", "phase reached, times injected"))
+    return tag("section", heading, _table(("Component", *names), found), class_="wide")
+
+
+def _cell(phases: Sequence[str] | None) -> Html:
+    if not phases:
+        return tag("span", "never", class_="cell-no")
+    counted = {phase: phases.count(phase) for phase in dict.fromkeys(phases)}
+    told = ", ".join(f"{phase} x{count}" for phase, count in counted.items())
+    return tag("span", told, class_="cell-yes")
+
+
+def _slowest(entries: Iterable[Entry]) -> Child:
+    found = sorted(entries, key=lambda entry: -entry.seconds)[:SLOWEST_SHOWN]
+    if not found:
+        return None
+    longest = found[0].seconds or 1.0
+    rows = [(_bar(entry.seconds, longest), _named(entry)) for entry in found]
+    return tag(
+        "section", tag("h2", "Slowest tests"), _table(("Time", "Test"), rows), class_="wide"
+    )
+
+
+def _bar(seconds: float, longest: float) -> Html:
+    width = METER_WIDTH_REM * seconds / longest
+    return tag(
+        "span",
+        tag("span", class_="meter", style=f"width:{width:.2f}rem", aria_hidden="true"),
+        lanes.duration(seconds),
+    )
+
+
+def _flakes(odds: Mapping[str, Odds], here: set[str]) -> Child:
+    flaky = [(name, each) for name, each in odds.items() if each.flaky and name in here]
+    if not flaky:
+        return None
+    ordered = sorted(flaky, key=lambda each: each[1].probability)[:FLAKY_SHOWN]
+    rows = [(_percent(each), f"{each.passed} of {each.runs}", name) for name, each in ordered]
+    table = _table(("Probability of passing", "Passed", "Test"), rows)
+    return tag("section", tag("h2", "Tests whose outcome changes"), table, class_="wide")
+
+
+def _percent(odds: Odds) -> str:
+    low, high = odds.interval
+    return f"{odds.probability:.0%} (95 % sure: {low:.0%} to {high:.0%})"
+
+
+def _boots(boots: Sequence[float]) -> Child:
+    if not boots:
+        return None
+    middle = sorted(boots)[len(boots) // 2]
+    told = f"{len(boots)}, median {lanes.duration(middle)}, slowest {lanes.duration(max(boots))}"
+    return tag("section", tag("h2", "Clusters booted"), tag("p", told), class_="wide")
+
+
+def _footer(session: Session) -> Html:
+    facts = {
+        "began": f"{moment.date_and_time(session.began)} UTC",
+        "took": lanes.duration(session.ended - session.began),
+        "seed": str(session.seed),
+        **session.facts,
+    }
+    listed = [(tag("dt", key), tag("dd", value)) for key, value in facts.items() if value]
+    return tag("footer", tag("dl", listed))
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Child]]) -> Html:
+    body = [tag("tr", [tag("td", cell) for cell in row]) for row in rows]
+    columns = [tag("th", text, scope="col") for text in head]
+    table = tag("table", tag("thead", tag("tr", columns)), tag("tbody", body))
+    return tag("div", table, class_="scroll", tabindex="0", role="region", aria_label=head[0])

@@ -1,0 +1,134 @@
+"""What is gathered about one test while it runs; becomes a `model.Story` when it has ended.
+
+`shakeout.evidence` makes one for each test with a cluster, `shakeout.usage` fills in logs and samples.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from shakeout.process import logs
+from shakeout.report import log_lines, verdict
+from shakeout.report.model import Cause, Failure, Line, Rerun, Story, Usage
+from shakeout.report.verdict import Ending
+from shakeout.system.cluster import Cluster
+from shakeout.timeline import moment
+from shakeout.timeline.record import Event, Recording
+
+LINES_MAX = 20_000
+"""Of all components; the last ones count."""
+
+
+class Testimony:
+    """Of one run of one test."""
+
+    __test__ = False  # it is no test, whatever its name begins with
+
+    def __init__(self, nodeid: str) -> None:
+        self.nodeid = nodeid
+        self.recording = Recording(moment.now)
+        self.began = moment.now()
+        self.lines: list[Line] = []
+        self.usages: list[Usage] = []
+        self.failures: list[Failure] = []
+        self.services: set[str] = set()
+        self.clusters: list[str] = []
+        self.facts: dict[str, str] = {}
+        self.dump = ""
+        self.skipped = False
+        self.reruns: list[Ending] = []
+        """How the reruns ended that classify a failure."""
+
+    @property
+    def verdict(self) -> str:
+        """The verdict as far as is known by now."""
+        return verdict.judge(self.ending, self.reruns).value
+
+    @property
+    def ending(self) -> Ending:
+        """As the verdict wants it."""
+        causes = [failure.cause for failure in self.failures]
+        return Ending(tuple(one.kind for one in causes), tuple(one.signature for one in causes))
+
+    def fail(self, phase: str, cause: Cause, text: str, at: float) -> None:
+        """Note that a phase failed, at that moment."""
+        self.failures.append(Failure(phase, at, cause, text))
+        for line in log_lines.on_the_clock(cause.culprit, logs.parse_all(cause.detail), at):
+            self._note_last_words(line, cause)
+
+    def knows(self, cluster: Cluster) -> None:
+        """Note a cluster that the test uses, and which of its members are no part of the product."""
+        self.clusters.append(cluster.name)
+        self.facts["system"] = cluster.system.name
+        self.services |= {one.name for one in cluster.members.values() if not one.is_component}
+
+    def faults(self) -> str:
+        """The faults that were injected, as JSON: name, targets, phase reached; empty without any."""
+        found = [_injected(event) for event in self.recording.events if event.kind == "fault"]
+        return json.dumps(found) if found else ""
+
+    def story(self, rerun: Rerun) -> Story:
+        """Everything, frozen."""
+        ordered = sorted(self.lines, key=lambda line: line.at)[-LINES_MAX:]
+        return Story(
+            self.nodeid,
+            self.verdict,
+            self.began,
+            moment.now(),
+            failures=tuple(self.failures),
+            rerun=rerun,
+            facts=self.facts,
+            events=tuple(self.recording.events),
+            events_left_out=self.recording.left_out,
+            lines=tuple(ordered),
+            usages=tuple(self.usages),
+            dump=self.dump,
+            reruns=tuple(each.in_words() for each in self.reruns),
+        )
+
+    def _note_last_words(self, line: Line, cause: Cause) -> None:
+        """Of a component whose log nobody could read, because its cluster never came to life."""
+        if cause.culprit and not any(one.component == cause.culprit for one in self.lines):
+            self.lines.append(line)
+
+
+def _injected(event: Event) -> dict[str, object]:
+    """A fault span without phases of its own has reached its end unless an error stopped it."""
+    phase = event.fields.get("phase") or ("stopped" if "error" in event.fields else "recovered")
+    name = event.fields.get("fault") or event.name.partition(" ")[0]
+    targets = event.fields.get("targets") or ()
+    told = [targets] if isinstance(targets, str) else [str(each) for each in targets]
+    return {"name": str(name), "targets": told, "phase": str(phase)}
+
+
+class Reader:
+    """Reads what the members of one cluster log, from where it was told last."""
+
+    def __init__(self, cluster: Cluster, *, from_boot: bool, prefix: str = "") -> None:
+        """`from_boot` when nobody used the cluster before: its boot belongs to this test's story."""
+        self._cluster = cluster
+        self._prefix = prefix
+        began = moment.now()
+        now = self._positions()
+        start = dict.fromkeys(now, 0) if from_boot else now
+        self.boot_lines = self._read(start, began) if from_boot else []
+        self._mark = now
+        self._began = began
+
+    def new_lines(self) -> list[Line]:
+        """Lines since the last call, or since the use began."""
+        mark, self._mark = self._mark, self._positions()
+        return self._read(mark, self._began)
+
+    def _positions(self) -> Mapping[str, int]:
+        return {name: logs.position(path) for name, path in self._logs().items()}
+
+    def _read(self, start: Mapping[str, int], since: float) -> list[Line]:
+        found: list[Line] = []
+        for name, path in self._logs().items():
+            read = logs.since(path, start.get(name, 0), name)
+            found += log_lines.on_the_clock(self._prefix + name, read, since)
+        return found
+
+    def _logs(self) -> dict[str, Path]:
+        return {name: self._cluster.log(name) for name in self._cluster.names}

@@ -1,0 +1,28 @@
+"""Moments on the one clock of timelines: seconds since the epoch, as log lines and recordings carry them."""
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> float:
+    """Seconds since the epoch."""
+    return time.time()  # noqa: TID251 - the clock that log lines of all components share
+
+
+def parse(text: str) -> float | None:
+    """Seconds since the epoch of an ISO 8601 time; UTC where it names no zone. None if it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def clock_time(moment: float) -> str:
+    """`13:04:05.678`, in UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%H:%M:%S.%f")[:-3]
+
+
+def date_and_time(moment: float) -> str:
+    """`2026-11-26 13:04:05`, in UTC."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S")
