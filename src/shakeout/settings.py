@@ -57,6 +57,11 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def whole() -> dict[str, str]:
+    """All of this process's environment: for a shell that somebody works in, and for nothing else."""
+    return dict(os.environ)
+
+
 def _home(environ: Mapping[str, str]) -> Path:
     if chosen := environ.get(HOME):
         return Path(chosen).absolute()

@@ -7,9 +7,10 @@ import select
 import signal
 
 from shakeout import settings
-from shakeout.cli import state, text
-from shakeout.cli.errors import NothingRuns
-from shakeout.cli.state import UpState
+from shakeout.cli import text
+from shakeout.hand import state
+from shakeout.hand.errors import NothingRuns
+from shakeout.hand.state import UpState
 
 ASKED_SECONDS_MAX = 15.0
 KILLED_SECONDS_MAX = 5.0

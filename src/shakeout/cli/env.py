@@ -5,7 +5,8 @@ import json
 import shlex
 
 from shakeout import settings
-from shakeout.cli import state, text
+from shakeout.cli import text
+from shakeout.hand import state
 
 
 def run(options: argparse.Namespace) -> int:

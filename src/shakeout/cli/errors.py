@@ -1,14 +1,13 @@
 """Why a command of `shakeout` cannot do what it was asked; shown in words, with exit code 2.
 
+What goes wrong with a system that runs is in `shakeout.hand.errors`.
+
 CommandFault
 ├── TargetNotFound     `module:attribute` does not lead to a system
-├── NothingRuns        no system of that name, or none at all, is up
-├── SeveralRun         a name is needed to tell them apart
 ├── AlreadyRuns        a system of that name is up
-└── MemberUnknown      the system has no such member
+├── ProgramMissing     a program that the command would start is not there
+└── NothingToReport    no evidence was kept there
 """
-
-from collections.abc import Iterable
 
 
 class CommandFault(Exception):
@@ -17,23 +16,6 @@ class CommandFault(Exception):
 
 class TargetNotFound(CommandFault):
     """`module:attribute` does not lead to a system."""
-
-
-class NothingRuns(CommandFault):
-    """No system is up, or none of that name."""
-
-    def __init__(self, name: str = "") -> None:
-        """`name` is what was asked for, if anything."""
-        super().__init__(f"no system {name!r} is up" if name else "no system is up")
-        self.name = name
-
-
-class SeveralRun(CommandFault):
-    """A name is needed to tell the running systems apart."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        """`names` are those of the running systems."""
-        super().__init__(f"several systems are up, say which one: {', '.join(names)}")
 
 
 class AlreadyRuns(CommandFault):
@@ -46,9 +28,20 @@ class AlreadyRuns(CommandFault):
         )
 
 
-class MemberUnknown(CommandFault):
-    """The system has no such member."""
+class ProgramMissing(CommandFault):
+    """A program that the command would start is not there."""
 
-    def __init__(self, name: str, known: Iterable[str]) -> None:
-        """`known` are its members."""
-        super().__init__(f"no component {name!r}; there are {', '.join(known)}")
+    def __init__(self, program: str, remedy: str) -> None:
+        """`remedy` says how to get it."""
+        super().__init__(f"{program} is not there: {remedy}")
+
+
+class NothingToReport(CommandFault):
+    """No evidence was kept there."""
+
+    def __init__(self, directory: str) -> None:
+        """`directory` is where it would be."""
+        super().__init__(
+            f"no evidence in {directory}: nothing used a cluster, or nothing failed; "
+            "`pytest --evidence all` keeps that of every test"
+        )

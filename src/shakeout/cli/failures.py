@@ -5,10 +5,11 @@ import sys
 
 from shakeout.cli import text
 from shakeout.cli.errors import CommandFault
+from shakeout.hand.errors import HandFault, Refused
 from shakeout.process.errors import ProcessError
 from shakeout.system.errors import SystemFault
 
-TOLD = (CommandFault, ProcessError, SystemFault)
+TOLD = (CommandFault, HandFault, ProcessError, SystemFault)
 
 
 def tell(failure: BaseException, *, json: bool) -> int:
@@ -19,4 +20,5 @@ def tell(failure: BaseException, *, json: bool) -> int:
         )
     else:
         sys.stderr.write(f"{text.coloured('error:', text.RED, sys.stderr)} {failure}\n")
-    return 2 if isinstance(failure, CommandFault) else 1
+    wrong_use = isinstance(failure, CommandFault | HandFault) and not isinstance(failure, Refused)
+    return 2 if wrong_use else 1

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from shakeout import settings
-from shakeout.cli import state, text
-from shakeout.cli.state import UpState
+from shakeout.cli import text
+from shakeout.hand import state
+from shakeout.hand.state import UpState
 from shakeout.process import logs
 from shakeout.process.logs import LogLine
 

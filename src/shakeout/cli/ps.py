@@ -6,10 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 from shakeout import settings
-from shakeout.cli import state, text, usage
-from shakeout.cli.errors import NothingRuns
-from shakeout.cli.state import MemberState, UpState
+from shakeout.cli import text, usage
 from shakeout.cli.usage import Usage
+from shakeout.hand import state
+from shakeout.hand.errors import NothingRuns
+from shakeout.hand.state import MemberState, UpState
 
 HEAD = ("component", "pid", "state", "cpu", "memory", "uptime")
 

@@ -3,17 +3,17 @@
 import argparse
 import asyncio
 import json
-import os
 import signal
 from collections.abc import Coroutine
 from dataclasses import asdict
 from typing import Any, TypeVar
 
 from shakeout import settings as settings_module
-from shakeout.cli import board, failures, state, target, text
+from shakeout.cli import board, failures, target, text
 from shakeout.cli.errors import AlreadyRuns
-from shakeout.cli.state import MemberState, UpState
-from shakeout.process import procfs
+from shakeout.hand import control, state
+from shakeout.hand.session import Session
+from shakeout.hand.state import UpState
 from shakeout.process.supervisor import Supervisor
 from shakeout.system import boot
 from shakeout.system.cluster import Cluster
@@ -55,8 +55,10 @@ class _Up:
             if cluster is None:
                 return INTERRUPTED
             async with cluster:
-                self._show(cluster, supervisor, loop.time() - began)
-                failure = await _unless(self.stop, supervisor.failed())
+                session = Session(self.name, self.options.target, cluster)
+                async with control.controlled(session):
+                    self._show(session.state(), loop.time() - began)
+                    failure = await _unless(self.stop, supervisor.failed())
                 if failure is None:
                     return 0
                 code = failures.tell(failure, json=self.options.json)
@@ -70,16 +72,15 @@ class _Up:
             topology=Topology(dict(self.options.replicas)),
             wanted=self.options.wanted,
             durable=self.options.durable,
+            links=self.options.links,
             tell=self._progress(),
         )
 
     def _progress(self) -> Progress:
         return silence if self.options.json else board.Board().show
 
-    def _show(self, cluster: Cluster, supervisor: Supervisor, seconds: float) -> None:
-        """Leave the state for the other commands, and tell how to use it."""
-        found = _state(self.name, self.options.target, cluster)
-        state.write(supervisor.run_directory, found)
+    def _show(self, found: UpState, seconds: float) -> None:
+        """Tell how to use it."""
         if self.options.json:
             text.say(json.dumps(asdict(found)))
         else:
@@ -104,42 +105,13 @@ def describe(found: UpState, seconds: float) -> list[str]:
             ("shakeout ps", "what it costs"),
             (
                 ("shakeout logs COMPONENT -f", "its log, which is .../COMPONENT/log"),
-                ('eval "$(shakeout env)"', "talk to it from a shell"),
+                ("shakeout shell", "a shell that talks to it"),
+                ("shakeout fault", "what can be done to it, and undone"),
+                ("shakeout timeline -f", "what happens"),
                 ("shakeout down, or Ctrl-C", "stop it; nothing is left behind"),
             ),
         ),
     ]
-
-
-def _state(name: str, origin: str, cluster: Cluster) -> UpState:
-    own = procfs.stat(os.getpid())
-    members = tuple(
-        MemberState(
-            name=one.name,
-            state=str(one.state),
-            pid=one.process.pid if one.process else 0,
-            address=one.addresses.get("", ""),
-            log=str(one.log),
-        )
-        for one in cluster.members.values()
-    )
-    hints = cluster.system.hints
-    return UpState(
-        name=name,
-        target=origin,
-        pid=os.getpid(),
-        started=own.started if own else 0,
-        directory=str(cluster.directory),
-        members=members,
-        environment=hints(cluster) if hints else _addresses(members),
-    )
-
-
-def _addresses(members: tuple[MemberState, ...]) -> dict[str, str]:
-    """Environment for a system that declares no hints: `MANAGER_URL`, `AGENT_1_URL`."""
-    return {
-        f"{one.name.upper().replace('-', '_')}_URL": one.address for one in members if one.address
-    }
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, Value]) -> Value | None:

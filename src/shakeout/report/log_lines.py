@@ -39,6 +39,12 @@ _POSTGRES = re.compile(
 _REDIS = re.compile(
     r"\d+:[XCSM] (?P<time>\d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+) (?P<mark>[.\-*#]) (?P<event>.*)"
 )
+_PYTHON = re.compile(
+    r"\[?(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)[.,](?P<fraction>\d{3,6})\]?[ :,-]+(?P<event>.*)",
+    re.DOTALL,
+)
+_LEVEL = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
+_LEVEL_WITHIN = 40
 _REDIS_LEVELS = {
     ".": Level.DEBUG,
     "-": Level.DEBUG,
@@ -118,7 +124,16 @@ def _read(line: LogLine) -> tuple[float | None, Level, str]:
     if found := _REDIS.match(line.raw):
         at = datetime.strptime(found["time"], _REDIS_TIME).replace(tzinfo=UTC).timestamp()
         return at, _REDIS_LEVELS[found["mark"]], found["event"]
+    if found := _PYTHON.match(line.raw):
+        return _read_python(found)
     return None, Level.ERROR if TRACEBACK in line.raw else Level.INFO, line.raw
+
+
+def _read_python(found: re.Match[str]) -> tuple[float, Level, str]:
+    """As the logging module of Python writes it, in local time."""
+    at = datetime.fromisoformat(f"{found['time']}.{found['fraction']}").astimezone().timestamp()
+    level = _LEVEL.search(found["event"][:_LEVEL_WITHIN])
+    return at, _WORDS[level[1].lower()] if level else Level.INFO, found["event"]
 
 
 def _read_json(line: LogLine) -> tuple[float | None, Level, str]:

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from shakeout.cli import state
-from shakeout.cli.errors import MemberUnknown, NothingRuns, SeveralRun
-from shakeout.cli.state import MemberState, UpState
+from shakeout.hand import state
+from shakeout.hand.errors import MemberUnknown, NothingRuns, SeveralRun
+from shakeout.hand.state import MemberState, UpState
 from shakeout.process import procfs
 
 MEMBER = MemberState("redis", "ready", 1, "unix:///x", "/x/log")

@@ -1,6 +1,6 @@
-"""What `shakeout up` leaves for the other commands: one file in its run directory, `up.json`.
+"""What a run that can be worked with by hand leaves for the commands: one file in its run directory, `up.json`.
 
-The reaper removes the directory together with the run, so the file of a killed `up` goes away; that
+The reaper removes the directory together with the run, so the file of a killed one goes away; that
 its process still is the one that wrote it is checked all the same.
 """
 
@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from shakeout.cli.errors import MemberUnknown, NothingRuns, SeveralRun
+from shakeout.hand.errors import MemberUnknown, NothingRuns, SeveralRun
 from shakeout.process import directories, procfs
 
 FILE = "up.json"
+SOCKET = "up.sock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +26,8 @@ class MemberState:
     pid: int
     address: str
     log: str
+    kind: str = ""
+    """`postgres`, `redis` ... for a service of Shakeout; `component` for a part of the system."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +48,11 @@ class UpState:
         """Whether the process that wrote this still runs."""
         found = procfs.stat(self.pid)
         return found is not None and found.alive and found.started == self.started
+
+    @property
+    def socket(self) -> Path:
+        """Where that process listens for requests."""
+        return Path(self.directory).parent / SOCKET
 
     def member(self, name: str) -> MemberState:
         """Raises MemberUnknown."""
