@@ -29,6 +29,11 @@ def add(parser: pytest.Parser) -> None:
         action="store_true",
         help="services write to disk as in production; tests need no fsync, benchmarks do",
     )
+    group.addoption(
+        "--keep",
+        action="store_true",
+        help="when a test with a cluster fails, stand still with the cluster up, and tell how to look at it",
+    )
     _add_evidence(group)
 
 

@@ -50,6 +50,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     options.declare_markers(config)
     made = harness.install(config)
+    if config.getoption("--keep"):
+        from shakeout import keeping  # noqa: PLC0415 - for a person only
+
+        keeping.refuse_workers(config)
     config.pluginmanager.register(sessions.Sessions(config), sessions.__name__)
     if hasattr(config, "workerinput"):
         made.session_given = config.workerinput.get("shakeout_session", "")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from shakeout import alarm
+from shakeout import alarm, keeping
 from shakeout.checks import check, errors
 from shakeout.clusters import Clusters, Running
 from shakeout.harness import FAILED, LOGBOOK, TESTIMONY, USED, Harness
@@ -48,6 +48,7 @@ class Use:
             yield running.cluster
             if self._harness.ending:
                 return
+            keeping.hold(self._item, self._harness, running)
             self._raise_death(running)
             if not running.guard.done():
                 if found := changes(running, before):
@@ -63,6 +64,7 @@ class Use:
         with self._watched(running) as watch:
             try:
                 yield running.cluster
+                keeping.hold(self._item, self._harness, running)
                 self._raise_death(running)
                 if not self._harness.ending:
                     watch.raise_bad_lines()
@@ -208,6 +210,7 @@ def note_outcome(
     if call.excinfo is None or not report.failed:
         return
     item.stash[FAILED] = True
+    item.stash[keeping.FAILURE] = report.longreprtext
     for running in item.stash.get(USED, []):
         if running.guard.done() and running.guard.result() is call.excinfo.value:
             running.death_told = True

@@ -24,8 +24,8 @@ examples:
   shakeout down                                  stop it
   shakeout doctor                                what this machine lacks
 
-`shakeout COMMAND --help` shows more. All commands but `up`, `down` and `doctor`
-also work on a cluster that `pytest --keep` has left up.
+`shakeout COMMAND --help` shows more. The commands work on a cluster that
+`pytest --keep` has left up, too.
 exit codes: 0 fine, 1 something failed, 2 wrong use
 """
 

@@ -1,6 +1,7 @@
 """`shakeout timeline`: what was done to a running system and what its components logged, on one clock."""
 
 import argparse
+import itertools
 import json
 import os
 import select
@@ -37,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     entries = [one for one in reader.news(options.lines) if _is_shown(one, options)]
     width = max((len(one.name) for one in found.members), default=1)
     try:
-        for one in [*entries[-options.lines :], *_following(options, found, reader)]:
+        for one in itertools.chain(entries[-options.lines :], _following(options, found, reader)):
             _show(one, width, options)
     except KeyboardInterrupt:
         return 0

@@ -13,7 +13,7 @@ from shakeout.faults.fault import Fault
 from shakeout.hand.errors import MemberUnknown, Misused
 from shakeout.hand.recent import Recent
 from shakeout.hand.session import Session
-from shakeout.hand.standing import Standing, StandingFaults
+from shakeout.hand.standing import Standing, StandingFaults, told
 from shakeout.links import behaviour as behaviours
 from shakeout.links.errors import LinkError
 from shakeout.links.links import Links
@@ -96,12 +96,12 @@ class Acts:
         seconds = request.get("seconds")
         standing = self._standing.begin(fault, seconds)
         try:
-            await standing.begun
+            await told(standing.begun)
             tell(f"{standing.words}: its effect is seen")
             if seconds is None:
                 return _standing(standing)
             tell(f"it stands for {seconds:g} s")
-            await standing.ended
+            await told(standing.ended)
         except BaseException:  # the asker is gone, or it failed
             standing.undo.set()
             raise
@@ -113,7 +113,7 @@ class Acts:
         chosen = self._standing.chosen(request.get("number"))
         for one in reversed(chosen):
             one.undo.set()
-            await one.ended
+            await told(one.ended)
             tell(f"{one.words}: undone, and everybody is well")
         return {"undone": [_standing(one) for one in chosen]}
 

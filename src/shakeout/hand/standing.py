@@ -18,7 +18,7 @@ STANDING_MAX = 32
 
 @dataclass
 class Standing:
-    """One fault that stands, or is about to; `seconds` is how long, None until it is undone."""
+    """One fault that stands, or is about to; `seconds` is how long, None until it is undone. See `told`."""
 
     number: int
     fault: Fault
@@ -59,7 +59,7 @@ class StandingFaults:
         return list(self._standing.values())
 
     def begin(self, fault: Fault, seconds: float | None) -> Standing:
-        """Begin to inject a fault; await its `begun` and `ended`, which raise what goes wrong. Raises Misused."""
+        """Begin to inject a fault; `told` of its `begun` and `ended` raises what goes wrong. Raises Misused."""
         if len(self._standing) >= STANDING_MAX:
             raise Misused(f"{STANDING_MAX} faults stand already: undo some")
         self._numbers += 1
@@ -89,6 +89,12 @@ class StandingFaults:
         finally:
             del self._standing[standing.number]
             self._changed()
+
+
+async def told(future: "asyncio.Future[None]") -> None:
+    """Wait for a future that others wait for, too: who is cancelled meanwhile does not cancel it. Raises what it holds."""
+    await asyncio.wait({future})
+    future.result()
 
 
 async def _over(standing: Standing) -> None:
