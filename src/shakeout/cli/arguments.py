@@ -109,9 +109,8 @@ def _shell(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "client", nargs="?", default="", help="a PostgreSQL, Redis or etcd: start its client"
     )
-    command.add_argument(
-        "arguments", nargs="*", metavar="-- ARGUMENT", help="for the shell or the client"
-    )
+    command.add_argument("arguments", nargs="*", metavar="-- ARGUMENT", help="for the client")
+    command.add_argument("-c", dest="line", default="", help="a command for the shell to run")
     _name(command)
 
 
@@ -222,7 +221,7 @@ COMMANDS = (
         "shell",
         "a shell, or the client of a service, that talks to it",
         _shell,
-        "  shakeout shell\n  shakeout shell postgres\n  shakeout shell redis -- info memory",
+        "  shakeout shell\n  shakeout shell -c 'curl $MANAGER_URL/health'\n  shakeout shell postgres\n  shakeout shell redis -- info memory",
     ),
     Command("down", "stop a running system", _named),
     Command("report", "the page of the sessions whose evidence was kept", _report),

@@ -25,7 +25,9 @@ BESIDE = {"postgres": binaries.POSTGRES, "redis": binaries.REDIS, "etcd": binari
 def run(options: argparse.Namespace) -> int:
     """Become the shell or client. Raises NothingRuns, SeveralRun, MemberUnknown, Misused, ProgramMissing."""
     found = state.choose(settings.read().home, options.name)
-    command = client(found.member(options.client)) if options.client else shell(found)
+    command = (
+        client(found.member(options.client)) if options.client else shell(found, options.line)
+    )
     command += options.arguments
     environment = {**found.environment, "SHAKEOUT_SYSTEM": found.name}
     if not options.json:
@@ -34,9 +36,11 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def shell(found: UpState) -> list[str]:
-    """The user's own shell; a bash whose prompt names the system."""
+def shell(found: UpState, line: str = "") -> list[str]:
+    """The user's own shell, for one line or for more; the prompt of a bash names the system."""
     program = settings.whole().get("SHELL", "/bin/sh")
+    if line:
+        return [program, "-c", line]
     if Path(program).name != "bash":
         return [program, "-i"]
     rc = Path(found.directory) / RC

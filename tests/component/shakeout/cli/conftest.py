@@ -103,3 +103,14 @@ def shakeout(start):
 def name():
     """A name for a system that no other run of these tests uses at the same time."""
     return f"t{os.getpid()}-{next(NUMBERS)}"
+
+
+@pytest.fixture
+def small(start, name):
+    """`await small("--links")`: the small example system is up; returns what `up` told of it."""
+
+    async def up(*arguments):
+        command = await start("up", "harbour:small", "--name", name, "--json", *arguments)
+        return json.loads(await command.line())
+
+    return up
