@@ -16,6 +16,12 @@ def pid_of(told, member):
     return next(one["pid"] for one in told["members"] if one["name"] == member)
 
 
+def is_stopped(pid):
+    found = procfs.stat(pid)
+    assert found is not None
+    return found.state == "T"
+
+
 async def shown(shakeout, name):
     """Members by name, as `ps` tells them."""
     [found] = (await shakeout("ps", name, "--json")).record
@@ -61,10 +67,10 @@ async def test_ctrl_c_undoes_a_fault_that_was_to_last(shakeout, start, small, na
     told = await small()
     command = await start("fault", "pause", "dinghy", "--for", "600", "--name", name)
     assert "effect is seen" in await command.line()
-    assert procfs.stat(pid_of(told, "dinghy")).state == "T"
+    assert is_stopped(pid_of(told, "dinghy"))
     command.process.send_signal(signal.SIGINT)
     assert (await command.end()).code == 130
-    await until(lambda: procfs.stat(pid_of(told, "dinghy")).state != "T", within=10)
+    await until(lambda: not is_stopped(pid_of(told, "dinghy")), within=10)
     assert (await shakeout("fault", "--name", name, "--json")).record["standing"] == []
 
 

@@ -50,6 +50,7 @@ def test_every_command_has_its_module(one):
 )
 def test_options_of_links_describe_a_behaviour(words, behaviour):
     request = links.act(parsed("links", *ENDS, *words))
+    assert request is not None
     assert request["act"] == "set"
     assert decode(request["behaviour"]) == behaviour
 
