@@ -6,7 +6,7 @@ A `Kind` makes the faults of one name for one member; `cells` is the matrix that
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shakeout.faults import clock, coverage, memory, process, service
+from shakeout.faults import clock, coverage, disk, memory, process, service
 from shakeout.faults.coverage import Cell
 from shakeout.faults.fault import Fault
 from shakeout.system.cluster import Cluster
@@ -51,6 +51,8 @@ CATALOGUE: tuple[Kind, ...] = (
     _one("lease-loss", "all leases end at once", service.LoseLeases),
     _one("clock-skew", "its clock runs at another rate", clock.ClockSkew),
     _one("clock-jump", "its clock jumps, and jumps back", clock.ClockJump),
+    _one("disk-full", "no byte is left on its disk", disk.DiskFull),
+    _one("disk-read-only", "its disk refuses writes", disk.DiskReadOnly),
 )
 
 

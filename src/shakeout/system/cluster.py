@@ -4,6 +4,7 @@ Made by `boot.boot`. A member keeps its place, hence its addresses and data, ove
 """
 
 import asyncio
+import dataclasses
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Self
 from shakeout.process.errors import ComponentDied
 from shakeout.process.handle import Process
 from shakeout.system import order
+from shakeout.system.disks import Disks
 from shakeout.system.errors import Ambiguous, NameUnknown, NotRunning
 from shakeout.system.host import Host
 from shakeout.system.member import Member
@@ -39,6 +41,8 @@ class Cluster:
         self.system = system
         self.topology = topology
         self.host = host
+        self.disks: Disks | None = None
+        """The members' disks, if it was booted with them."""
         self.shared = False
         """Whether several tests use it, so that no fault may be injected."""
         self.members: Mapping[str, Member] = {one.name: one for one in members}
@@ -107,8 +111,9 @@ class Cluster:
         ]
 
     def place(self, name: str) -> Place:
-        """Place of a member: directory, ports. Raises NameUnknown, Ambiguous."""
-        return self.member(name).place
+        """Place of a member as others see it: directory, ports. Raises NameUnknown, Ambiguous."""
+        place = self.member(name).place
+        return dataclasses.replace(place, directory=place.outside(place.directory), namespaces=0)
 
     def log(self, name: str) -> Path:
         """Log file of a member. Raises NameUnknown, Ambiguous."""

@@ -36,6 +36,7 @@ class Host:
                 argv=argv,
                 environment=self.settings.inherited,
                 exit_expected=True,
+                namespaces=place.namespaces,
             )
         )
 
@@ -53,6 +54,7 @@ class Host:
                 args=args,
                 environment=self.settings.inherited,
                 exit_expected=True,
+                namespaces=place.namespaces,
             )
         )
 
