@@ -4,6 +4,7 @@ What needs asyncio or starts processes is imported by the first test that asks f
 """
 
 import contextlib
+import dataclasses
 import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,8 @@ def shakeout_wanted(request: pytest.FixtureRequest, system: "System") -> "Wanted
         dict(marker.kwargs) if marker else {},
         harness.needs_of(request.node),
         durable=request.config.getoption("--durable"),
+        links=request.node.get_closest_marker("links") is not None,
+        disks=request.node.get_closest_marker("disks") is not None,
     )
 
 
@@ -90,7 +93,8 @@ def cluster(
     pytestconfig: pytest.Config,
 ) -> Iterator["Cluster"]:
     """A healthy cluster that other tests use, too; what this test leaves behind fails it."""
-    running = shakeout_clusters.shared(shakeout_wanted, harness.of(pytestconfig).soon)
+    plain = dataclasses.replace(shakeout_wanted, links=False, disks=False)
+    running = shakeout_clusters.shared(plain, harness.of(pytestconfig).soon)
     with shakeout_use.shared(running) as shared:
         yield shared
 

@@ -144,7 +144,7 @@ def _common(place: Place) -> dict[str, str]:
     return {
         "QD_ID": place.name,
         "QD_LISTEN": "fd:3",
-        "QD_ADVERTISE": f"http://127.0.0.1:{place.port('http')}",
+        "QD_ADVERTISE": place.address(f"{place.name}.http"),
         "QD_ETCD_URL": place.address("etcd"),
         "QD_LOG_LEVEL": LOG_LEVEL,
     }

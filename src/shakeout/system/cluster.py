@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from shakeout.links.links import Links
 from shakeout.process.errors import ComponentDied
 from shakeout.process.handle import Process
-from shakeout.system import order
+from shakeout.system import order, wiring
 from shakeout.system.disks import Disks
 from shakeout.system.errors import Ambiguous, NameUnknown, NotRunning
 from shakeout.system.host import Host
@@ -46,6 +47,11 @@ class Cluster:
         self.shared = False
         """Whether several tests use it, so that no fault may be injected."""
         self.members: Mapping[str, Member] = {one.name: one for one in members}
+
+    @property
+    def links(self) -> Links | None:
+        """The links between the members; None when it was booted without."""
+        return self.host.links
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,8 +93,14 @@ class Cluster:
 
         Raises NameUnknown, Ambiguous.
         """
+        return self._found(target, self.member(target.partition(".")[0]).addresses)
+
+    def public_address(self, target: str) -> str:
+        """URL at which components reach a target: by way of the links, if there are any. As `address`."""
+        return self._found(target, self.member(target.partition(".")[0]).public)
+
+    def _found(self, target: str, addresses: Mapping[str, str]) -> str:
         name, _, part = target.partition(".")
-        addresses = self.member(name).addresses
         if part not in addresses:
             raise NameUnknown(
                 target, f"cluster {self.name}", (f"{name}.{one}" for one in addresses if one)
@@ -105,10 +117,15 @@ class Cluster:
     def deaths(self) -> list[ComponentDied]:
         """Members that have ended although nobody expected it."""
         return [
-            ComponentDied(one.name, one.process.exit, one.process.last_lines())
-            for one in self.members.values()
-            if one.process and one.process.exit and not one.process.exit_expected
+            ComponentDied(name, one.exit, one.last_lines())
+            for name, one in self.processes().items()
+            if one.exit and not one.exit_expected
         ]
+
+    def processes(self) -> Mapping[str, Process]:
+        """Processes of the members that have been started, and of the links, whether they live or not."""
+        found = {name: one.process for name, one in self.members.items() if one.process}
+        return {**found, self.links.process.name: self.links.process} if self.links else found
 
     def place(self, name: str) -> Place:
         """Place of a member as others see it: directory, ports. Raises NameUnknown, Ambiguous."""
@@ -118,6 +135,17 @@ class Cluster:
     def log(self, name: str) -> Path:
         """Log file of a member. Raises NameUnknown, Ambiguous."""
         return self.member(name).log
+
+    async def link_up(self) -> None:
+        """Put links between the members, before any of them runs. Raises StartFailed, HarnessDied, LinksRefused."""
+        links = await wiring.connect(
+            self.system,
+            list(self.members.values()),
+            self.host.supervisor,
+            name=self.name,
+            directory=self.directory,
+        )
+        self.host = dataclasses.replace(self.host, links=links)
 
     async def begin(self, name: str) -> None:
         """Launch a member that does not run, without waiting until it answers.
@@ -174,6 +202,8 @@ class Cluster:
         """Kill what still runs, and remove the cluster's directory and leases."""
         await _stop(self.members.values(), gracefully=False)
         await self.host.scope.stop()
+        if self.links is not None:
+            await self.links.close()
         for member in self.members.values():
             member.release()
         await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
