@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from shakeout.faults.process import Targeted
+from shakeout.faults.process import Deadly
 from shakeout.process import procfs
 from shakeout.system import disks, keeper
 from shakeout.system.cluster import Cluster
@@ -22,8 +22,13 @@ BLOCK_BYTES = 4096
 
 
 @dataclass
-class _OnDisk(Targeted):
-    """A fault of the disk of one member."""
+class _OnDisk(Deadly):
+    """A fault of the disk of one member. A service may end of it; a component must live."""
+
+    def brace(self, cluster: Cluster) -> None:
+        """Expect the end of a service."""
+        if not cluster.member(self.target).is_component:
+            super().brace(cluster)
 
     def available(self, cluster: Cluster) -> str:
         """It must have one, in a cluster that has any."""
@@ -43,15 +48,13 @@ class _OnDisk(Targeted):
 
 @dataclass
 class DiskFull(_OnDisk):
-    """No byte is left on its disk. A service may end of that, and is started again; a component must live."""
+    """No byte is left on its disk."""
 
     name = "disk-full"
 
     async def inject(self, cluster: Cluster) -> None:
         """Fill it with ballast."""
-        member = cluster.member(self.target)
-        if not member.is_component and member.process is not None:
-            member.process.expect_exit()
+        self.brace(cluster)
         _fill(_view(cluster, self.target) / BALLAST)
 
     async def missing_effect(self, cluster: Cluster) -> str:
@@ -59,13 +62,8 @@ class DiskFull(_OnDisk):
         return _expected(_refusal(_view(cluster, self.target)), errno.ENOSPC)
 
     async def recover(self, cluster: Cluster) -> None:
-        """Throw the ballast off; start it again when it has ended."""
+        """Throw the ballast off."""
         (_view(cluster, self.target) / BALLAST).unlink(missing_ok=True)
-        member = cluster.member(self.target)
-        if not member.running:
-            await cluster.start(self.target)
-        elif member.process is not None:
-            member.process.exit_expected = False
 
 
 @dataclass
@@ -84,6 +82,7 @@ class DiskReadOnly(_OnDisk):
 
     async def inject(self, cluster: Cluster) -> None:
         """Cover the directory with a read-only view of it."""
+        self.brace(cluster)
         await self._remount(cluster, keeper.READ_ONLY)
         self._covered = True
 
