@@ -5,6 +5,7 @@ Works with `shakeout.runner`, which is told of deaths, and `shakeout.system.boot
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
@@ -32,11 +33,11 @@ class Wanted:
     needs: frozenset[str] = frozenset()
     durable: bool = False
     links: bool = False
+    disks: bool = False
 
     def same_shape(self, other: "Wanted") -> bool:
         """Whether one cluster can serve both: optional services are added when needed."""
-        mine = (self.system, dict(self.replicas), self.durable, self.links)
-        return mine == (other.system, dict(other.replicas), other.durable, other.links)
+        return dataclasses.replace(self, needs=other.needs) == other
 
 
 class Running:
@@ -193,6 +194,7 @@ class Clusters:
                 wanted=wanted.needs,
                 durable=wanted.durable,
                 links=wanted.links,
+                with_disks=wanted.disks,
             )
         )
         seconds = self._runner.loop.time() - began

@@ -81,6 +81,7 @@ def shakeout_wanted(request: pytest.FixtureRequest, system: "System") -> "Wanted
         harness.needs_of(request.node),
         durable=request.config.getoption("--durable"),
         links=request.node.get_closest_marker("links") is not None,
+        disks=request.node.get_closest_marker("disks") is not None,
     )
 
 
@@ -92,7 +93,7 @@ def cluster(
     pytestconfig: pytest.Config,
 ) -> Iterator["Cluster"]:
     """A healthy cluster that other tests use, too; what this test leaves behind fails it."""
-    plain = dataclasses.replace(shakeout_wanted, links=False)
+    plain = dataclasses.replace(shakeout_wanted, links=False, disks=False)
     running = shakeout_clusters.shared(plain, harness.of(pytestconfig).soon)
     with shakeout_use.shared(running) as shared:
         yield shared

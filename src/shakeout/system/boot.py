@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from shakeout.process.errors import ComponentDied, ProcessError
 from shakeout.process.supervisor import Supervisor
-from shakeout.system import plan, progress
+from shakeout.system import disks, plan, progress
 from shakeout.system.cluster import Cluster
 from shakeout.system.errors import SystemFault
 from shakeout.system.host import Host
@@ -26,13 +26,15 @@ async def boot(  # noqa: PLR0913 - each is a wish of its own
     wanted: Collection[str] = (),
     durable: bool = False,
     links: bool = False,
+    with_disks: bool = False,
     tell: Progress = progress.silence,
 ) -> Cluster:
     """Start a cluster and return it when every member answers.
 
     `name` is unique among the clusters of one supervisor. `wanted` names the optional services
-    to start, `links` says whether there is a proxy on each edge. A member that ends, while it starts or while others do, ends the boot at once.
-    Raises ComponentDied, StartTimedOut, PreparationFailed, Misdeclared; nothing is left then.
+    to start, `links` says whether there is a proxy on each edge, `with_disks` whether members have disks of their own
+    (see `disks`). A member that ends, while it starts or while others do, ends the boot at once.
+    Raises ComponentDied, StartTimedOut, PreparationFailed, Misdeclared, DisksRefused; nothing is left then.
     """
     chosen = topology or Topology()
     directory = supervisor.run_directory / name
@@ -45,6 +47,8 @@ async def boot(  # noqa: PLR0913 - each is a wish of its own
             await cluster.link_up()
         if modules := system.modules():
             await host.scope.preload(modules)
+        if with_disks:
+            cluster.disks = await disks.mount(members, host, directory)
         await _Boot(cluster, tell).run()
     except BaseExceptionGroup as group:
         await cluster.abandon()

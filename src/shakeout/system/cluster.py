@@ -15,6 +15,7 @@ from shakeout.links.links import Links
 from shakeout.process.errors import ComponentDied
 from shakeout.process.handle import Process
 from shakeout.system import order, wiring
+from shakeout.system.disks import Disks
 from shakeout.system.errors import Ambiguous, NameUnknown, NotRunning
 from shakeout.system.host import Host
 from shakeout.system.member import Member
@@ -41,6 +42,8 @@ class Cluster:
         self.system = system
         self.topology = topology
         self.host = host
+        self.disks: Disks | None = None
+        """The members' disks, if it was booted with them."""
         self.shared = False
         """Whether several tests use it, so that no fault may be injected."""
         self.members: Mapping[str, Member] = {one.name: one for one in members}
@@ -125,8 +128,9 @@ class Cluster:
         return {**found, self.links.process.name: self.links.process} if self.links else found
 
     def place(self, name: str) -> Place:
-        """Place of a member: directory, ports. Raises NameUnknown, Ambiguous."""
-        return self.member(name).place
+        """Place of a member as others see it: directory, ports. Raises NameUnknown, Ambiguous."""
+        place = self.member(name).place
+        return dataclasses.replace(place, directory=place.outside(place.directory), namespaces=0)
 
     def log(self, name: str) -> Path:
         """Log file of a member. Raises NameUnknown, Ambiguous."""

@@ -44,6 +44,7 @@ class Host:
                 argv=argv,
                 environment=self.settings.inherited,
                 exit_expected=True,
+                namespaces=place.namespaces,
             )
         )
 
@@ -61,6 +62,7 @@ class Host:
                 args=args,
                 environment=self.settings.inherited,
                 exit_expected=True,
+                namespaces=place.namespaces,
             )
         )
 

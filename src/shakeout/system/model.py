@@ -59,6 +59,8 @@ class Component:
     """Names of ports that it binds itself, for programs that take no sockets: `place.port(name)`."""
     ready: HttpReady | None = None
     """Without one it is ready as soon as it runs."""
+    disk: str = ""
+    """Directory below its own in which it keeps its data: it can be a disk of its own, see `disks`."""
     clock: bool = False
     """Whether its time of day comes from the file that SHAKEOUT_CLOCK names, see `clockfile`."""
     after: tuple[str, ...] = ()

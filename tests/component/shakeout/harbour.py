@@ -107,6 +107,7 @@ LIGHTHOUSE = Component(
     environment=lighthouse,
     edges=("postgres", "redis"),
     clock=True,
+    disk="log-book",
     sockets=("http",),
     ready=READY,
 )

@@ -115,6 +115,7 @@ SYSTEM = System("s", components=(Component("agent", argv=("agent",)),))
         (Wanted(SYSTEM, {"agent": 2}), False),
         (Wanted(SYSTEM, durable=True), False),
         (Wanted(SYSTEM, links=True), False),
+        (Wanted(SYSTEM, disks=True), False),
         (Wanted(System("t")), False),
     ],
 )
