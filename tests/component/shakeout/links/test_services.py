@@ -84,6 +84,15 @@ async def test_slow_etcd_answers_late(linked, link):
     assert clock() - began >= 0.1
 
 
+async def test_s3_answers_by_way_of_its_front(booted, harbour):
+    """An optional service has a front from the start, and starts later."""
+    async with booted(harbour.system, links=True) as cluster:
+        await cluster.start("s3")
+        answer = await loopback.request(http_port(cluster, "s3"), "GET", "/")
+        assert b"<Error><Code>" in answer.body
+        assert (await cluster.links.link("test", "s3").counters()).bytes_back >= len(answer.body)
+
+
 async def test_server_that_does_not_run_ends_the_connection(booted, harbour):
     """A front accepts for a member that is down, and ends the connection at once; it is the same address afterwards."""
     async with booted(harbour.small, links=True) as cluster:
