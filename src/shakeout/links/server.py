@@ -3,7 +3,7 @@
 A process of its own, forked from the zygote; `links` tells it what to do over its control channel, descriptor 3.
 
     {"do": "open", "seed", "fronts": [[member, front, target]], "stranger": pid}
-    {"do": "starting"}, {"do": "started", "member", "pid"}
+    {"do": "starting", "member"}, {"do": "started", "member", "pid"}
     {"do": "set", "source", "target", "behaviour"}, {"do": "reset", ...}, {"do": "half-open", ..., "believer"}
     {"do": "pose", "address", "source"}          the next connection from there is a probe of that member
     {"do": "counters"}                           answered with {"counters": [...]}
@@ -69,7 +69,7 @@ class Server:
         self._newcomers: list[Newcomer] = []
         self._acts: dict[str, Callable[[Message], object]] = {
             "open": self._open,
-            "starting": lambda _: self._roster.starting(),
+            "starting": lambda asked: self._roster.starting(asked["member"]),
             "started": self._started,
             "set": lambda asked: self._line(asked).change(behaviour.decode(asked["behaviour"])),
             "reset": lambda asked: self._line(asked).reset(),
