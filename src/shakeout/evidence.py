@@ -31,13 +31,12 @@ SECTION = "shakeout"
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Record the test, and write its page when all is known."""
-    if USES_CLUSTER not in getattr(item, "fixturenames", ()):
-        return (yield)
-    with recorded(item) as testimony:
+    uses_cluster = USES_CLUSTER in getattr(item, "fixturenames", ())
+    with recorded(item) if uses_cluster else _perhaps_recorded(item.config):
         try:
             return (yield)
         except BaseException as error:
-            _note_interruption(testimony, error)
+            _note_interruption(item, error)
             raise
         finally:
             write(item)
@@ -49,28 +48,34 @@ def recorded(item: pytest.Item) -> Iterator["Testimony"]:
     from shakeout.report.testimony import Testimony  # noqa: PLC0415 - unit tests leave no evidence
 
     testimony = item.stash[TESTIMONY] = Testimony(item.nodeid)
-    before = record.current.set(testimony.recording)
-    try:
+    with harness.of(item.config).records(testimony.recording):
         yield testimony
-    finally:
-        record.current.reset(before)
+
+
+@contextlib.contextmanager
+def _perhaps_recorded(config: pytest.Config) -> Iterator[None]:
+    """A test that asks for a cluster by `getfixturevalue` is recorded from then on, see `shakeout.usage`."""
+    with harness.of(config).records(record.current.get()):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, object, object]:
-    with _step(f"set up {fixturedef.argname}"):
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    with _step(request.config, f"set up {fixturedef.argname}"):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    with _step(pyfuncitem.name):
+    with _step(pyfuncitem.config, pyfuncitem.name):
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown() -> Generator[None, object, object]:
-    with _step("tear down"):
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    with _step(item.config, "tear down"):
         return (yield)
 
 
@@ -122,9 +127,9 @@ def properties(item: pytest.Item) -> dict[str, str]:
 
 def write(item: pytest.Item) -> None:
     """Write the page of a test, if it leaves one."""
-    testimony = item.stash[TESTIMONY]
     if not _leaves_page(item):
         return
+    testimony = item.stash[TESTIMONY]
     from shakeout.report import build  # noqa: PLC0415 - most tests leave no page
 
     made = harness.of(item.config)
@@ -168,10 +173,10 @@ def rerun_of(item: pytest.Item) -> "Rerun":
 
 
 @contextlib.contextmanager
-def _step(name: str) -> Iterator[None]:
+def _step(config: pytest.Config, name: str) -> Iterator[None]:
     """A step of the test's timeline; one that took no time to speak of is none."""
     recording = record.current.get()
-    if recording is None:
+    if recording is None or recording is not harness.of(config).recording:
         yield
         return
     with record.span("step", name):
@@ -189,7 +194,10 @@ def _note_failure(
     assert call.excinfo is not None
     made = harness.of(item.config)
     testimony = item.stash.setdefault(TESTIMONY, Testimony(item.nodeid))
+    testimony.collect()
     found = cause.of(call.excinfo.value, testimony.services)
+    found = cause.with_last_words(found, testimony.lines())
+    found = cause.with_place(found, made.tasks_at_alarm, str(item.path))
     testimony.fail(str(report.when), found, report.longreprtext, call.stop)
     if found.kind is Kind.TEST_TIMED_OUT and made.tasks_at_alarm:
         testimony.dump, made.tasks_at_alarm = made.tasks_at_alarm, ""
@@ -211,13 +219,18 @@ def _last_words(item: pytest.Item, sentence: str) -> str:
 
 def _leaves_page(item: pytest.Item) -> bool:
     """Whether it used a cluster, and failed or is asked for its evidence all the same."""
-    if USES_CLUSTER not in getattr(item, "fixturenames", ()):
+    testimony = item.stash.get(TESTIMONY, None)
+    if testimony is None:
         return False
-    return bool(item.stash[TESTIMONY].failures) or item.config.getoption("--evidence") == ALL
+    if not testimony.readers and USES_CLUSTER not in getattr(item, "fixturenames", ()):
+        return False
+    return bool(testimony.failures) or item.config.getoption("--evidence") == ALL
 
 
-def _note_interruption(testimony: "Testimony", error: BaseException) -> None:
+def _note_interruption(item: pytest.Item, error: BaseException) -> None:
+    if TESTIMONY not in item.stash:
+        return
     from shakeout.report import cause  # noqa: PLC0415 - for failed tests only
     from shakeout.timeline import moment  # noqa: PLC0415 - as above
 
-    testimony.fail("call", cause.interrupted(error), "", moment.now())
+    item.stash[TESTIMONY].fail("call", cause.interrupted(error), "", moment.now())

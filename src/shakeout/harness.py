@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shakeout import options
+from shakeout.timeline import record
 
 if TYPE_CHECKING:
     from shakeout.clusters import Running
@@ -37,6 +38,8 @@ class Harness:
         """Seconds that each boot took."""
         self.session_given = ""
         """Name of the session, where the controller of this worker chose it."""
+        self.recording: record.Recording | None = None
+        """Of the test that runs."""
         self.troubles: list[str] = []
         """Evidence that could not be written, and why."""
         self.tasks_at_alarm = ""
@@ -66,6 +69,23 @@ class Harness:
         if self.runner_if_used is None:
             raise error
         self.runner_if_used.interrupt(error)
+
+    @contextlib.contextmanager
+    def records(self, recording: record.Recording | None) -> Iterator[None]:
+        """Inside, what happens goes to that recording; or to the one that `record` is given meanwhile."""
+        before, token = self.recording, record.current.set(recording)
+        self.recording = recording
+        try:
+            yield
+        finally:
+            self.recording = before
+            record.current.reset(token)
+
+    def begin_recording(self, recording: record.Recording) -> None:
+        """From now on, if nobody records yet."""
+        if record.current.get() is None:
+            record.current.set(recording)
+            self.recording = recording
 
     def note_tasks(self) -> None:
         """For the alarm of a test that takes too long: keep where each task waits now, the first time."""

@@ -16,11 +16,11 @@ from shakeout.harness import FAILED, LOGBOOK, TESTIMONY, USED, Harness
 from shakeout.logbook import Logbook
 from shakeout.report import bad_lines, sampler
 from shakeout.report.errors import BadLogLines
-from shakeout.report.model import Line
 from shakeout.report.testimony import Reader, Testimony
 from shakeout.system.allowed import AllowedLine
 from shakeout.system.cluster import Cluster
 from shakeout.system.progress import State
+from shakeout.timeline.record import Recording
 from shakeout.waiting import witness
 
 BOOT_PROPERTY = "cluster_boot_seconds"
@@ -76,6 +76,7 @@ class Use:
     @contextlib.contextmanager
     def _watched(self, running: Running) -> Iterator["Watch"]:
         watch = Watch(self._item, running)
+        self._harness.begin_recording(watch.recording)
         self._item.stash.setdefault(USED, []).append(running)
         if not running.last_user:
             properties = {
@@ -138,13 +139,16 @@ class Watch:
         self._item = item
         self._running = running
         self._testimony = item.stash.setdefault(TESTIMONY, Testimony(item.nodeid))
-        self._prefix = f"{running.cluster.name}." if self._testimony.clusters else ""
+        self._prefix = f"{running.cluster.name}." if self._testimony.readers else ""
         self._reader = Reader(
             running.cluster, from_boot=not running.last_user, prefix=self._prefix
         )
-        self._testimony.lines += self._reader.boot_lines
-        self._testimony.knows(running.cluster)
-        self._lines: list[Line] = []
+        self._testimony.watch(running.cluster, self._reader)
+
+    @property
+    def recording(self) -> Recording:
+        """Of the test."""
+        return self._testimony.recording
 
     def sampling(self) -> contextlib.AbstractContextManager[None]:
         """While inside, CPU and memory are sampled."""
@@ -152,14 +156,12 @@ class Watch:
 
     def collect(self) -> None:
         """Read what was logged since the last time."""
-        lines = self._reader.new_lines()
-        self._lines += lines
-        self._testimony.lines += lines
+        self._reader.read()
 
     def raise_bad_lines(self) -> None:
         """Fail a test that has not failed yet with what should not be in a log. Raises BadLogLines."""
         self.collect()
-        found = bad_lines.find(self._lines, self._testimony.services, self._allowed())
+        found = bad_lines.find(self._reader.lines, self._testimony.services, self._allowed())
         if found and not self._item.stash.get(FAILED, False):
             raise BadLogLines(found)
 

@@ -104,7 +104,10 @@ class Protocol(web.RequestHandler):
         """Answer what did not get as far as a handler, and close the connection."""
         if request.writer.output_size > 0:
             raise ConnectionError("an error after the response has begun")
-        if status >= 500:
+        if isinstance(exc, ConnectionResetError) and request.transport is None:
+            _log.info("client-gone", extra={"path": request.path})
+            response = _response(_internal())  # nobody reads it
+        elif status >= 500:
             _log.error("connection-failed", exc_info=exc)
             response = _response(_internal())
         else:

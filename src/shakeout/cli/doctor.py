@@ -27,6 +27,7 @@ HOME_FREE_BYTES_MIN = 1 << 30
 CACHE_FREE_BYTES_MIN = 1 << 30
 DESCRIPTORS_MIN = 1024
 VERSION_SECONDS_MAX = 10
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield descriptors()
     yield loopback_ports(settings.home)
     yield processes(settings)
+    yield browser()
 
 
 def python() -> Finding:
@@ -150,6 +152,13 @@ def processes(settings: Settings) -> Finding:
     except (OSError, ProcessError) as refusal:
         return Finding("processes", str(refusal), "see the detail; Linux 5.4 or later is needed")
     return Finding("processes", "a run starts and ends cleanly")
+
+
+def browser() -> Finding:
+    """Only the tests of Shakeout's own pages open one; nobody else misses it."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    missing = "none: only the tests of Shakeout's own pages want one (apt-get install chromium)"
+    return Finding("browser", found or missing)
 
 
 async def _open_and_close(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from shakeout import settings
 from shakeout.report import build, ledger, session, session_page
+from shakeout.report.errors import NothingRecorded
 
 DEFAULT_DIRECTORY = Path("dist/shakeout")
 
@@ -19,12 +20,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m shakeout.report", description=__doc__)
     parser.add_argument("directory", nargs="?", type=Path, default=DEFAULT_DIRECTORY)
     directory = parser.parse_args(arguments).directory
-    path = build.write_session(directory, settings.read().cache / ledger.FILE)
-    merged = session.merge(directory)
-    if path is None or merged is None:
-        print(f"no report in {directory}: nothing used a cluster, or nothing failed")
+    try:
+        path = build.write_session(directory, settings.read().cache / ledger.FILE)
+    except NothingRecorded as nothing:
+        print(nothing)
         return 1
-    print(f"{session_page.summary(merged)}\n{path}")
+    print(f"{session_page.summary(session.merge(directory))}\n{path}")
     return 0
 
 

@@ -31,5 +31,5 @@ def text(line: Line) -> str:
 
 def _is_bad(line: Line, *, is_service: bool) -> bool:
     if is_service:
-        return line.event.startswith(BAD_OF_SERVICES)
+        return line.event.startswith(BAD_OF_SERVICES) and line.level is Level.CRITICAL
     return line.level.rank >= Level.ERROR.rank or log_lines.TRACEBACK in line.event

@@ -19,11 +19,9 @@ def write_story(story: Story, directory: Path) -> Path:
     return path
 
 
-def write_session(directory: Path, outcomes: Path | None = None) -> Path | None:
-    """Write the page of all parts in or right below a directory. None without parts."""
+def write_session(directory: Path, outcomes: Path | None = None) -> Path:
+    """Write the page of all parts in or right below a directory. Raises NothingRecorded, OSError."""
     merged = session.merge(directory)
-    if merged is None:
-        return None
     path = directory / PAGE
     path.write_text(session_page.render(merged, _odds(outcomes)), errors="backslashreplace")
     return path

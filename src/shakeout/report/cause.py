@@ -1,17 +1,21 @@
 """Why a test failed, from the exception that failed it: one sentence, and the few lines that prove it. Pure."""
 
+import dataclasses
 import errno
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from shakeout.checks import errors as checks
 from shakeout.process import errors as processes
+from shakeout.report import log_lines
 from shakeout.report.errors import BadLogLines
-from shakeout.report.model import Cause, Kind
+from shakeout.report.model import Cause, Kind, Level, Line
 from shakeout.services import errors as embedded
 from shakeout.waiting import errors as waiting
 
 DETAIL_LINES_MAX = 14
+LAST_WORDS_MAX = 40
+"""Lines among which the last words are looked for."""
 SENTENCE_LENGTH_MAX = 300
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS)
 _VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8,}|\d+(\.\d+)?")
@@ -46,20 +50,62 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
+def with_last_words(cause: Cause, lines: Iterable[Line]) -> Cause:
+    """The cause of a death, told with all lines that its log holds and not only with the last few."""
+    mine = [line for line in lines if line.component.rpartition(".")[2] == cause.culprit]
+    dead = cause.kind in (Kind.COMPONENT_DIED, Kind.SERVICE_DIED) and cause.head
+    if not (dead and mine):
+        return cause
+    severe = [number for number, line in enumerate(mine) if line.level.rank >= Level.ERROR.rank]
+    shown = mine[severe[-1] :] if severe else mine[-DETAIL_LINES_MAX:]
+    detail = "\n".join(_in_words(line) for line in shown)
+    sentence = _obituary(cause.head, mine)
+    return dataclasses.replace(cause, sentence=sentence, detail=_tail(detail))
+
+
+def with_place(cause: Cause, tasks: str, path: str) -> Cause:
+    """The cause of a test that ran out of time, with the line of its file `path` at which it waited."""
+    if cause.kind is not Kind.TEST_TIMED_OUT:
+        return cause
+    places = [line.strip() for line in tasks.splitlines() if line.strip().startswith(f"{path}:")]
+    if not places:
+        return cause
+    number, _, rest = places[-1].removeprefix(f"{path}:").partition(" in ")
+    sentence = f"{cause.sentence.rstrip('.')}; it waited in line {number}, {rest}"
+    return dataclasses.replace(cause, sentence=_end(sentence))
+
+
 def _died(error: BaseException, services: Collection[str]) -> Cause:
     assert isinstance(error, processes.ComponentDied)
-    is_service = error.name in services
-    words = [str(line) for line in error.lines]
-    last = next((line for line in reversed(words) if line.strip()), "")
-    sentence = f"{error.name} {error.exit}"
-    sentence += f"; its last words: {_short(last)}" if last else " without a word in its log"
+    head = f"{error.name} {error.exit}"
+    words = log_lines.on_the_clock(error.name, error.lines, 0.0)
     return Cause(
-        Kind.SERVICE_DIED if is_service else Kind.COMPONENT_DIED,
-        _end(sentence),
-        "\n".join(words[-DETAIL_LINES_MAX:]),
+        Kind.SERVICE_DIED if error.name in services else Kind.COMPONENT_DIED,
+        _obituary(head, words),
+        "\n".join([str(line) for line in error.lines][-DETAIL_LINES_MAX:]),
         error.name,
-        signature(f"{error.name} {error.exit}"),
+        signature(head),
+        head,
     )
+
+
+def _obituary(head: str, lines: Sequence[Line]) -> str:
+    """How it ended, and its last words: the last error among the last lines, else the last line."""
+    told = [line for line in lines if not line.event.startswith(log_lines.NOISE)][-LAST_WORDS_MAX:]
+    severe = [line for line in told if line.level.rank >= Level.ERROR.rank]
+    last = next(iter([*severe[-1:], *told[-1:]]), None)
+    if last is None:
+        return _end(f"{head} without a word in its log")
+    words = _in_words(last).partition("\n")[0]
+    return _end(f"{head}; its last words: {words}")
+
+
+def _in_words(line: Line) -> str:
+    """A line without time, level and component, its traceback below it."""
+    fields = dict(line.fields)
+    traceback = str(fields.pop("traceback", ""))
+    told = " ".join([line.event, *(f"{key}={value}" for key, value in fields.items())])
+    return f"{told}\n{traceback}".strip()
 
 
 def _wait(error: BaseException, _services: Collection[str]) -> Cause:

@@ -1,9 +1,11 @@
-"""What the evidence itself fails a test with; raised by `shakeout.usage`.
+"""What evidence fails a test with, and what can be wrong with it.
 
-BadLogLines    a component logged an error that the test did not allow
+BadLogLines        a component logged an error that the test did not allow; raised by `shakeout.usage`
+NothingRecorded    no session left anything in a directory
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from shakeout.report.model import Line
 from shakeout.timeline import moment
@@ -29,3 +31,11 @@ class BadLogLines(Exception):
         more = len(lines) - LINES_SHOWN
         rest = [f"  … and {more} more"] if more > 0 else []
         super().__init__("\n".join([head, *shown, *rest, REMEDY]))
+
+
+class NothingRecorded(Exception):
+    """No session left anything there: nothing failed, or nothing used a cluster."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(f"no report in {directory}: nothing failed, or nothing used a cluster")
+        self.directory = directory

@@ -14,7 +14,20 @@ from shakeout.timeline import moment
 
 TRACEBACK = "Traceback (most recent call last)"
 TRACEBACK_LINES_MAX = 60
+CRASH = "Fatal Python error"
+NOISE = ("Extension modules:", "Current thread ", "Thread 0x")
+"""What the interpreter prints around the cause of a crash."""
 _INDENTED = (" ", "\t")
+_REDIS_TROUBLE = ("WARNING", "Error", "Fatal", "Failed", "Can't")
+_EXPECTED = (
+    "the database system is starting up",
+    "the database system is shutting down",
+    "connection to client lost",
+    "terminating connection due to administrator command",
+    "terminating connection due to unexpected postmaster exit",
+)
+"""What PostgreSQL calls fatal for one session, and is not for the server: somebody asked too early, as the harness
+does, or one of both ends. Whether it should have ended is judged by whoever watches its process."""
 
 _WORDS: Mapping[str, Level] = {
     "trace": Level.DEBUG,
@@ -91,17 +104,21 @@ def level_of(word: str) -> Level | None:
 
 
 def _joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
-    """Each traceback as one line, up to and with the line that names the exception."""
+    """Plain text with the indented lines that follow it as one line; a traceback up to the exception's line."""
     pending: list[str] = []
     for line in lines:
         text = line.raw
-        if pending:
+        if pending and text.startswith(_INDENTED) and len(pending) < TRACEBACK_LINES_MAX:
             pending.append(text)
-            if text.startswith(_INDENTED) and len(pending) < TRACEBACK_LINES_MAX:
-                continue
+            continue
+        if pending and pending[0].startswith(TRACEBACK):
+            yield _plain([text, *pending])  # the exception first: that is what a reader looks for
+            pending = []
+            continue
+        if pending:
             yield _plain(pending)
             pending = []
-        elif text.startswith(TRACEBACK):
+        if line.raw == line.event:
             pending = [text]
         else:
             yield line
@@ -110,8 +127,7 @@ def _joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
 
 
 def _plain(texts: list[str]) -> LogLine:
-    """The exception first: that is what a reader looks for."""
-    whole = "\n".join([texts[-1], *texts[:-1]])
+    whole = "\n".join(texts)
     return LogLine(raw=whole, event=whole)
 
 
@@ -120,13 +136,22 @@ def _read(line: LogLine) -> tuple[float | None, Level, str]:
         return _read_json(line)
     if found := _POSTGRES.match(line.raw):
         level = _WORDS.get(found["level"].lower().rstrip("12345"), Level.INFO)
+        if found["event"] in _EXPECTED:
+            level = Level.INFO
         return moment.parse(found["time"]), level, f"{found['level']}: {found['event']}"
     if found := _REDIS.match(line.raw):
         at = datetime.strptime(found["time"], _REDIS_TIME).replace(tzinfo=UTC).timestamp()
-        return at, _REDIS_LEVELS[found["mark"]], found["event"]
+        harmless = found["mark"] == "#" and not found["event"].startswith(_REDIS_TROUBLE)
+        return at, Level.INFO if harmless else _REDIS_LEVELS[found["mark"]], found["event"]
     if found := _PYTHON.match(line.raw):
         return _read_python(found)
-    return None, Level.ERROR if TRACEBACK in line.raw else Level.INFO, line.raw
+    return None, _level_of_text(line.raw), line.raw
+
+
+def _level_of_text(text: str) -> Level:
+    if text.startswith(CRASH):
+        return Level.CRITICAL
+    return Level.ERROR if TRACEBACK in text else Level.INFO
 
 
 def _read_python(found: re.Match[str]) -> tuple[float, Level, str]:

@@ -81,6 +81,8 @@ class Cause:
     """The member that it is about, if any."""
     signature: str = ""
     """The same for the same failure in a rerun: without times, pids and addresses."""
+    head: str = ""
+    """Of a death: who ended, and how."""
 
 
 @dataclass(frozen=True)

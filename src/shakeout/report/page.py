@@ -9,6 +9,7 @@ from shakeout.report import events_part, lanes, relevant, timeline_part
 from shakeout.report.markup import Child, Html, asset, document, tag
 from shakeout.report.model import Failure, Line, Rerun, Story
 from shakeout.timeline import moment
+from shakeout.timeline.record import Event
 
 CHIPS: Mapping[str, str] = {
     "product failed": "bad",
@@ -106,11 +107,27 @@ def _last_lines(text: str) -> str:
 def _log(story: Story) -> Html:
     failure = story.failure
     at = failure.at if failure else story.ended
-    chosen = relevant.choose(story.lines, failure.cause, at) if failure else []
+    chosen = (
+        relevant.choose(story.lines, failure.cause, _began(story, failure), at) if failure else []
+    )
     content = tag("ol", [_log_line(line, at) for line in chosen], class_="log")
     if not chosen:
         content = tag("p", "No component logged anything.", class_="quiet")
     return tag("section", tag("h2", "Most relevant log lines"), content)
+
+
+def _began(story: Story, failure: Failure) -> float:
+    """When the phase began that failed: the test's body, or anything after the set-up."""
+    if failure.phase == "setup":
+        return story.began
+    bodies = (
+        event.began for event in story.events if event.kind == "step" and not _is_set_up(event)
+    )
+    return next(bodies, story.began)
+
+
+def _is_set_up(event: Event) -> bool:
+    return event.name.startswith("set up ")
 
 
 def _log_line(line: Line, failed_at: float) -> Html:

@@ -26,24 +26,27 @@ OF_COMMON_WORD = 6.0
 COMMON_WORDS_MAX = 3
 OF_NEARNESS = 20.0
 OF_REPETITION = 4.0
+BEFORE = 0.25
+"""What severity is worth of a line from before the phase that failed, such as a warning while booting."""
 _WORD = re.compile(r"[\w-]{4,}")
 
 
-def choose(
-    lines: Iterable[Line], cause: Cause, failed_at: float, count: int = LINES_MAX
-) -> list[Line]:
-    """The lines of most interest, in the order of time."""
-    candidates = log_lines.collapsed(sorted(lines, key=lambda line: line.at))
+def choose(lines: Iterable[Line], cause: Cause, began: float, failed_at: float) -> list[Line]:
+    """The lines of most interest, in the order of time. `began` is when the phase began that failed."""
+    noise = log_lines.NOISE
+    told = (line for line in lines if not line.event.startswith(noise))
+    candidates = log_lines.collapsed(sorted(told, key=lambda line: line.at))
     frequency = Counter((line.component, line.event) for line in candidates)
     interest = _Interest(
         frequency,
         cause.culprit,
         failed_at,
+        began,
         _traces(candidates),
         frozenset(_WORD.findall(f"{cause.sentence} {cause.detail}".lower())),
     )
     scored = [(interest.of(line), number) for number, line in enumerate(candidates)]
-    best = sorted(scored, reverse=True)[:count]
+    best = sorted(scored, reverse=True)[:LINES_MAX]
     return [candidates[number] for number in sorted(number for _, number in best)]
 
 
@@ -60,6 +63,7 @@ class _Interest:
     frequency: Mapping[tuple[str, str], int]
     culprit: str
     failed_at: float
+    began: float
     traces: frozenset[str]
     words: frozenset[str]
 
@@ -67,7 +71,7 @@ class _Interest:
         away = abs(self.failed_at - line.at)
         common = self.words & set(_WORD.findall(line.event.lower()))
         return (
-            _OF_LEVEL[line.level]
+            _OF_LEVEL[line.level] * (1.0 if line.at >= self.began else BEFORE)
             + OF_CULPRIT * (line.component.rpartition(".")[2] == self.culprit)
             + OF_SAME_TRACE * (line.trace in self.traces)
             + OF_COMMON_WORD * min(len(common), COMMON_WORDS_MAX)

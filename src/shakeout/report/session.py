@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from shakeout.process import directories
+from shakeout.report.errors import NothingRecorded
 from shakeout.report.verdict import Verdict
 from shakeout.timeline import moment
 
@@ -95,14 +96,14 @@ def write_part(session: Session, directory: Path) -> Path:
     return own
 
 
-def merge(directory: Path) -> Session | None:
-    """All parts in or right below a directory as one session, with pages relative to it. None without parts."""
+def merge(directory: Path) -> Session:
+    """All parts in or right below a directory as one session, with pages relative to it. Raises NothingRecorded."""
     parts = [
         _relative(_read(path), path.parent.relative_to(directory))
         for path in sorted([*directory.glob(PART), *directory.glob(f"*/{PART}")])
     ]
     if not parts:
-        return None
+        raise NothingRecorded(directory)
     if len(parts) == 1:
         return parts[0]
     return Session(

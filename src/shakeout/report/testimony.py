@@ -28,11 +28,10 @@ class Testimony:
         self.nodeid = nodeid
         self.recording = Recording(moment.now)
         self.began = moment.now()
-        self.lines: list[Line] = []
+        self.readers: list[Reader] = []
         self.usages: list[Usage] = []
         self.failures: list[Failure] = []
         self.services: set[str] = set()
-        self.clusters: list[str] = []
         self.facts: dict[str, str] = {}
         self.dump = ""
         self.skipped = False
@@ -53,12 +52,26 @@ class Testimony:
     def fail(self, phase: str, cause: Cause, text: str, at: float) -> None:
         """Note that a phase failed, at that moment."""
         self.failures.append(Failure(phase, at, cause, text))
-        for line in log_lines.on_the_clock(cause.culprit, logs.parse_all(cause.detail), at):
-            self._note_last_words(line, cause)
 
-    def knows(self, cluster: Cluster) -> None:
+    def lines(self) -> list[Line]:
+        """What all components logged, in the order of time; the last words of those that never came to life."""
+        found = [line for reader in self.readers for line in (*reader.boot_lines, *reader.lines)]
+        logged = {line.component for line in found}
+        for failure in self.failures:
+            cause = failure.cause
+            if cause.culprit and cause.culprit not in logged:
+                words = logs.parse_all(cause.detail, cause.culprit)
+                found += log_lines.on_the_clock(cause.culprit, words, failure.at)
+        return sorted(found, key=lambda line: line.at)[-LINES_MAX:]
+
+    def collect(self) -> None:
+        """Read what was logged since the last time, while it can be read."""
+        for reader in self.readers:
+            reader.read()
+
+    def watch(self, cluster: Cluster, reader: "Reader") -> None:
         """Note a cluster that the test uses, and which of its members are no part of the product."""
-        self.clusters.append(cluster.name)
+        self.readers.append(reader)
         self.facts["system"] = cluster.system.name
         self.services |= {one.name for one in cluster.members.values() if not one.is_component}
 
@@ -69,7 +82,6 @@ class Testimony:
 
     def story(self, rerun: Rerun) -> Story:
         """Everything, frozen."""
-        ordered = sorted(self.lines, key=lambda line: line.at)[-LINES_MAX:]
         return Story(
             self.nodeid,
             self.verdict,
@@ -80,16 +92,11 @@ class Testimony:
             facts=self.facts,
             events=tuple(self.recording.events),
             events_left_out=self.recording.left_out,
-            lines=tuple(ordered),
+            lines=tuple(self.lines()),
             usages=tuple(self.usages),
             dump=self.dump,
             reruns=tuple(each.in_words() for each in self.reruns),
         )
-
-    def _note_last_words(self, line: Line, cause: Cause) -> None:
-        """Of a component whose log nobody could read, because its cluster never came to life."""
-        if cause.culprit and not any(one.component == cause.culprit for one in self.lines):
-            self.lines.append(line)
 
 
 def _injected(event: Event) -> dict[str, object]:
@@ -112,13 +119,15 @@ class Reader:
         now = self._positions()
         start = dict.fromkeys(now, 0) if from_boot else now
         self.boot_lines = self._read(start, began) if from_boot else []
+        self.lines: list[Line] = []
+        """Since the use began."""
         self._mark = now
         self._began = began
 
-    def new_lines(self) -> list[Line]:
-        """Lines since the last call, or since the use began."""
+    def read(self) -> None:
+        """Read on from where the last time ended."""
         mark, self._mark = self._mark, self._positions()
-        return self._read(mark, self._began)
+        self.lines += self._read(mark, self._began)
 
     def _positions(self) -> Mapping[str, int]:
         return {name: logs.position(path) for name, path in self._logs().items()}

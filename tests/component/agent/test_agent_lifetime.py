@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from quarterdeck.testing import layout
 from quarterdeck.testing import system as quarterdeck_system
@@ -98,6 +99,7 @@ async def test_nothing_outlives_a_killed_agent_and_the_next_one_cleans_up(
         assert (await agent.make()).status == "RUNNING"
 
 
+@pytest.mark.allows_log("ForkServerDied", component="agent", reason="the test kills the zygote")
 async def test_an_agent_without_its_zygote_ends_and_says_why(private_cluster):
     process = private_cluster.process("agent")
     process.expect_exit()

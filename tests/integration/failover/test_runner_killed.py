@@ -106,6 +106,8 @@ async def start_census(
         "-p",
         "no:cacheprovider",
         f"--basetemp={home / 't'}",
+        f"--shakeout-report={home / 'evidence'}",
+        f"--outcomes={home / 'outcomes'}",
         str(HERE / "victim.py"),
     )
     program = (sys.executable, str(HERE / "census.py"))

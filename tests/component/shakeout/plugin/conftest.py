@@ -12,7 +12,10 @@ import pytest
 from shakeout import mortal, settings
 
 EXAMPLE = Path(__file__).parent / "example"
-ADDOPTS = "-p shakeout.plugin --import-mode=importlib --strict-markers --strict-config"
+ADDOPTS = (
+    "-p shakeout.plugin --import-mode=importlib --strict-markers --strict-config "
+    "--outcomes=outcomes.jsonl"
+)
 
 
 class Project:
@@ -61,6 +64,16 @@ class Project:
             told = {part.tag: part.get("message", "") + (part.text or "") for part in case}
             found.setdefault(case.get("name", ""), {}).update(told, seconds=case.get("time", ""))
         return found
+
+    def properties(self) -> dict[str, dict[str, str]]:
+        """By test: the properties that its report gives it, from report.xml."""
+        cases = ElementTree.parse(self.directory / "report.xml").iter("testcase")
+        return {
+            case.get("name", ""): {
+                each.get("name", ""): each.get("value", "") for each in case.iter("property")
+            }
+            for case in cases
+        }
 
 
 @pytest.fixture

@@ -42,6 +42,9 @@ class Handler(BaseHTTPRequestHandler):
         tell("the mast creaks")
         threading.Timer(0.1, self.crash).start()
 
+    def complain(self) -> None:
+        tell("the anchor is lost", level="error", where="<b>at sea</b>")
+
     def fork(self) -> None:
         kept.append(subprocess.Popen(["sleep", "1000"]))
 

@@ -1,0 +1,219 @@
+"""What tests leave behind: pages, trace files, properties, the session's page, and failures by bad log lines.
+
+One run of pytest over the example system; each test here looks at one part of what it left.
+"""
+
+import json
+import re
+
+import pytest
+
+from shakeout.report import ledger, session
+
+TESTS = """
+import asyncio
+
+import pytest
+
+from shakeout.system.allowed import AllowedLine
+from shakeout.timeline import record
+from shakeout.waiting.nearest import equals
+from shakeout.waiting.until import until
+
+
+async def test_passes(cluster, ask):
+    await ask(cluster, "hull", "/health")
+
+
+def test_without_cluster():
+    pass
+
+
+def test_fails_without_cluster():
+    assert 3 == 4
+
+
+async def test_waits_in_vain(cluster, ask):
+    with record.span("step", "look at the tide"):
+        await ask(cluster, "hull", "/health")
+    await until(lambda: 3, within=0.05, satisfied=equals(5), describe="five boats are back")
+
+
+async def test_dies(private_cluster, ask):
+    with record.span("fault", "crash mast", targets=("mast",)):
+        await ask(private_cluster, "mast", "/crash")
+
+
+async def test_complains(cluster, ask):
+    await ask(cluster, "mast", "/complain")
+
+
+async def test_complains_alone(private_cluster, ask):
+    await ask(private_cluster, "mast", "/complain")
+
+
+@pytest.mark.allows_log("the anchor", component="mast", reason="that is what it provokes")
+async def test_may_complain(cluster, ask):
+    await ask(cluster, "mast", "/complain")
+
+
+@pytest.mark.allows_log("the anchor", component="hull")
+async def test_may_complain_elsewhere(cluster, ask):
+    await ask(cluster, "mast", "/complain")
+
+
+async def test_complains_and_fails(cluster, ask):
+    await ask(cluster, "mast", "/complain")
+    assert not "this"
+
+
+@pytest.mark.timeout(1)
+async def test_hangs(cluster):
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.Event().wait(), name="the tide")
+        await asyncio.Event().wait()
+"""
+TIMEOUT = ("-p", "pytest_timeout")
+
+
+class Left:
+    """What the run left."""
+
+    def __init__(self, project, output):
+        self.project = project
+        self.output = output
+        (self.directory,) = (project.directory / "evidence").iterdir()
+        self.told = project.outcomes()
+
+    def page(self, test):
+        """Text of a test's page; fails without one."""
+        (path,) = self.directory.glob(f"{test}-*/index.html")
+        return path.read_text()
+
+    def has_page(self, test):
+        return bool(list(self.directory.glob(f"{test}-*")))
+
+    def trace(self, test):
+        (path,) = self.directory.glob(f"{test}-*/trace.json")
+        return json.loads(path.read_text())["traceEvents"]
+
+    def properties(self, test):
+        return self.project.properties()[test]
+
+    def section(self, test):
+        """What the terminal says of a test's failure."""
+        parts = re.split(
+            r"^_{3,} (?:ERROR at \w+ of )?(\w+) _{3,}$", self.output, flags=re.MULTILINE
+        )
+        return dict(zip(parts[1::2], parts[2::2], strict=True))[test].partition("\n===")[0]
+
+
+@pytest.fixture(scope="module")
+def left(module_project):
+    module_project.write(test_it=TESTS)
+    arguments = ("--junitxml=report.xml", "-p", "no:cacheprovider", "--shakeout-report=evidence")
+    code, output = module_project.run(*arguments, *TIMEOUT)
+    assert code == 1, output
+    return Left(module_project, output)
+
+
+@pytest.mark.parametrize(
+    ("test", "verdict", "cause"),
+    [
+        ("test_waits_in_vain", "product failed", "five boats are back; nearest miss: 3 at 0."),
+        (
+            "test_dies",
+            "product failed",
+            "mast exited with code 3; its last words: the mast breaks",
+        ),
+        ("test_complains", "product failed", "mast logged error: the anchor is lost."),
+        ("test_complains_alone", "product failed", "mast logged error: the anchor is lost."),
+        ("test_hangs", "unknown", "test_hangs: await asyncio.Event().wait()."),
+    ],
+)
+def test_failed_test_leaves_verdict_cause_page_and_rerun(left, test, verdict, cause):
+    told = left.properties(test)
+    assert told["verdict"] == verdict
+    assert cause in told["cause"]
+    assert told["rerun"] == f"pytest tests/test_it.py::{test} --shakeout-seed={told['seed']}"
+    assert told["page"].endswith("/index.html")
+    page = left.page(test)
+    assert f"{test}</h1>" in page
+    assert told["rerun"] in page
+    assert left.section(test).rstrip().endswith(f"page:  {told['page']}\nrerun: {told['rerun']}")
+
+
+@pytest.mark.parametrize("test", ["test_passes", "test_without_cluster", "test_may_complain"])
+def test_passed_test_leaves_no_page(left, test):
+    assert left.properties(test)["verdict"] == "passed"
+    assert not left.has_page(test)
+
+
+def test_failed_test_without_cluster_leaves_its_cause_and_no_page(left):
+    assert left.properties("test_fails_without_cluster")["cause"] == "Assertion failed: 3 == 4."
+    assert not left.has_page("test_fails_without_cluster")
+
+
+def test_timeline_holds_steps_waits_faults_and_the_lines_of_all_components(left):
+    names = {each["name"] for each in left.trace("test_waits_in_vain") if each["ph"] == "X"}
+    assert {"test_waits_in_vain", "look at the tide", "five boats are back"} <= names
+    assert "crash mast" in {each["name"] for each in left.trace("test_dies")}
+    page = left.page("test_waits_in_vain")
+    assert "set up cluster" in left.page("test_dies") or "set up private_cluster" in left.page(
+        "test_dies"
+    )
+    assert 'data-who="hull"' in page
+
+
+def test_cpu_and_memory_of_each_component_are_sampled(left):
+    events = left.trace("test_hangs")
+    pids = {each["pid"]: each["args"]["name"] for each in events if each["name"] == "process_name"}
+    sampled = {pids[each["pid"]] for each in events if each["ph"] == "C"}
+    assert sampled == {"redis", "hull", "mast"}
+    memory = [each["args"]["MiB"] for each in events if each["name"] == "memory"]
+    assert all(memory)
+
+
+def test_bad_log_line_fails_the_test_after_it_has_run(left):
+    assert "components logged 1 bad line" in left.told["test_complains"]["error"]
+    assert "the anchor is lost" in left.told["test_complains"]["error"]
+    assert "error" in left.told["test_may_complain_elsewhere"]
+
+
+def test_bad_log_line_is_no_second_failure(left):
+    assert "error" not in left.told["test_complains_and_fails"]
+    assert "the anchor is lost" in left.page("test_complains_and_fails")
+
+
+def test_what_components_log_is_escaped(left):
+    page = left.page("test_complains")
+    assert "<b>at sea</b>" not in page
+    assert "&lt;b&gt;at sea&lt;/b&gt;" in page
+
+
+def test_test_out_of_time_tells_where_each_task_waits(left):
+    assert "the tide runs Event.wait" in left.page("test_hangs")
+    assert "tasks when the time was up" in left.output
+    assert "in test_hangs: await asyncio.Event().wait()" in left.section("test_hangs")
+
+
+def test_session_leaves_a_page_that_sums_up(left):
+    page = (left.directory / "index.html").read_text()
+    merged = session.merge(left.directory)
+    assert len(merged.entries) == 11
+    assert len(merged.failures) == 8
+    assert "8 of 11 failed" in page
+    assert "stopped x1" in page, "the fault of the test that died, with the phase it reached"
+    for entry in merged.failures:
+        assert not entry.page or (left.directory / entry.page).exists()
+    assert "shakeout: verdicts: 3 passed, 7 product failed, 1 unknown" in left.output
+    assert f"shakeout: session page: {left.directory / 'index.html'}" in left.output
+
+
+def test_outcomes_of_tests_with_a_cluster_are_remembered(left):
+    found = ledger.read(left.project.directory / "outcomes.jsonl")
+    verdicts = {one.nodeid.rpartition("::")[2]: one.verdict for one in found}
+    assert verdicts["test_passes"] == "passed"
+    assert verdicts["test_dies"] == "product failed"
+    assert "test_without_cluster" not in verdicts
+    assert {one.system for one in found} == {"healthy"}
