@@ -138,6 +138,7 @@ class Clusters:
         if found is None:
             self._make_room()
             found = self._boot(wanted)
+            found.cluster.shared = True
             self._begin(found, soon)
         else:
             self._shared.remove(found)

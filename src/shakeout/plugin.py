@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shakeout import fixtures, harness, hookspecs, options, settings, signals, skips
+from shakeout.faults import terminal
 from shakeout.gate import in_process
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ SIGNALS = pytest.StashKey[signals.EndOfRun]()
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
-    for module in (fixtures, skips, in_process):
+    for module in (fixtures, skips, in_process, terminal):
         pluginmanager.register(module, module.__name__)
 
 

@@ -18,8 +18,8 @@ from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.scratch import Scratch
 from quarterdeck.agent.resources.ledger import Ledger
 from quarterdeck.agent.service import AgentService
+from quarterdeck.base import clock as clocks
 from quarterdeck.base import ids, tasks
-from quarterdeck.base.clock import SystemClock
 from quarterdeck.infra import errors, etcd_registration, http_server, redis
 from quarterdeck.infra.etcd import Etcd
 from quarterdeck.infra.etcd_registration import Registration
@@ -66,9 +66,10 @@ async def main(config: Config, stop: asyncio.Event) -> None:
 def _application(
     config: Config, service: AgentService, check: Callable[[], Awaitable[str | None]]
 ) -> web.Application:
+    time_of_day = clocks.opened(config.clock_shift)
     return http_server.application(
-        [*http.routes(service), http_server.health(COMPONENT, config.id, check)],
-        middlewares=[http.authentication(config.agent_secret, SystemClock())],
+        [*http.routes(service), http_server.health(COMPONENT, config.id, check, time_of_day)],
+        middlewares=[http.authentication(config.agent_secret, time_of_day)],
     )
 
 

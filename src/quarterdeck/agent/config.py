@@ -23,6 +23,8 @@ class Config:
     scratch: Path
     slots: Slots
     marks: dict[str, str]
+    clock_shift: str = ""
+    """The file that shifts the time of day (SHAKEOUT_CLOCK); empty without a harness."""
 
 
 def load(environment: Environment) -> Config:
@@ -46,6 +48,7 @@ def load(environment: Environment) -> Config:
             ),
         ),
         marks={name: environment.text(name) for name in names if name},
+        clock_shift=environment.text("SHAKEOUT_CLOCK", ""),
     )
 
 

@@ -1,7 +1,7 @@
 """The kit for every HTTP service: routes with strict input, replies, problems for all that goes wrong, serving and draining.
 
     routes = [http_server.route("POST", "/v1/things", create), http_server.route("GET", "/v1/things", ls, query=ThingQuery)]
-    app = http_server.application([*routes, http_server.health("manager", "m1", check)], middlewares=[authenticate])
+    app = http_server.application([*routes, http_server.health("manager", "m1", check, clock)], middlewares=[authenticate])
     async with http_server.serve(app, http_server.listen("fd:3")):
         await stop.wait()
 
@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from quarterdeck.base import ids, tasks
+from quarterdeck.base.clock import Clock
 from quarterdeck.base.errors import ConfigInvalid
 from quarterdeck.base.version import VERSION
 from quarterdeck.infra import http_problems
@@ -57,13 +58,22 @@ def route(
     return web.route(method, path, strict)
 
 
-def health(component: str, id_: str, check: Callable[[], Awaitable[str | None]]) -> web.RouteDef:
+def health(
+    component: str, id_: str, check: Callable[[], Awaitable[str | None]], clock: Clock
+) -> web.RouteDef:
     """Return the route of `GET /health`. `check` returns None, or why the component cannot work now (then 503)."""
 
     async def answer(_: web.Request) -> web.StreamResponse:
         reason = await check()
         status = "ok" if reason is None else "unavailable"
-        view = Health(status=status, component=component, id=id_, version=VERSION, reason=reason)
+        view = Health(
+            status=status,
+            component=component,
+            id=id_,
+            version=VERSION,
+            time=clock.now().timestamp(),
+            reason=reason,
+        )
         return reply(view, 200 if reason is None else 503)
 
     return route("GET", "/health", answer)

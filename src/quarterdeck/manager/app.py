@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from quarterdeck.base import clock as clocks
 from quarterdeck.base import http_pool, ids, tasks
-from quarterdeck.base.clock import Clock, SystemClock
+from quarterdeck.base.clock import Clock
 from quarterdeck.infra import (
     errors,
     etcd,
@@ -132,7 +133,9 @@ async def _open(config: Config, stack: AsyncExitStack) -> World:
         await stack.enter_async_context(http_client.HttpClient.open(limits))
         for limits in (http_client.LIMITS, USERS_LIMITS)
     ]
-    return World(config, SystemClock(), database, bells, registry, events, *clients)
+    return World(
+        config, clocks.opened(config.clock_shift), database, bells, registry, events, *clients
+    )
 
 
 def _build(world: World, keys_wake: tasks.Wake) -> Services:
@@ -191,7 +194,7 @@ async def _serve(
     """Serve, and tell in etcd that we do: gone from there before the first request is refused."""
     config = world.config
     app = http_server.application(
-        [*_routes(services), http_server.health(COMPONENT, config.id, _check(world))],
+        [*_routes(services), http_server.health(COMPONENT, config.id, _check(world), world.clock)],
         middlewares=[within_deadline, identity_http.authentication(services.identity)],
     )
     await stack.enter_async_context(http_server.serve(app, listener))

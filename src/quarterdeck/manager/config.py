@@ -24,6 +24,8 @@ class Config:
     storage_token_key: Secret
     admin_access_key: str
     database_connections: int
+    clock_shift: str = ""
+    """The file that shifts the time of day (SHAKEOUT_CLOCK); empty without a harness."""
 
 
 def load(environment: Environment) -> Config:
@@ -41,6 +43,7 @@ def load(environment: Environment) -> Config:
         storage_token_key=environment.secret("QD_STORAGE_TOKEN_KEY"),
         admin_access_key=_access_key(environment, "QD_ADMIN_ACCESS_KEY"),
         database_connections=environment.number("QD_DATABASE_CONNECTIONS", 16, least=2, most=500),
+        clock_shift=environment.text("SHAKEOUT_CLOCK", ""),
     )
 
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
-from quarterdeck.base.clock import Clock, SystemClock
+from quarterdeck.base import clock as clocks
+from quarterdeck.base.clock import Clock
 from quarterdeck.infra import etcd_registration, http_server
 from quarterdeck.infra.etcd import Etcd
 from quarterdeck.storage_proxy import ports
@@ -32,7 +33,7 @@ _S3 = "quarterdeck.storage_proxy.volumes.s3"
 
 async def run(config: Config, stop: asyncio.Event) -> None:
     """Serve until `stop` is set."""
-    clock = SystemClock()
+    clock = clocks.opened(config.clock_shift)
     limits = Limits()
     health = _Health()
     async with AsyncExitStack() as stack:
@@ -46,7 +47,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             [
                 *ManagerApi(storage, config.storage_secret).routes(),
                 *ClientApi(storage, config.token_key, clock).routes(),
-                http_server.health("storage-proxy", config.id, health.check),
+                http_server.health("storage-proxy", config.id, health.check, clock),
             ]
         )
         listener = http_server.listen(config.listen)

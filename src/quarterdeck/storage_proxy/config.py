@@ -45,6 +45,8 @@ class Config:
     storage_secret: Secret
     token_key: Secret
     volumes: dict[str, VolumeConfig]
+    clock_shift: str = ""
+    """The file that shifts the time of day (SHAKEOUT_CLOCK); empty without a harness."""
 
 
 def load(environment: Environment) -> Config:
@@ -57,6 +59,7 @@ def load(environment: Environment) -> Config:
         storage_secret=environment.secret("QD_STORAGE_SECRET"),
         token_key=environment.secret("QD_STORAGE_TOKEN_KEY"),
         volumes=_volumes(environment.text("QD_VOLUMES")),
+        clock_shift=environment.text("SHAKEOUT_CLOCK", ""),
     )
 
 

@@ -111,6 +111,7 @@ def _components(keys: Keys) -> tuple[Component, ...]:
             environment=_manager(keys),
             edges=("postgres", "redis", "etcd", "agent.http", "storage-proxy.http"),
             sockets=("http",),
+            clock=True,
             ready=_READY,
         ),
         Component(
@@ -119,6 +120,7 @@ def _components(keys: Keys) -> tuple[Component, ...]:
             environment=_agent(keys),
             edges=("redis", "etcd"),
             sockets=("http",),
+            clock=True,
             ready=_READY,
         ),
         Component(
@@ -127,6 +129,7 @@ def _components(keys: Keys) -> tuple[Component, ...]:
             environment=_storage_proxy(keys),
             edges=("etcd", "s3"),
             sockets=("http",),
+            clock=True,
             ready=_READY,
         ),
     )

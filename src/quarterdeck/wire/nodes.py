@@ -28,4 +28,6 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     component: str
     id: str
     version: str
+    time: float
+    """Its time of day, in seconds since 1970: who compares it with another's sees their clocks drift apart."""
     reason: str | None = None

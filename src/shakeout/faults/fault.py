@@ -17,7 +17,7 @@ class Fault(Protocol):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Members it is done to: `("manager",)`, or source and target of a link."""
+        """Members it is done to: `("manager",)`, or source and target of a link. The first one is whose test it is."""
 
     def available(self, cluster: Cluster) -> str:
         """Empty when it can be injected here, else why not."""
@@ -29,7 +29,7 @@ class Fault(Protocol):
         """Empty when its effect is seen in the world, else what is missing."""
 
     async def recover(self, cluster: Cluster) -> None:
-        """Undo it."""
+        """Undo it: whatever of it happened, also if injecting it failed half-way or never began."""
 
     async def missing_recovery(self, cluster: Cluster) -> str:
         """Empty when the world is as before, else what is missing."""

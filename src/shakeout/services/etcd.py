@@ -9,6 +9,7 @@ from typing import Any
 
 from shakeout.process.handle import Process
 from shakeout.services import binaries, ending
+from shakeout.services.errors import QueryFailed
 from shakeout.system import loopback
 from shakeout.system.host import Host
 from shakeout.system.place import Place
@@ -16,6 +17,9 @@ from shakeout.system.place import Place
 STOP_SECONDS_MAX = 5.0
 HEARTBEAT_MS = 10
 ELECTION_MS = 50
+NO_SPACE = "NOSPACE"
+MARK = "/shakeout/mark"
+LEASE_SECONDS = 600
 CREATED = "/shakeout/created"
 """Written together with the seed, so that a restart does not write the seed again."""
 
@@ -61,6 +65,43 @@ class Etcd:
         else:
             await process.kill()
 
+    async def refuse_writes(self, place: Place) -> None:
+        """Raise the alarm of a full store, as etcd does itself. Raises QueryFailed."""
+        await _alarm(place, "ACTIVATE")
+
+    async def accept_writes(self, place: Place) -> None:
+        """Take that alarm back. Raises QueryFailed."""
+        await _alarm(place, "DEACTIVATE")
+
+    async def refusal(self, place: Place) -> str:
+        """Write a key and delete it."""
+        put = {"requestPut": {"key": _encoded(MARK), "value": _encoded("1")}}
+        delete = {"requestDeleteRange": {"key": _encoded(MARK)}}
+        try:
+            await _ask(place, "/v3/kv/txn", {"success": [put]})
+            await _ask(place, "/v3/kv/txn", {"success": [delete]})
+        except QueryFailed as refusal:
+            return str(refusal)
+        return ""
+
+    async def leases(self, place: Place) -> frozenset[str]:
+        """Ids of all leases. Raises QueryFailed."""
+        found = await _ask(place, "/v3/lease/leases", {})
+        return frozenset(one["ID"] for one in found.get("leases", ()))
+
+    async def grant(self, place: Place) -> str:
+        """A lease that nobody keeps alive. Raises QueryFailed."""
+        granted = await _ask(place, "/v3/lease/grant", {"TTL": LEASE_SECONDS})
+        return str(granted["ID"])
+
+    async def revoke(self, place: Place, lease: str) -> None:
+        """End a lease, with its keys. Raises QueryFailed."""
+        try:
+            await _ask(place, "/v3/lease/revoke", {"ID": lease})
+        except QueryFailed:
+            if lease in await self.leases(place):
+                raise
+
 
 def _switches(place: Place) -> tuple[str, ...]:
     client, peer = _url(place.port("client")), _url(place.port("peer"))
@@ -90,6 +131,23 @@ def first_write(seed: Mapping[str, str]) -> Mapping[str, list[Any]]:
         "success": [{"requestPut": entry} for entry in (mark, *entries)],
         "failure": [{"requestPut": mark}],
     }
+
+
+async def _alarm(place: Place, action: str) -> None:
+    status = await _ask(place, "/v3/maintenance/status", {})
+    member = status["header"]["member_id"]
+    order = {"action": action, "memberID": member, "alarm": NO_SPACE}
+    await _ask(place, "/v3/maintenance/alarm", order)
+
+
+async def _ask(place: Place, path: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One question to the JSON gateway. Raises QueryFailed with etcd's words, OSError without a server."""
+    body = json.dumps(question).encode()
+    answer = await loopback.request(place.port("client"), "POST", path, body=body)
+    if answer.status != 200:
+        raise QueryFailed(answer.body.decode(errors="replace"))
+    found: Mapping[str, Any] = json.loads(answer.body)
+    return found
 
 
 def _encoded(text: str) -> str:

@@ -4,8 +4,9 @@
 """
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 
 from shakeout.process import procfs
@@ -39,6 +40,13 @@ SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 STOP_SECONDS_MAX = 10.0
 QUIT_SECONDS_MAX = 2.0
 CHILDREN_SECONDS_MAX = 5.0
+SESSIONS_MAX = 10_000
+"""How many connections it is filled with at most."""
+FULL = ("too many clients", "remaining connection slots")
+CUT_OTHERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,57 @@ class Postgres:
             return ", ".join(str(pid) for pid in children if _alive(pid))
 
         await readiness.missing(left, CHILDREN_SECONDS_MAX)
+
+    async def refuse_writes(self, place: Place) -> None:
+        """Make transactions read-only and cut all sessions, as a fail-over to a replica does. Raises QueryFailed."""
+        await self._each(
+            place,
+            "ALTER SYSTEM SET default_transaction_read_only = on",
+            "SELECT pg_reload_conf()",
+            CUT_OTHERS,
+        )
+
+    async def accept_writes(self, place: Place) -> None:
+        """Let transactions write again, those of open sessions too. Raises QueryFailed."""
+        await self._each(
+            place,
+            "ALTER SYSTEM RESET default_transaction_read_only",
+            "SELECT pg_reload_conf()",
+        )
+
+    async def refusal(self, place: Place) -> str:
+        """Make a table and drop it."""
+        try:
+            await self._each(place, "CREATE TABLE shakeout_write (); DROP TABLE shakeout_write")
+        except QueryFailed as refusal:
+            return str(refusal)
+        return ""
+
+    @contextlib.asynccontextmanager
+    async def exhausted(self, place: Place) -> AsyncIterator[None]:
+        """Open sessions until it takes no more, and hold them."""
+        with contextlib.ExitStack() as held:
+            try:
+                for _ in range(SESSIONS_MAX):
+                    held.callback((await self._session(place)).close)
+            except QueryFailed as refusal:
+                if not any(words in str(refusal) for words in FULL):
+                    raise
+            yield
+
+    async def _session(self, place: Place) -> postgres_wire.Session:
+        return await postgres_wire.Session.open(
+            postgres_data.socket(place.directory), SUPERUSER, self.databases[0].name
+        )
+
+    async def _each(self, place: Place, *commands: str) -> None:
+        """Run commands one after the other, each in a transaction of its own. Raises QueryFailed."""
+        session = await self._session(place)
+        try:
+            for command in commands:
+                await session.query(command)
+        finally:
+            session.close()
 
     def _settings(self, *, durable: bool) -> Mapping[str, str]:
         return {**(SAFE if durable else FAST), **COMMON, **self.settings}

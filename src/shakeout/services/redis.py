@@ -1,17 +1,23 @@
 """Redis on a Unix socket; what it holds survives its restart and its death."""
 
 import asyncio
+import contextlib
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from shakeout.process.handle import Process
 from shakeout.services import binaries, ending
+from shakeout.services.errors import QueryFailed
 from shakeout.system.host import Host
 from shakeout.system.place import Place
 
 STOP_SECONDS_MAX = 5.0
+MARK = "shakeout:mark"
+CLIENTS_SETTING_LINES = 5
+REPLICAS_NEVER = 1
+"""Writes need so many replicas, and there is none."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,48 @@ class Redis:
         else:
             await process.kill()
 
+    async def put_mark(self, place: Place) -> None:
+        """SET a key. Raises QueryFailed."""
+        await _done(place, f"SET {MARK} 1")
+
+    async def has_mark(self, place: Place) -> bool:
+        """Ask EXISTS."""
+        return await _told(place, f"EXISTS {MARK}") == ":1"
+
+    async def flush(self, place: Place) -> None:
+        """FLUSHALL. Raises QueryFailed."""
+        await _done(place, "FLUSHALL")
+
+    async def refuse_writes(self, place: Place) -> None:
+        """Demand a replica that it does not have. Raises QueryFailed."""
+        await _done(place, f"CONFIG SET min-replicas-to-write {REPLICAS_NEVER}")
+
+    async def accept_writes(self, place: Place) -> None:
+        """Demand none. Raises QueryFailed."""
+        await _done(place, "CONFIG SET min-replicas-to-write 0")
+
+    async def refusal(self, place: Place) -> str:
+        """SET a key that expires at once."""
+        answer = await _told(place, f"SET {MARK} 1 PX 1")
+        return "" if answer == "+OK" else answer
+
+    @contextlib.asynccontextmanager
+    async def exhausted(self, place: Place) -> AsyncIterator[None]:
+        """Serve one client only, and be that one. Raises QueryFailed."""
+        reader, writer = await asyncio.open_unix_connection(str(_socket(place)))
+        try:
+            writer.write(b"CONFIG GET maxclients\r\n")
+            setting = [await reader.readline() for _ in range(CLIENTS_SETTING_LINES)]
+            before = int(setting[-1])
+            await _set_clients_max(reader, writer, 1)
+            try:
+                yield
+            finally:
+                with contextlib.suppress(ConnectionError):  # a new server has the old limit
+                    await _set_clients_max(reader, writer, before)
+        finally:
+            writer.close()
+
 
 def _socket(place: Place) -> Path:
     return place.directory / "redis.sock"
@@ -73,3 +121,25 @@ async def _ask(socket: Path, command: bytes) -> bytes:
         return await reader.readline()
     finally:
         writer.close()
+
+
+async def _told(place: Place, command: str) -> str:
+    return (await _ask(_socket(place), f"{command}\r\n".encode())).decode().strip()
+
+
+async def _done(place: Place, command: str) -> None:
+    """Raises QueryFailed unless the answer is OK."""
+    answer = await _told(place, command)
+    if answer != "+OK":
+        raise QueryFailed(f"{command} answered {answer!r}")
+
+
+async def _set_clients_max(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int
+) -> None:
+    writer.write(f"CONFIG SET maxclients {count}\r\n".encode())
+    answer = await reader.readline()
+    if not answer:
+        raise ConnectionResetError("Redis closed the connection")
+    if answer != b"+OK\r\n":
+        raise QueryFailed(f"maxclients {count}: {answer!r}")

@@ -39,6 +39,8 @@ class Cluster:
         self.system = system
         self.topology = topology
         self.host = host
+        self.shared = False
+        """Whether several tests use it, so that no fault may be injected."""
         self.members: Mapping[str, Member] = {one.name: one for one in members}
 
     async def __aenter__(self) -> Self:

@@ -56,6 +56,8 @@ class Component:
     """Names of its listening sockets, passed as descriptors from 3 up (LISTEN_FDS)."""
     ready: HttpReady | None = None
     """Without one it is ready as soon as it runs."""
+    clock: bool = False
+    """Whether its time of day comes from the file that SHAKEOUT_CLOCK names, see `clockfile`."""
     after: tuple[str, ...] = ()
     """Members that must be ready before it starts."""
     replicas: int = 1

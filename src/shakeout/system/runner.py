@@ -12,7 +12,7 @@ from typing import Protocol
 from shakeout.process.handle import Process
 from shakeout.process.ports import PortLease
 from shakeout.process.spawn import Program
-from shakeout.system import readiness
+from shakeout.system import clockfile, readiness
 from shakeout.system.host import Host
 from shakeout.system.model import Component
 from shakeout.system.place import Place
@@ -53,7 +53,7 @@ class ComponentRunner:
                     argv=self.component.argv,
                     call=self.component.call,
                     args=self.component.args,
-                    environment=host.environment(self.component.environment(place)),
+                    environment=host.environment(self._environment(place)),
                     directory=place.directory,
                     log=place.directory / "log",
                     sockets=sockets,
@@ -75,6 +75,15 @@ class ComponentRunner:
             await process.stop(STOP_SECONDS_MAX)
         else:
             await process.kill()
+
+    def _environment(self, place: Place) -> Mapping[str, str]:
+        """Its own variables, and where its clock is shifted; makes that file."""
+        own = self.component.environment(place)
+        if not self.component.clock:
+            return own
+        clock = place.directory / clockfile.NAME
+        clockfile.make(clock)
+        return {**own, clockfile.VARIABLE: str(clock)}
 
     def _listen(self, name: str) -> socket.socket:
         return self.leases[name].listen()

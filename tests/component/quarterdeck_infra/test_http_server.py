@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.errors import ConfigInvalid, QuarterdeckError
 from quarterdeck.infra import http_server
 from quarterdeck.wire.sessions import SessionQuery, Slots
@@ -103,7 +104,7 @@ def application(released=None, entered=None):
         http_server.route("GET", "/pets/{id}", look),
         http_server.route("GET", "/pets", ls, query=SessionQuery),
         http_server.route("GET", "/wait", wait),
-        http_server.health("pound", "p1", check),
+        http_server.health("pound", "p1", check, SystemClock()),
     ]
     return http_server.application(routes, body_bytes_max=1000)
 

@@ -18,6 +18,7 @@ from shakeout.services.postgres import Postgres
 from shakeout.services.postgres_data import Database
 from shakeout.services.redis import Redis
 from shakeout.services.s3 import S3
+from shakeout.system import clockfile
 from shakeout.system.model import Component, HttpReady, System
 
 OWN = os.environ  # noqa: TID251 (a component reads its own)
@@ -33,7 +34,11 @@ class Handler(BaseHTTPRequestHandler):
         status = 503 if self.path == "/health" and "AGROUND" in OWN else 200
         self.send_response(status)
         self.end_headers()
-        told = {name: value for name, value in OWN.items() if name.startswith("HARBOUR_")}
+        told: dict[str, object] = {
+            name: value for name, value in OWN.items() if name.startswith("HARBOUR_")
+        }
+        if clockfile.VARIABLE in OWN:
+            told["time"] = clockfile.ShiftedTime(OWN[clockfile.VARIABLE])()
         self.wfile.write(json.dumps({**told, "pid": os.getpid()}).encode())
 
     def log_message(self, *_):
@@ -101,6 +106,7 @@ LIGHTHOUSE = Component(
     call="harbour:serve",
     environment=lighthouse,
     edges=("postgres", "redis"),
+    clock=True,
     sockets=("http",),
     ready=READY,
 )

@@ -1,0 +1,30 @@
+"""Why a fault is not injected, raised by `lifecycle`; what it waits for in vain is a `WaitTimedOut`.
+
+FaultError
+├── ClusterShared      others use the cluster, too
+└── FaultUnavailable   it cannot be injected here
+"""
+
+
+class FaultError(Exception):
+    """A fault was not injected; nothing has happened."""
+
+
+class ClusterShared(FaultError):
+    """A fault on a cluster that other tests use would be theirs, too."""
+
+    def __init__(self, fault: str, cluster: str) -> None:
+        """`fault` says in words which one."""
+        super().__init__(
+            f"{fault}: cluster {cluster} is shared with other tests; take the fixture "
+            "`private_cluster` instead of `cluster`"
+        )
+
+
+class FaultUnavailable(FaultError):
+    """It cannot be injected here."""
+
+    def __init__(self, fault: str, reason: str) -> None:
+        """`reason` is what `available` answered."""
+        super().__init__(f"{fault} cannot be injected: {reason}")
+        self.reason = reason
