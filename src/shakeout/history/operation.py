@@ -49,10 +49,15 @@ class Operation:
         )
         return f"{self.action}({given})"
 
+    @property
+    def told(self) -> str:
+        """The result where there is one, else the outcome."""
+        known = self.outcome is Outcome.OK and self.result is not None
+        return shown(self.result) if known else self.outcome.value
+
     def __str__(self) -> str:
         """`#12 client-2: write(x, 1) -> ok`."""
-        told = shown(self.result) if self.outcome is Outcome.OK else self.outcome.value
-        return f"#{self.number} {self.process}: {self.call} -> {'ok' if told == 'None' else told}"
+        return f"#{self.number} {self.process}: {self.call} -> {self.told}"
 
 
 @dataclass(frozen=True)
