@@ -1,0 +1,160 @@
+"""Runs scenarios on fresh clusters: one seed or many; what fails is repeated, and shrunk to what it takes to fail.
+
+    report = await run.run(SCENARIO, boot, seed=7)
+    assert report.conclusion is Conclusion.VALID, report
+
+`boot` gives a fresh cluster of a topology as an async context manager, such as the fixture `fresh_clusters`.
+"""
+
+import enum
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from shakeout.checks.consistency.verdict import Validity
+from shakeout.explore import execution
+from shakeout.explore import plan as plans
+from shakeout.explore.execution import Run
+from shakeout.explore.plan import Plan
+from shakeout.explore.scenario import Scenario
+from shakeout.explore.shrink import Shrinker
+from shakeout.system.cluster import Cluster
+from shakeout.system.model import Topology
+
+Boot = Callable[[Topology], AbstractAsyncContextManager[Cluster]]
+Tell = Callable[[str], object]
+
+REPEATS_MAX = 3
+"""A failure that none of so many repetitions shows is called flaky."""
+TRIES = 2
+"""A smaller plan counts as failing if one of so many runs fails."""
+SHRINK_PLANS_MAX = 60
+
+
+class Conclusion(enum.StrEnum):
+    """What is known about a plan."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    """It fails, and does so again."""
+    UNKNOWN = "unknown"
+    FLAKY = "flaky"
+    """It failed once, and not again."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a plan, and the smallest one that fails the same way."""
+
+    conclusion: Conclusion
+    first: Run
+    smallest: Run | None
+    runs: int
+    """How often clusters were booted for it."""
+    rerun: str
+    """The command that does it again."""
+    complete: bool = True
+    """False when shrinking met its bound."""
+
+    def __str__(self) -> str:
+        lines = [f"{self.conclusion.value} after {self.runs} runs", str(self.first)]
+        if self.smallest is not None:
+            kind = "smallest" if self.complete else "smaller, but shrinking met its bound"
+            lines += ["", f"{kind} plan that fails:", str(self.smallest)]
+            lines += ["as JSON:", plans.dumps(self.smallest.plan)]
+        return "\n".join([*lines, "", f"again: {self.rerun}"])
+
+
+def silence(_text: str) -> None:
+    """Tell nobody."""
+
+
+async def run(
+    scenario: Scenario,
+    boot: Boot,
+    seed: int,
+    *,
+    tell: Tell = silence,
+    shrink_plans_max: int = SHRINK_PLANS_MAX,
+) -> Report:
+    """Carry out the plan of a seed. One that fails is repeated and shrunk, each time on a fresh cluster.
+
+    `tell` gets the plan before it is carried out, and what is found. Raises what booting raises.
+    """
+    return await replay(
+        scenario, boot, scenario.plan(seed), tell=tell, shrink_plans_max=shrink_plans_max
+    )
+
+
+async def replay(
+    scenario: Scenario,
+    boot: Boot,
+    plan: Plan,
+    *,
+    tell: Tell = silence,
+    shrink_plans_max: int = SHRINK_PLANS_MAX,
+) -> Report:
+    """The same with a plan that is given, such as the smallest one of an earlier report."""
+    examined = _Examination(scenario, boot, tell)
+    report = await examined.examine(plan, shrink_plans_max)
+    tell(str(report))
+    return report
+
+
+async def search(
+    scenario: Scenario, boot: Boot, seeds: Iterable[int], *, tell: Tell = silence
+) -> Report | None:
+    """The report of the first seed that is not valid; None when all are."""
+    for seed in seeds:
+        report = await run(scenario, boot, seed, tell=tell)
+        if report.conclusion is not Conclusion.VALID:
+            return report
+    return None
+
+
+class _Examination:
+    def __init__(self, scenario: Scenario, boot: Boot, tell: Tell) -> None:
+        self._scenario = scenario
+        self._boot = boot
+        self._tell = tell
+        self._runs = 0
+        self._failed: dict[Plan, Run] = {}
+
+    async def examine(self, plan: Plan, shrink_plans_max: int) -> Report:
+        self._tell(str(plan))
+        first = await self._once(plan)
+        if first.verdict.validity is not Validity.INVALID:
+            return self._report(Conclusion(first.verdict.validity.value), first)
+        checks = first.verdict.failing()
+        if not await self._fails(plan, checks, REPEATS_MAX):
+            return self._report(Conclusion.FLAKY, first)
+        shrinker = Shrinker(lambda smaller: self._fails(smaller, checks, TRIES), shrink_plans_max)
+        smallest = await shrinker.shrink(plan, self._failed[plan].moments)
+        return self._report(
+            Conclusion.INVALID, first, self._failed[smallest], complete=not shrinker.exhausted
+        )
+
+    async def _fails(self, plan: Plan, checks: frozenset[str], tries: int) -> bool:
+        """Whether one of several runs fails a check that failed at first."""
+        for _ in range(tries):
+            done = await self._once(plan)
+            if done.verdict.failing() & checks:
+                self._failed[plan] = done
+                return True
+        return False
+
+    async def _once(self, plan: Plan) -> Run:
+        self._runs += 1
+        async with self._boot(self._scenario.topology) as cluster:
+            return await execution.carry_out(self._scenario, cluster, plan)
+
+    def _report(
+        self,
+        conclusion: Conclusion,
+        first: Run,
+        smallest: Run | None = None,
+        *,
+        complete: bool = True,
+    ) -> Report:
+        rerun = self._scenario.rerun(first.plan.seed)
+        return Report(conclusion, first, smallest, self._runs, rerun, complete)
