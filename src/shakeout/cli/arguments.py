@@ -114,6 +114,25 @@ def _shell(command: argparse.ArgumentParser) -> None:
     _name(command)
 
 
+def _run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("scenario", help="package.module:attribute of the Scenario")
+    command.add_argument(
+        "--system",
+        default="",
+        metavar="TARGET",
+        help="package.module:attribute of the System (default: `system` beside the scenario)",
+    )
+    command.add_argument("--seed", type=int, help="seed of the plan (default: a new one)")
+    command.add_argument(
+        "--tries", type=int, default=1, metavar="N", help="so many seeds, until one fails"
+    )
+    command.add_argument("--plan", metavar="FILE", help="carry out this plan, as JSON")
+    command.add_argument(
+        "--no-shrink", action="store_true", help="leave a plan that fails as it is"
+    )
+    command.add_argument("--links", action="store_true", help="boot with a proxy on each edge")
+
+
 def _report(command: argparse.ArgumentParser) -> None:
     command.add_argument("directory", nargs="?", default="dist/shakeout", help="where evidence is")
 
@@ -224,6 +243,13 @@ COMMANDS = (
         "  shakeout shell\n  shakeout shell -c 'curl $MANAGER_URL/health'\n  shakeout shell postgres\n  shakeout shell redis -- info memory",
     ),
     Command("down", "stop a running system", _named),
+    Command(
+        "run",
+        "carry out a random scenario; what fails is shrunk",
+        _run,
+        "  shakeout run my.scenarios:COUNTER --seed 7\n"
+        "  shakeout run my.scenarios:COUNTER --system my.system:system --tries 20",
+    ),
     Command("report", "the page of the sessions whose evidence was kept", _report),
     Command("doctor", "check what this machine needs, with remedies", _nothing),
 )

@@ -1,17 +1,25 @@
-"""Find the system that `package.module:attribute` names. User errors become words."""
+"""Find the system, or something else, that `package.module:attribute` names. User errors become words."""
 
 import importlib
 import sys
 import traceback
 from pathlib import Path
+from typing import TypeVar
 
 from shakeout.cli.errors import TargetNotFound
 from shakeout.system.model import System
 
 FRAMES_SHOWN = 3
 
+Kind = TypeVar("Kind")
+
 
 def load(target: str) -> System:
+    """The system of that name. Raises TargetNotFound."""
+    return find(target, System)
+
+
+def find(target: str, kind: type[Kind]) -> Kind:
     """Import the module, with the working directory on the path. Raises TargetNotFound."""
     module_name, colon, attribute = target.partition(":")
     if not (module_name and colon and attribute):
@@ -22,8 +30,10 @@ def load(target: str) -> System:
     found = getattr(_module(module_name), attribute, None)
     if found is None:
         raise TargetNotFound(f"{module_name} has no {attribute!r}")
-    if not isinstance(found, System):
-        raise TargetNotFound(f"{target} is a {type(found).__name__}, not a shakeout System")
+    if not isinstance(found, kind):
+        raise TargetNotFound(
+            f"{target} is a {type(found).__name__}, not a shakeout {kind.__name__}"
+        )
     return found
 
 
