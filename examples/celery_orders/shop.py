@@ -48,10 +48,10 @@ class Customer:
 
     @contextlib.contextmanager
     def stock_locked(self):
-        """As long as it lasts, a worker that books stands still in the middle of its task."""
+        """A worker that books stands still in the middle of its task, until the end or a call of what this gives."""
         with contextlib.closing(psycopg.connect(self.cluster.address("postgres"))) as connection:
             connection.execute("SELECT * FROM stock FOR UPDATE")
-            yield
+            yield connection.close
 
     async def busy_workers(self, count=1):
         """Wait until so many workers are in the middle of a task; returns their names."""

@@ -1,6 +1,9 @@
 """What becomes of orders when something breaks: each one must be booked, and booked once."""
 
-import signal
+import pytest
+
+from shakeout.faults.lifecycle import injected
+from shakeout.faults.process import Kill, Pause, Restart
 
 
 async def test_orders_are_booked(customer):
@@ -10,38 +13,41 @@ async def test_orders_are_booked(customer):
 
 
 async def test_order_survives_the_death_of_its_worker(customer, private_cluster):
-    with customer.stock_locked():
+    with customer.stock_locked() as unlock:
         customer.order(1)
         [worker] = await customer.busy_workers()
-        await private_cluster.kill(worker)
-    await customer.has(1)
+        async with injected(Kill(worker), private_cluster):
+            unlock()
+            await customer.has(1)
 
 
 async def test_order_survives_a_restart_of_the_database(customer, private_cluster):
     with customer.stock_locked():
         customer.order(1)
         await customer.busy_workers()
-        await private_cluster.restart("postgres")
-    customer.order(2)
+        async with injected(Restart("postgres"), private_cluster):
+            customer.order(2)
     await customer.has(1, 2)
 
 
+@pytest.mark.allows_log("idle-in-transaction timeout", component="postgres")
 async def test_frozen_worker_holds_up_nobody_else_and_loses_nothing(customer, private_cluster):
-    with customer.stock_locked():
+    with customer.stock_locked() as unlock:
         customer.order(1)
         [worker] = await customer.busy_workers()
-        await private_cluster.process(worker).signal(signal.SIGSTOP)
-    customer.order(2)
-    await customer.has(2)
-    await private_cluster.process(worker).signal(signal.SIGCONT)
+        async with injected(Pause(worker), private_cluster):
+            unlock()
+            customer.order(2)
+            await customer.has(2)
     await customer.has(1, 2)
 
 
+@pytest.mark.allows_log("Cannot connect to redis")
 async def test_queued_orders_survive_the_death_of_redis(customer, private_cluster):
-    with customer.stock_locked():
+    with customer.stock_locked() as unlock:
         for number in (1, 2, 3):
             customer.order(number)
         await customer.busy_workers(2)
-        await private_cluster.kill("redis")
-        await private_cluster.start("redis")
+        async with injected(Kill("redis"), private_cluster):
+            unlock()
     await customer.has(1, 2, 3)

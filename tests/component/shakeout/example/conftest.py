@@ -34,7 +34,8 @@ class Newcomer:
         self.example = directory / NAME
         self.environment = directory / "venv"
         self.wheel = build(directory)
-        shutil.copytree(ROOT / "examples" / NAME, self.example)
+        made = shutil.ignore_patterns("dist", ".venv", "__pycache__")
+        shutil.copytree(ROOT / "examples" / NAME, self.example, ignore=made)
         python = self.environment / "bin" / "python"
         run(uv.find_uv_bin(), "venv", "--quiet", "--python", sys.executable, str(self.environment))
         install = (uv.find_uv_bin(), "pip", "install", "--quiet", "--python", str(python))

@@ -26,11 +26,13 @@ def test_true_claims_pass_and_the_false_one_fails(newcomer, ran):
     assert all(not told for told in outcomes.values()), ran.output
 
 
-def test_report_of_the_failure_reads_as_the_readme_says(ran):
-    assert "waited 4.0" in ran.output
-    assert "for: orders (1,) to be booked" in ran.output
-    assert "log of worker-" in ran.output
+def test_report_of_the_failure_reads_as_the_readme_says(newcomer, ran):
+    assert (
+        "cause: Waited 4.0 s in vain until orders (1,) to be booked; last seen: []." in ran.output
+    )
     assert "Task tasks.book_early[" in ran.output
+    [page] = newcomer.example.glob("dist/shakeout/*/*/index.html")
+    assert "tasks.book_early[" in page.read_text()
 
 
 def test_declaration_is_short(newcomer):
