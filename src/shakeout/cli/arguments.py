@@ -32,6 +32,9 @@ def _up(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--links", action="store_true", help="a proxy on each edge, for `shakeout links`"
     )
+    command.add_argument(
+        "--disks", action="store_true", help="disks of members' own, for faults of disks"
+    )
 
 
 def _ps(command: argparse.ArgumentParser) -> None:

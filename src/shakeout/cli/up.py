@@ -73,6 +73,7 @@ class _Up:
             wanted=self.options.wanted,
             durable=self.options.durable,
             links=self.options.links,
+            with_disks=self.options.disks,
             tell=self._progress(),
         )
 

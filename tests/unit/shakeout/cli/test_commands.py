@@ -3,7 +3,7 @@
 import pytest
 
 from shakeout.cli import __main__ as command
-from shakeout.cli import doctor, logs, usage
+from shakeout.cli import logs, usage
 from shakeout.process.logs import LogLine
 
 
@@ -42,13 +42,3 @@ def test_the_proportional_share_is_read():
     assert usage.parse_share("00-ff r\nRss:  20 kB\nPss:  12 kB\nPss_Dirty: 3 kB\n") == 12 * 1024
     with pytest.raises(ValueError, match="no Pss"):
         usage.parse_share("Rss: 1 kB")
-
-
-def test_a_directory_without_room_has_a_remedy(tmp_path):
-    assert not doctor.space("data", tmp_path / "new" / "one", 1, "DATA").remedy
-    full = doctor.space("data", tmp_path, 1 << 60, "DATA")
-    assert full.remedy == "set DATA to a directory with 1048576.0 TiB free"
-
-
-def test_this_python_will_do():
-    assert not doctor.python().remedy
