@@ -1,5 +1,6 @@
 """The tree keeps the house rules of `tidy.py`. A complaint names the file; STYLE.md says why."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ def test_architecture_shows_the_real_tree():
 def test_manifest_lists_every_test_file():
     listed = manifest.read(ROOT / manifest.DEFAULT_PATH).files
     keeps(tidy.manifest_differences(listed, [module.path for module in MODULES]))
+
+
+def test_features_of_the_harness_are_shown_by_what_exists():
+    path = "docs/harness-features.md"
+    page = tidy.Source(path, (ROOT / path).read_text())
+    numbers = [int(line.split()[1]) for line in page.lines if re.match(r"\| \d", line)]
+    assert numbers == [*range(1, 74), *range(1, 22)]
+    keeps(tidy.broken_references(page, ROOT))
 
 
 def test_listed_type_ignores_exist():

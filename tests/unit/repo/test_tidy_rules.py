@@ -127,3 +127,16 @@ def test_deleted_and_unlisted_test_files_are_told():
         "tests/unit/test_gone.py: in the manifest, but deleted",
         "tests/unit/test_new.py: not in the manifest (`python -m shakeout.gate --update`)",
     ]
+
+
+PAGE = "`tests/test_a.py::test_one` `tests/test_a.py::test_two` `src/gone.py` `pytest -x` `src/a/`"
+
+
+def test_references_to_nothing_are_told(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "src" / "a").mkdir(parents=True)
+    (tmp_path / "tests" / "test_a.py").write_text("async def test_one():\n    pass\n")
+    assert list(tidy.broken_references(tidy.Source("docs/x.md", PAGE), tmp_path)) == [
+        "docs/x.md: tests/test_a.py has no test_two",
+        "docs/x.md: src/gone.py does not exist",
+    ]

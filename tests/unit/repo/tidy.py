@@ -44,6 +44,7 @@ _NOQA = re.compile(r"#\s*noqa\b(?P<rest>.*)")
 _NOQA_WITH_REASON = re.compile(r":\s*[A-Z]+[0-9]+(,\s*[A-Z]+[0-9]+)*(\s+-\s+\S|\s+\(\S)")
 _QUERY = re.compile(r"^-- name: (\w+)", re.MULTILINE)
 _TEST_FILE = re.compile(r"tests/(.+/)?test_[^/]*\.py")
+_REFERENCE = re.compile(r"`((?:src|tests|docs|benchmarks|examples|wheels)/[\w./-]+)(?:::(\w+))?`")
 _TREE = re.compile(r"^```tree\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -211,6 +212,16 @@ def _directories(paths: Sequence[str]) -> Iterator[str]:
             names = names[: names.index("data")]
         for depth in range(2, min(len(names), TREE_DEPTH_MAX) + 1):
             yield "/".join(names[:depth]) + "/"
+
+
+def broken_references(page: Source, root: Path) -> Iterator[str]:
+    """What a page names in backquotes, a file or `file::test`, and what is not there."""
+    for path, name in _REFERENCE.findall(page.text):
+        found = root / path
+        if not found.exists():
+            yield f"{page.path}: {path} does not exist"
+        elif name and not re.search(rf"^(async )?def {name}\(", found.read_text(), re.MULTILINE):
+            yield f"{page.path}: {path} has no {name}"
 
 
 def manifest_differences(listed: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
