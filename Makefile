@@ -77,6 +77,6 @@ lock: venv  ## resolve 3rdparty/python/*.txt anew
 	compile --python-version 3.9 pants.txt -o pants.lock; \
 	compile --python-version 3.9 pex.txt -o pex.lock; \
 	peers=../../benchmarks/peer_programs/requirements; \
-	compile --python-version 3.11 -c default.lock $$peers.txt -o $$peers.lock; \
+	compile --python-version 3.11 --overrides ../../benchmarks/peer_programs/overrides.txt $$peers.txt -o $$peers.lock; \
 	example=../../examples/celery_orders/requirements; \
 	compile --python-version 3.11 -c default.lock $$example.txt -o $$example.lock

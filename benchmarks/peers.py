@@ -20,7 +20,7 @@ from typing import IO, Any
 PROGRAMS = Path(__file__).parent / "peer_programs"
 ENVIRONMENT = Path("dist/peers-venv")
 ANSWER_SECONDS_MAX = 180.0
-INSTALL_SWITCHES = ("--require-hashes", "--compile-bytecode")
+INSTALL_SWITCHES = ("--require-hashes", "--no-deps", "--compile-bytecode")
 """Compiled: where PYTHONDONTWRITEBYTECODE is set each of their processes would compile all it imports, for a second or so."""
 ORDINARY_USER = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 """PostgreSQL refuses to run as root, and pytest-postgresql offers no way round."""
