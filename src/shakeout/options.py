@@ -13,10 +13,17 @@ MARKERS = (
     "needs(*services): which optional services the test wants: needs('s3')",
 )
 SEED_BITS = 32
+TYPED_SKIPS = "shakeout_typed_skips"
 
 
 def add(parser: pytest.Parser) -> None:
     """Declare the options."""
+    parser.addini(
+        TYPED_SKIPS,
+        "whether a test may be left out only by `shakeout.skips.skip`, for a typed reason",
+        type="bool",
+        default=False,
+    )
     group = parser.getgroup("shakeout", "whole systems under test")
     group.addoption(
         "--shakeout-seed",

@@ -1,8 +1,8 @@
 """Typed reasons for leaving a test out; whatever else skips or expects failure fails.
 
 A skip is allowed for a prerequisite of the machine that is missing, and it says what to do about
-it. `shakeout.plugin` turns every other skip and every xfail into a failure; `shakeout.gate`
-counts the typed ones.
+it. In a project whose configuration says `shakeout_typed_skips = true` every other skip and every xfail
+becomes a failure; `shakeout.gate` counts the typed ones.
 """
 
 from collections.abc import Generator
@@ -12,6 +12,7 @@ from typing import NoReturn
 import pytest
 from _pytest import outcomes  # the public name cannot be subclassed in types
 
+from shakeout import options
 from shakeout.gate import tally
 
 
@@ -56,6 +57,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail a test that skips or expects to fail, unless it does so for a typed reason."""
     report = yield
+    if not item.config.getini(options.TYPED_SKIPS):
+        return report
     expected = getattr(report, "wasxfail", None)
     if expected is not None:
         del report.wasxfail
@@ -78,6 +81,8 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Fail a module that leaves itself out, unless it does so for a typed reason."""
     report = yield
+    if not collector.config.getini(options.TYPED_SKIPS):
+        return report
     excinfo = report.call.excinfo if report.call else None
     if report.skipped and not (excinfo and isinstance(excinfo.value, Skipped)):
         _fail(report, f"skip of all of {collector.nodeid}", str(excinfo.value if excinfo else ""))

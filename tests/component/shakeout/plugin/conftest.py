@@ -28,7 +28,7 @@ class Project:
         shutil.copy(EXAMPLE / "system_conftest.py", directory / "conftest.py")
 
     def config(self, addopts: str) -> None:
-        text = f"[pytest]\npythonpath = .\naddopts = {addopts}\nfilterwarnings = error\n"
+        text = f"[pytest]\npythonpath = .\naddopts = {addopts}\nfilterwarnings = error\nshakeout_typed_skips = true\n"
         (self.directory / "pytest.ini").write_text(text)
 
     def write(self, **files: str) -> None:

@@ -226,3 +226,13 @@ def test_gate_sums_reports(gated):
     )
     assert "too few: tests/test_slow.py: 0 of 2 tests ran" in output
     assert output.splitlines()[-1] == "4 passed, 0 failed, 0 skipped"
+
+
+def test_any_skip_is_fine_where_nobody_asked_for_typed_ones(project):
+    """The plugin comes with the package: it must not judge projects that know nothing of it."""
+    ini = project.directory / "pytest.ini"
+    ini.write_text(ini.read_text().replace("shakeout_typed_skips = true\n", ""))
+    project.write(test_a="import pytest\n@pytest.mark.skip(reason='so')\ndef test_a(): pass\n")
+    code, output = project.run()
+    assert code == 0, output
+    assert "1 skipped" in output
