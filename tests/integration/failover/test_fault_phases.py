@@ -11,10 +11,12 @@ from shakeout.faults import lifecycle, phase
 from shakeout.faults.network import Cut
 from shakeout.faults.process import Kill, Pause, Restart
 from shakeout.faults.service import LoseLeases
+from shakeout.waiting.errors import WaitTimedOut
 from shakeout.waiting.until import until
 
 SECONDS_MAX = 20
 SESSIONS_MIN = 3
+NOTICED_SECONDS_MAX = 1.5
 
 pytestmark = pytest.mark.links
 
@@ -46,6 +48,12 @@ class Busy:
             yield
             task.cancel()
 
+    async def notices(self):
+        """Return after two more attempts; or, when they hang, soon."""
+        before = self.done + self.refused
+        with contextlib.suppress(WaitTimedOut):
+            await until(lambda: self.done + self.refused > before + 1, within=NOTICED_SECONDS_MAX)
+
     async def _go_on(self):
         while True:
             try:
@@ -74,7 +82,7 @@ async def test_platform_gets_over_a_fault_while_users_work(private_cluster, user
     async with busy.working():
         with phase.during(phase.LOAD):
             async with lifecycle.injected(fault, private_cluster, within=SECONDS_MAX):
-                pass
+                await busy.notices()
         before = busy.done
         await until(lambda: busy.done >= before + SESSIONS_MIN, within=SECONDS_MAX)
     for session in await user.sessions.list():
