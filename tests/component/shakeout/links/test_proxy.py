@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from shakeout.links import endpoint
 from shakeout.links.behaviour import Behaviour
+from shakeout.links.endpoint import Tcp
 from shakeout.process import procfs
 from shakeout.process.errors import ComponentDied
 from shakeout.waiting.until import until
@@ -18,6 +20,14 @@ from shakeout.waiting.until import until
 def descriptors(pid):
     """How many a process has."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def connected(front):
+    if isinstance(front, Tcp):
+        return socket.create_connection((front.host, front.port))
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(front.path)
+    return client
 
 
 async def test_death_of_the_proxy_is_a_failure_of_the_run(booted, harness_run, harbour):
@@ -56,19 +66,18 @@ async def test_nothing_of_closed_links_is_left(booted, harness_run, harbour):
     assert harness_run.failure is None
 
 
-async def test_proxy_without_descriptors_goes_on(booted, harbour):
+@pytest.mark.parametrize("target", ["redis", "dinghy"])
+async def test_proxy_without_descriptors_goes_on(booted, harbour, target):
     """Connections that it has no room for wait or end; those that it has live, and later ones work again."""
     async with booted(harbour.small, links=True) as cluster:
-        link = cluster.links.link("test", "redis")
+        link = cluster.links.link("test", target)
         pid = cluster.links.process.pid
         room = descriptors(pid) + 5
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (room, room))
-        address = cluster.public_address("redis").removeprefix("unix://")
+        front = endpoint.of_url(cluster.public_address(target))
         async with link.probe() as probe:
             await probe.exchange(b"before")
-            clients = [socket.socket(socket.AF_UNIX) for _ in range(20)]
-            for client in clients:
-                client.connect(address)
+            clients = [connected(front) for _ in range(20)]
             await probe.exchange(b"meanwhile")
             for client in clients:
                 client.close()
@@ -86,7 +95,8 @@ async def test_many_connections_come_and_go(booted, harbour):
     async with booted(harbour.small, links=True) as cluster:
         link = cluster.links.link("test", "redis")
         pid = cluster.links.process.pid
-        async with link.probe():
+        async with link.probe() as probe:
+            await probe.exchange(b"there")
             before = descriptors(pid)
         for number in range(200):
             async with link.probe() as probe:
