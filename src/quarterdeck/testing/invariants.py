@@ -34,14 +34,15 @@ class Invariants:
 
     async def snapshot(self) -> dict[str, str]:
         """Return the violations of now. What is under way breaks no promise: the database is asked before and after the look."""
-        before = await self._ask("settled")
+        before = await self._ask("settled", "possible")
         processes = kernels.processes(self._cluster)
         directories = set(kernels.scratch_directories(self._cluster))
         trees_found = set(trees.trees(self._cluster))
         after = await self._ask("settled", "possible", "steps", "violations")
+        either = {*before, *after}
         settled = {row for row in after if row in set(before)}
         running = {id_ for what, id_, *_ in settled if what == "running"}
-        possible = {id_ for what, id_, *_ in after if what == "kernel"}
+        possible = {id_ for what, id_, *_ in either if what == "kernel"}
         found = [
             *(
                 (promise, thing, detail)
@@ -55,7 +56,7 @@ class Invariants:
             *strays(
                 {id_ for what, id_, host, _ in settled if what == "ready" and host == LOCAL_HOST},
                 trees_found,
-                {id_ for what, id_, host, _ in after if what == "tree" and host == LOCAL_HOST},
+                {id_ for what, id_, host, _ in either if what == "tree" and host == LOCAL_HOST},
             ),
         ]
         return {f"{promise}: {thing}": detail for promise, thing, detail in found}

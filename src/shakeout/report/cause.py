@@ -167,6 +167,8 @@ def _other(error: BaseException) -> Cause:
 
 def _failed(error: BaseException) -> Cause:
     """Of `pytest.fail`, which pytest-timeout ends a test with, too."""
+    if missing := getattr(error, "argname", ""):
+        return Cause(Kind.RAISED, f"There is no fixture {missing}.", signature=missing)
     text = str(error)
     head, _, rest = text.partition("\n")
     if _TIMEOUT.match(text):

@@ -105,7 +105,8 @@ class Left:
         parts = re.split(
             r"^_{3,} (?:ERROR at \w+ of )?(\w+) _{3,}$", self.output, flags=re.MULTILINE
         )
-        return dict(zip(parts[1::2], parts[2::2], strict=True))[test].partition("\n===")[0]
+        told = dict(zip(parts[1::2], parts[2::2], strict=True))[test]
+        return re.split(r"^(?:={3,}|-+ generated|shakeout:) ", told, flags=re.MULTILINE)[0]
 
 
 @pytest.fixture(scope="module")
