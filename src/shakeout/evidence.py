@@ -197,6 +197,7 @@ def _note_failure(
     testimony.collect()
     found = cause.of(call.excinfo.value, testimony.services)
     found = cause.with_last_words(found, testimony.lines())
+    found = cause.with_statement(found, report.longreprtext)
     found = cause.with_place(found, made.tasks_at_alarm, str(item.path))
     testimony.fail(str(report.when), found, report.longreprtext, call.stop)
     if found.kind is Kind.TEST_TIMED_OUT and made.tasks_at_alarm:

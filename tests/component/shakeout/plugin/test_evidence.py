@@ -152,7 +152,7 @@ def left(module_project):
             "mast exited with code 3; its last words: the mast breaks",
         ),
         ("test_service_dies", "infrastructure failed", "redis was killed by SIGKILL"),
-        ("test_asks_late", "product failed", "Assertion failed: not <shakeout"),
+        ("test_asks_late", "product failed", "Assertion failed: not cluster; seen: not <shakeout"),
         ("test_never_boots", "product failed", "exited with code 1; its last words: cannot swim."),
         ("test_complains", "product failed", "mast logged error: the anchor is lost."),
         ("test_complains_alone", "product failed", "mast logged error: the anchor is lost."),
