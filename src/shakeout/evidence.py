@@ -235,3 +235,4 @@ def _note_interruption(item: pytest.Item, error: BaseException) -> None:
     from shakeout.timeline import moment  # noqa: PLC0415 - as above
 
     item.stash[TESTIMONY].fail("call", cause.interrupted(error), "", moment.now())
+    harness.of(item.config).interrupted[item.nodeid] = properties(item)
