@@ -57,6 +57,10 @@ test: venv  ## all of them, in one pytest
 gate: venv  ## do the reports in dist/test/reports hold as many tests as tests/manifest.toml lists?
 	$(BIN)/python -m shakeout.gate
 
+.PHONY: report
+report: venv  ## the page of all test sessions whose evidence is in dist/shakeout
+	$(BIN)/python -m shakeout.report
+
 .PHONY: up
 up: venv  ## run Quarterdeck on this machine until Ctrl-C
 	$(BIN)/shakeout up quarterdeck.testing.system:system

@@ -13,6 +13,7 @@ from shakeout.checks.check import LeakCheck
 from shakeout.process import procfs
 from shakeout.process.errors import ComponentDied, HarnessDied, ProcessError
 from shakeout.process.supervisor import Supervisor
+from shakeout.report.sampler import Sampler
 from shakeout.runner import Guard, Kept, Runner
 from shakeout.system import boot
 from shakeout.system.cluster import Cluster
@@ -50,6 +51,7 @@ class Running:
         self.cluster = cluster
         self.guard = guard
         self.boot_seconds = boot_seconds
+        self.sampler = Sampler(self.pids)
         self.dirty = False
         self.death_told = False
         self.last_user = ""

@@ -197,6 +197,7 @@ def _note_failure(
     testimony.collect()
     found = cause.of(call.excinfo.value, testimony.services)
     found = cause.with_last_words(found, testimony.lines())
+    found = cause.with_statement(found, report.longreprtext)
     found = cause.with_place(found, made.tasks_at_alarm, str(item.path))
     testimony.fail(str(report.when), found, report.longreprtext, call.stop)
     if found.kind is Kind.TEST_TIMED_OUT and made.tasks_at_alarm:
@@ -234,3 +235,4 @@ def _note_interruption(item: pytest.Item, error: BaseException) -> None:
     from shakeout.timeline import moment  # noqa: PLC0415 - as above
 
     item.stash[TESTIMONY].fail("call", cause.interrupted(error), "", moment.now())
+    harness.of(item.config).interrupted[item.nodeid] = properties(item)

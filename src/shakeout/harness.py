@@ -42,6 +42,8 @@ class Harness:
         """Of the test that runs."""
         self.troubles: list[str] = []
         """Evidence that could not be written, and why."""
+        self.interrupted: dict[str, dict[str, str]] = {}
+        """What is known of tests that never ended, and so have no report, by nodeid."""
         self.tasks_at_alarm = ""
         """Where each task waited when the time of a test was up."""
 

@@ -59,6 +59,7 @@ class Sessions:
         """Write what somebody may want to see, and nothing where nobody asked and nothing failed."""
         if hasattr(self._config, "workerinput"):
             return
+        self._told |= harness.of(self._config).interrupted
         if self._worth_telling():
             self._write()
         if any(evidence.SYSTEM in told for told in self._told.values()):
@@ -109,7 +110,7 @@ class Sessions:
         )
 
     def _entry(self, nodeid: str, told: dict[str, str], own: Path) -> "Entry":
-        from shakeout.report import session  # noqa: PLC0415 - seldom needed
+        from shakeout.report import injections, session  # noqa: PLC0415 - seldom needed
 
         page = Path(told.get(evidence.PAGE, ""))
         faults = json.loads(told.get(evidence.FAULTS, "[]"))
@@ -121,10 +122,7 @@ class Sessions:
             str(page.relative_to(own)) if page.is_relative_to(own) else "",
             told.get(evidence.RERUN, ""),
             told.get(evidence.SYSTEM, ""),
-            tuple(
-                session.Injected(each["name"], tuple(each["targets"]), each["phase"])
-                for each in faults
-            ),
+            tuple(map(injections.Injected.from_json, faults)),
         )
 
     def _ledger(self) -> Path:

@@ -14,7 +14,7 @@ from shakeout.checks import check, errors
 from shakeout.clusters import Clusters, Running
 from shakeout.harness import FAILED, LOGBOOK, TESTIMONY, USED, Harness
 from shakeout.logbook import Logbook
-from shakeout.report import bad_lines, sampler
+from shakeout.report import bad_lines
 from shakeout.report.errors import BadLogLines
 from shakeout.report.testimony import Reader, Testimony
 from shakeout.system.allowed import AllowedLine
@@ -152,7 +152,7 @@ class Watch:
 
     def sampling(self) -> contextlib.AbstractContextManager[None]:
         """While inside, CPU and memory are sampled."""
-        return sampler.sampling(self._pids, self._testimony.usages)
+        return self._running.sampler.sampling(self._testimony.usages, self._prefix)
 
     def collect(self) -> None:
         """Read what was logged since the last time."""
@@ -169,9 +169,6 @@ class Watch:
         markers = self._item.iter_markers("allows_log")
         mine = [AllowedLine(*marker.args, **marker.kwargs) for marker in markers]
         return [*mine, *self._running.cluster.system.allowed_log]
-
-    def _pids(self) -> Mapping[str, int]:
-        return {f"{self._prefix}{name}": pid for name, pid in self._running.pids().items()}
 
 
 def raise_untold(clusters: Clusters) -> None:

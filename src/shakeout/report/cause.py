@@ -13,6 +13,7 @@ from shakeout.report.model import Cause, Kind, Level, Line
 from shakeout.services import errors as embedded
 from shakeout.waiting import errors as waiting
 
+FAILED = "Assertion failed: "
 DETAIL_LINES_MAX = 14
 LAST_WORDS_MAX = 40
 """Lines among which the last words are looked for."""
@@ -61,6 +62,18 @@ def with_last_words(cause: Cause, lines: Iterable[Line]) -> Cause:
     detail = "\n".join(_in_words(line) for line in shown)
     sentence = _obituary(cause.head, mine)
     return dataclasses.replace(cause, sentence=sentence, detail=_tail(detail))
+
+
+def with_statement(cause: Cause, traceback: str) -> Cause:
+    """The cause of a failed assertion, told with the statement that failed, as the test has it."""
+    marked = [line[1:].strip() for line in traceback.splitlines() if line.startswith(">")]
+    if cause.kind is not Kind.ASSERTION or not marked or not marked[-1].startswith("assert "):
+        return cause
+    statement = marked[-1].removeprefix("assert ")
+    seen = cause.sentence.removeprefix(FAILED)
+    if seen.rstrip(".") == statement or not cause.sentence.startswith(FAILED):
+        return cause
+    return dataclasses.replace(cause, sentence=_end(f"{FAILED}{statement}; seen: {seen}"))
 
 
 def with_place(cause: Cause, tasks: str, path: str) -> Cause:
@@ -149,9 +162,7 @@ def _plain(kind: Kind) -> Callable[[BaseException, Collection[str]], Cause]:
 def _assertion(error: BaseException, _services: Collection[str]) -> Cause:
     text = str(error).strip()
     head, _, rest = text.partition("\n")
-    sentence = (
-        f"Assertion failed: {head.removeprefix('assert ')}" if text else "An assertion failed."
-    )
+    sentence = f"{FAILED}{head.removeprefix('assert ')}" if text else "An assertion failed."
     return Cause(Kind.ASSERTION, _end(sentence), _tail(rest), "", signature(head))
 
 
@@ -167,6 +178,8 @@ def _other(error: BaseException) -> Cause:
 
 def _failed(error: BaseException) -> Cause:
     """Of `pytest.fail`, which pytest-timeout ends a test with, too."""
+    if missing := getattr(error, "argname", ""):
+        return Cause(Kind.RAISED, f"There is no fixture {missing}.", signature=missing)
     text = str(error)
     head, _, rest = text.partition("\n")
     if _TIMEOUT.match(text):
@@ -177,7 +190,8 @@ def _failed(error: BaseException) -> Cause:
 
 
 def _tail(text: str) -> str:
-    return "\n".join(text.splitlines()[:DETAIL_LINES_MAX])
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(lines[:DETAIL_LINES_MAX])
 
 
 def _one_line(error: BaseException) -> str:

@@ -23,7 +23,7 @@ class BadLogLines(Exception):
     def __init__(self, lines: Sequence[Line]) -> None:
         self.lines = tuple(lines)
         self.texts = tuple(
-            f"{moment.clock_time(one.at)} {one.component} {one.level}: {one.event}"
+            f"{moment.clock_time(one.at)} {one.component} {one.level}: {_told(one)}"
             for one in lines
         )
         head = f"components logged {len(lines)} bad line{'s' if len(lines) > 1 else ''}:"
@@ -31,6 +31,14 @@ class BadLogLines(Exception):
         more = len(lines) - LINES_SHOWN
         rest = [f"  … and {more} more"] if more > 0 else []
         super().__init__("\n".join([head, *shown, *rest, REMEDY]))
+
+
+def _told(line: Line) -> str:
+    """Event and fields, its traceback below it."""
+    fields = dict(line.fields)
+    traceback = str(fields.pop("traceback", ""))
+    told = " ".join([line.event, *(f"{key}={value}" for key, value in fields.items())])
+    return f"{told}\n{traceback}".rstrip()
 
 
 class NothingRecorded(Exception):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shakeout.report import lanes, log_lines
+from shakeout.report import labels, lanes, log_lines
 from shakeout.report.lanes import Axis
 from shakeout.report.markup import Child, Html, tag
 from shakeout.report.model import Failure, Level, Line, Story
@@ -91,8 +91,8 @@ def _of_events(events: Iterable[Event], axis: Axis) -> list[Row]:
 
 def _named(event: Event) -> str:
     if event.ended is None:
-        return event.name
-    return f"{event.name} ({lanes.duration(event.ended - event.began)})"
+        return labels.label(event)
+    return f"{labels.label(event)} ({lanes.duration(event.ended - event.began)})"
 
 
 def _of_failures(failures: Iterable[Failure], axis: Axis) -> list[Row]:

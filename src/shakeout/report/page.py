@@ -85,7 +85,7 @@ def _proof(story: Story) -> Html:
 
 def _what(failure: Failure) -> str:
     cause = failure.cause
-    if cause.culprit and cause.detail:
+    if cause.head and cause.detail:
         return f"What {cause.culprit} wrote last"
     return "What was seen" if cause.kind.value == "wait timed out" else "What was found"
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from shakeout.process import directories
 from shakeout.report.errors import NothingRecorded
+from shakeout.report.injections import Injected
 from shakeout.report.verdict import Verdict
 from shakeout.timeline import moment
 
@@ -24,15 +25,6 @@ PAGE = "index.html"
 NAME_LENGTH_MAX = 80
 SESSIONS_KEPT = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-@dataclass(frozen=True)
-class Injected:
-    """A fault that a test injected; `phase` is the last one of its life cycle that was reached."""
-
-    name: str
-    targets: tuple[str, ...]
-    phase: str
 
 
 @dataclass(frozen=True)
@@ -129,10 +121,7 @@ def _read(path: Path) -> Session:
 
 
 def _entry(told: dict[str, Any]) -> Entry:
-    faults = tuple(
-        Injected(each["name"], tuple(each["targets"]), each["phase"])
-        for each in told.pop("faults")
-    )
+    faults = tuple(map(Injected.from_json, told.pop("faults")))
     return Entry(faults=faults, **told)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from shakeout.report import lanes, page
+from shakeout.report.injections import RECOVERED, Injected
 from shakeout.report.ledger import Odds
 from shakeout.report.markup import Child, Html, document, tag
 from shakeout.report.session import Entry, Session
@@ -80,12 +81,12 @@ def _named(entry: Entry) -> Html:
 
 
 def _coverage(entries: Iterable[Entry]) -> Child:
-    """Component by fault, with the phase reached and how often; what was never tried stands empty."""
+    """Component or link by fault, with the phases in which it was injected, and how often."""
     reached: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         for fault in entry.faults:
-            for target in fault.targets or ("-",):
-                reached.setdefault((target, fault.name), []).append(fault.phase)
+            place = (" -> ".join(fault.targets), fault.name)
+            reached.setdefault(place, []).append(_told(fault))
     if not reached:
         return None
     targets = sorted({target for target, _ in reached})
@@ -93,8 +94,13 @@ def _coverage(entries: Iterable[Entry]) -> Child:
     found = [
         (target, *(_cell(reached.get((target, name))) for name in names)) for target in targets
     ]
-    heading = tag("h2", "Fault coverage ", tag("small", "phase reached, times injected"))
-    return tag("section", heading, _table(("Component", *names), found), class_="wide")
+    heading = tag("h2", "Fault coverage ", tag("small", "phases in which, and how often"))
+    return tag("section", heading, _table(("Target", *names), found), class_="wide")
+
+
+def _told(fault: Injected) -> str:
+    """The phase of the system; and how far the fault got, if it did not get to its end."""
+    return fault.phase if fault.reached == RECOVERED else f"{fault.phase} (only {fault.reached})"
 
 
 def _cell(phases: Sequence[str] | None) -> Html:

@@ -5,15 +5,16 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from shakeout.process import logs
-from shakeout.report import log_lines, verdict
+from shakeout.report import injections, log_lines, verdict
 from shakeout.report.model import Cause, Failure, Line, Rerun, Story, Usage
 from shakeout.report.verdict import Ending
 from shakeout.system.cluster import Cluster
 from shakeout.timeline import moment
-from shakeout.timeline.record import Event, Recording
+from shakeout.timeline.record import Recording
 
 LINES_MAX = 20_000
 """Of all components; the last ones count."""
@@ -76,8 +77,8 @@ class Testimony:
         self.services |= {one.name for one in cluster.members.values() if not one.is_component}
 
     def faults(self) -> str:
-        """The faults that were injected, as JSON: name, targets, phase reached; empty without any."""
-        found = [_injected(event) for event in self.recording.events if event.kind == "fault"]
+        """The faults that were injected, as JSON; empty without any."""
+        found = [asdict(each) for each in injections.of(self.recording.events)]
         return json.dumps(found) if found else ""
 
     def story(self, rerun: Rerun) -> Story:
@@ -97,15 +98,6 @@ class Testimony:
             dump=self.dump,
             reruns=tuple(each.in_words() for each in self.reruns),
         )
-
-
-def _injected(event: Event) -> dict[str, object]:
-    """A fault span without phases of its own has reached its end unless an error stopped it."""
-    phase = event.fields.get("phase") or ("stopped" if "error" in event.fields else "recovered")
-    name = event.fields.get("fault") or event.name.partition(" ")[0]
-    targets = event.fields.get("targets") or ()
-    told = [targets] if isinstance(targets, str) else [str(each) for each in targets]
-    return {"name": str(name), "targets": told, "phase": str(phase)}
 
 
 class Reader:

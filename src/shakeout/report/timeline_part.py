@@ -7,7 +7,7 @@ JavaScript, and zooming changes two numbers.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from shakeout.report import lanes, series
+from shakeout.report import labels, lanes, series
 from shakeout.report.events_part import Row
 from shakeout.report.lanes import Axis, Bar, Mark
 from shakeout.report.markup import Child, Html, place, tag
@@ -145,12 +145,12 @@ class _Drawing:
         took = f" ({lanes.duration(bar.seconds)})" if event.ended is not None else ""
         return tag(
             "a",
-            tag("span", event.name),
+            tag("span", labels.label(event)),
             [_attempt(run, bar) for run in event.fields.get("samples", ())],
             class_=f"span {event.kind}{failed}{instant}",
             href=f"#{self.ids.get(id(event), 'events')}",
             tabindex="-1",
-            title=f"{event.name}{took}\n{event.fields.get('error', '')}".strip()[
+            title=f"{labels.label(event)}{took}\n{event.fields.get('error', '')}".strip()[
                 :TITLE_LENGTH_MAX
             ],
             style=place(b=bar.begins, w=bar.seconds, r=bar.row),

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from shakeout.report import series
+from shakeout.report import labels, series
 from shakeout.report.model import Level, Line, Story
 from shakeout.timeline.record import Event
 
@@ -69,10 +69,10 @@ def _of_event(event: Event, start: float) -> dict[str, Any]:
     tid = LANES.index(event.kind) + 1 if event.kind in LANES else len(LANES) + 1
     at = _micro(event.began, start)
     if event.ended is None:
-        return _instant(event.name, (TEST_PID, tid), at, event.fields)
+        return _instant(labels.label(event), (TEST_PID, tid), at, event.fields)
     return {
         "ph": "X",
-        "name": event.name,
+        "name": labels.label(event),
         "cat": event.kind,
         "pid": TEST_PID,
         "tid": tid,

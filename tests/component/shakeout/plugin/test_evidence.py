@@ -12,6 +12,7 @@ from shakeout.report import ledger, session
 
 TESTS = """
 import asyncio
+import os
 
 import pytest
 
@@ -40,8 +41,18 @@ async def test_waits_in_vain(cluster, ask):
 
 
 async def test_dies(private_cluster, ask):
-    with record.span("fault", "crash mast", targets=("mast",)):
+    with record.span("fault", "crash", targets=("mast",)):
         await ask(private_cluster, "mast", "/crash")
+
+
+async def test_service_dies(private_cluster, ask):
+    os.kill(private_cluster.process("redis").pid, 9)
+    await asyncio.Event().wait()
+
+
+def test_asks_late(request):
+    cluster = request.getfixturevalue("cluster")
+    assert not cluster
 
 
 async def test_complains(cluster, ask):
@@ -72,6 +83,19 @@ async def test_hangs(cluster):
     async with asyncio.TaskGroup() as group:
         group.create_task(asyncio.Event().wait(), name="the tide")
         await asyncio.Event().wait()
+"""
+SINKS = """
+import parts
+import pytest
+
+
+@pytest.fixture(scope="module")
+def system():
+    return parts.sinking
+
+
+async def test_never_boots(private_cluster):
+    raise AssertionError("never reached")
 """
 TIMEOUT = ("-p", "pytest_timeout")
 
@@ -105,12 +129,13 @@ class Left:
         parts = re.split(
             r"^_{3,} (?:ERROR at \w+ of )?(\w+) _{3,}$", self.output, flags=re.MULTILINE
         )
-        return dict(zip(parts[1::2], parts[2::2], strict=True))[test].partition("\n===")[0]
+        told = dict(zip(parts[1::2], parts[2::2], strict=True))[test]
+        return re.split(r"^(?:={3,}|-+ generated|shakeout:) ", told, flags=re.MULTILINE)[0]
 
 
 @pytest.fixture(scope="module")
 def left(module_project):
-    module_project.write(test_it=TESTS)
+    module_project.write(test_it=TESTS, test_sinks=SINKS)
     arguments = ("--junitxml=report.xml", "-p", "no:cacheprovider", "--shakeout-report=evidence")
     code, output = module_project.run(*arguments, *TIMEOUT)
     assert code == 1, output
@@ -126,6 +151,9 @@ def left(module_project):
             "product failed",
             "mast exited with code 3; its last words: the mast breaks",
         ),
+        ("test_service_dies", "infrastructure failed", "redis was killed by SIGKILL"),
+        ("test_asks_late", "product failed", "Assertion failed: not cluster; seen: not <shakeout"),
+        ("test_never_boots", "product failed", "exited with code 1; its last words: cannot swim."),
         ("test_complains", "product failed", "mast logged error: the anchor is lost."),
         ("test_complains_alone", "product failed", "mast logged error: the anchor is lost."),
         ("test_hangs", "unknown", "test_hangs: await asyncio.Event().wait()."),
@@ -135,7 +163,7 @@ def test_failed_test_leaves_verdict_cause_page_and_rerun(left, test, verdict, ca
     told = left.properties(test)
     assert told["verdict"] == verdict
     assert cause in told["cause"]
-    assert told["rerun"] == f"pytest tests/test_it.py::{test} --shakeout-seed={told['seed']}"
+    assert told["rerun"] == f"pytest {told['nodeid']} --shakeout-seed={told['seed']}"
     assert told["page"].endswith("/index.html")
     page = left.page(test)
     assert f"{test}</h1>" in page
@@ -200,13 +228,16 @@ def test_test_out_of_time_tells_where_each_task_waits(left):
 def test_session_leaves_a_page_that_sums_up(left):
     page = (left.directory / "index.html").read_text()
     merged = session.merge(left.directory)
-    assert len(merged.entries) == 11
-    assert len(merged.failures) == 8
-    assert "8 of 11 failed" in page
-    assert "stopped x1" in page, "the fault of the test that died, with the phase it reached"
+    assert len(merged.entries) == 14
+    assert len(merged.failures) == 11
+    assert "11 of 14 failed" in page
+    assert "any time (only injected) x1" in page, "how far the fault of the test that died got"
     for entry in merged.failures:
         assert not entry.page or (left.directory / entry.page).exists()
-    assert "shakeout: verdicts: 3 passed, 7 product failed, 1 unknown" in left.output
+    assert (
+        "shakeout: verdicts: 3 passed, 9 product failed, 1 infrastructure failed, 1 unknown"
+        in left.output
+    )
     assert f"shakeout: session page: {left.directory / 'index.html'}" in left.output
 
 
@@ -217,3 +248,42 @@ def test_outcomes_of_tests_with_a_cluster_are_remembered(left):
     assert verdicts["test_dies"] == "product failed"
     assert "test_without_cluster" not in verdicts
     assert {one.system for one in found} == {"healthy"}
+
+
+INTERRUPTED = """
+import asyncio
+import os
+import signal
+
+
+async def test_waits(cluster):
+    os.kill(os.getpid(), signal.SIGINT)
+    await asyncio.Event().wait()
+"""
+
+
+def test_interrupted_test_leaves_a_page_that_says_so(project):
+    project.write(test_it=INTERRUPTED)
+    project.run("-p", "no:cacheprovider", "--shakeout-report=evidence")
+    (page,) = (project.directory / "evidence").glob("*/test_waits-*/index.html")
+    assert "unknown</span>" in page.read_text()
+    assert "The run was ended by SIGINT" in page.read_text()
+    (entry,) = session.merge(project.directory / "evidence").entries
+    assert (entry.verdict, entry.system) == ("unknown", "healthy")
+
+
+def test_evidence_of_passed_tests_is_kept_where_it_is_asked_for(project):
+    project.write(test_it="async def test_passes(cluster): pass\ndef test_plain(): pass")
+    arguments = ("-p", "no:cacheprovider", "--shakeout-report=evidence", "--evidence=all")
+    assert project.run(*arguments)[0] == 0
+    (session_directory,) = (project.directory / "evidence").iterdir()
+    names = {path.name.partition("-")[0] for path in session_directory.iterdir()}
+    assert names == {"index.html", "part.json", "test_passes"}
+
+
+def test_nothing_is_left_where_nothing_failed_and_nobody_asked(project):
+    project.write(test_it="async def test_passes(cluster): pass")
+    code, output = project.run("-p", "no:cacheprovider")
+    assert code == 0, output
+    assert not (project.directory / "dist").exists()
+    assert "session page" not in output

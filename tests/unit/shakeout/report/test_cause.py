@@ -109,6 +109,14 @@ def test_cause_of_a_test_out_of_time_tells_where_it_waited():
     )
 
 
+def test_cause_of_a_failed_assertion_holds_the_statement_and_what_was_seen():
+    found = cause.of(AssertionError("assert 3 == 4\n\n  +  where 3 = count()"))
+    told = cause.with_statement(found, "    n = 3\n>   assert n == 4\nE   assert 3 == 4")
+    assert told.sentence == "Assertion failed: n == 4; seen: 3 == 4."
+    assert told.detail == "  +  where 3 = count()"
+    assert cause.with_statement(found, ">   assert 3 == 4").sentence == "Assertion failed: 3 == 4."
+
+
 def test_signatures_leave_out_what_differs_from_run_to_run():
     one = cause.of(AssertionError("assert 17 == 4 at 0x7f00aa for 1f2e3d4c5b"))
     other = cause.of(AssertionError("assert 23 == 4 at 0x7f11bb for aabbccddee"))

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from shakeout.report import page, session_page
+from shakeout.report.injections import Injected
 from shakeout.report.ledger import Odds
-from shakeout.report.session import Entry, Injected, Session
+from shakeout.report.session import Entry, Session
 
 VOID = {"meta", "input", "br"}
 
@@ -126,7 +127,14 @@ def test_page_of_many_lines_leaves_out_the_least_severe(story):
     text = page.render(many)
     assert len(text) < 4_000_000
     assert "left out here" in text
-    assert html.escape("leaking") in text
+    assert "<summary>leaking</summary>" in text
+
+
+FAULTS = (
+    Injected("kill", ("boat",), "load", "recovered"),
+    Injected("kill", ("boat",), "idle", "injected"),
+    Injected("cut", ("boat", "pier"), "load", "recovered"),
+)
 
 
 def test_session_page_tells_verdicts_failures_coverage_and_flakes(evil):
@@ -135,7 +143,7 @@ def test_session_page_tells_verdicts_failures_coverage_and_flakes(evil):
             "a.py::test_one",
             "passed",
             seconds=3.0,
-            faults=(Injected("kill", ("boat",), "recovered"),),
+            faults=FAULTS,
         ),
         Entry("a.py::test_two", "product failed", evil, 1.0, "test_two/index.html", "pytest x"),
         Entry("a.py::test_three", "flaky", "x", 1.0),
@@ -144,7 +152,8 @@ def test_session_page_tells_verdicts_failures_coverage_and_flakes(evil):
     text = session_page.render(made, {"a.py::test_one": Odds(3, 6, 3)})
     read = Reader(text)
     assert "2 of 3 failed" in text
-    assert "recovered x1" in text
+    assert "load x1, idle (only injected) x1" in text
+    assert "boat -&gt; pier" in text
     assert "50%" in text
     assert 'href="test_two/index.html"' in text
     assert [name for name, _ in read.elements].count("script") == 0

@@ -4,8 +4,8 @@ from shakeout.process import procfs
 from shakeout.report import lanes, sampler, series
 from shakeout.report.model import Usage
 
-STAT = "7 (a) b) c) S 1 7 7 0 -1 0 1 2 3 4 100 50 30 20 20 0 1 0 99 1000 500 0"
-STATM = "1000 300 100 1 0 50 0"
+STAT = b"7 (a) b) c) S 1 7 7 0 -1 0 1 2 3 4 100 50 30 20 20 0 1 0 99 1000 500 0"
+STATM = b"1000 300 100 1 0 50 0"
 
 
 def test_usage_counts_own_time_and_that_of_children_that_were_waited_for():

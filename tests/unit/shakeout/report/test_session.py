@@ -4,8 +4,9 @@ import pytest
 
 from shakeout.report import build, ledger, rerun, session
 from shakeout.report.errors import NothingRecorded
+from shakeout.report.injections import Injected
 from shakeout.report.ledger import Odds, Outcome
-from shakeout.report.session import Entry, Injected, Session
+from shakeout.report.session import Entry, Session
 
 
 def part(name, *entries, began=0.0):
@@ -13,7 +14,7 @@ def part(name, *entries, began=0.0):
 
 
 def test_parts_of_several_processes_are_merged(tmp_path):
-    kill = Injected("kill", ("boat",), "recovered")
+    kill = Injected("kill", ("boat",), "load", "recovered")
     session.write_part(part("one", Entry("a.py::test_a", "passed", faults=(kill,))), tmp_path)
     failed = Entry("b.py::test_b", "product failed", page="test_b/index.html")
     session.write_part(part("two", failed, began=5.0), tmp_path)
