@@ -12,6 +12,8 @@ from shakeout.explore.plan import Call, Injection, Plan
 MOVED_MS = 20
 """From the beginning of a call to the fault that is lined up with it."""
 
+LINED_UP_CALLS_MAX = 6
+
 Fails = Callable[[Plan], Awaitable[bool]]
 First = Callable[[Sequence[list[int]]], Awaitable[list[int] | None]]
 """The first of several choices that is enough; None if none is."""
@@ -43,9 +45,7 @@ class Shrinker:
         smaller = await self._fewer_injections(smaller)
         smaller = await self._fewer_calls(smaller)
         smaller = await self._first(_lined_up(smaller)) or smaller
-        while found := await self._first(
-            [each for fewer in _without_one_call(smaller) for each in _lined_up(fewer)]
-        ):
+        while found := await self._first(_fewer_lined_up(smaller)):
             smaller = found
         return await self._fewer_injections(smaller)
 
@@ -120,9 +120,14 @@ def _moments(plan: Plan, injection: Injection, first: Call) -> dict[int, int]:
     return {injection.number: began, **middle}
 
 
-def _without_one_call(plan: Plan) -> list[Plan]:
-    numbers = [one.number for one in plan.calls]
-    return [plan.only(calls={*numbers} - {one}) for one in numbers]
+def _fewer_lined_up(plan: Plan) -> list[Plan]:
+    """The same without one call; of a plan that is still long nothing: there are too many ways."""
+    if len(plan.calls) > LINED_UP_CALLS_MAX:
+        return []
+    numbers = {one.number for one in plan.calls}
+    return [
+        each for one in sorted(numbers) for each in _lined_up(plan.only(calls=numbers - {one}))
+    ]
 
 
 async def _answer(asked: Awaitable[bool]) -> bool:
