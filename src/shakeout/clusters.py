@@ -5,6 +5,7 @@ Works with `shakeout.runner`, which is told of deaths, and `shakeout.system.boot
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
@@ -31,11 +32,12 @@ class Wanted:
     replicas: Mapping[str, int] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
     durable: bool = False
+    links: bool = False
+    disks: bool = False
 
     def same_shape(self, other: "Wanted") -> bool:
         """Whether one cluster can serve both: optional services are added when needed."""
-        mine = (self.system, dict(self.replicas), self.durable)
-        return mine == (other.system, dict(other.replicas), other.durable)
+        return dataclasses.replace(self, needs=other.needs) == other
 
 
 class Running:
@@ -88,8 +90,7 @@ class Running:
 
     async def heard_of_ended(self) -> None:
         """Wait until the exit of each member that has ended is known here, too."""
-        members = self.cluster.members.values()
-        processes = [one.process for one in members if one.process and one.running]
+        processes = [one for one in self.cluster.processes().values() if one.exit is None]
         ended = [one for one in processes if not ((seen := procfs.stat(one.pid)) and seen.alive)]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(EXIT_SECONDS_MAX):
@@ -192,6 +193,8 @@ class Clusters:
                 topology=Topology(wanted.replicas),
                 wanted=wanted.needs,
                 durable=wanted.durable,
+                links=wanted.links,
+                with_disks=wanted.disks,
             )
         )
         seconds = self._runner.loop.time() - began

@@ -4,6 +4,7 @@ What needs asyncio or starts processes is imported by the first test that asks f
 """
 
 import contextlib
+import dataclasses
 import itertools
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -84,6 +85,8 @@ def shakeout_wanted(request: pytest.FixtureRequest, system: "System") -> "Wanted
         dict(marker.kwargs) if marker else {},
         harness.needs_of(request.node),
         durable=request.config.getoption("--durable"),
+        links=request.node.get_closest_marker("links") is not None,
+        disks=request.node.get_closest_marker("disks") is not None,
     )
 
 
@@ -95,7 +98,8 @@ def cluster(
     pytestconfig: pytest.Config,
 ) -> Iterator["Cluster"]:
     """A healthy cluster that other tests use, too; what this test leaves behind fails it."""
-    running = shakeout_clusters.shared(shakeout_wanted, harness.of(pytestconfig).soon)
+    plain = dataclasses.replace(shakeout_wanted, links=False, disks=False)
+    running = shakeout_clusters.shared(plain, harness.of(pytestconfig).soon)
     with shakeout_use.shared(running) as shared:
         yield shared
 

@@ -6,6 +6,8 @@ import pytest
 
 MARKERS = (
     "cluster(**replicas): how many replicas of components the test wants: cluster(agent=2)",
+    "disks: members of the test's private_cluster have disks of their own, which can be full or read-only",
+    "links: the test's private_cluster has a proxy on each edge, whose behaviour can be changed",
     "needs(*services): which optional services the test wants: needs('s3')",
 )
 SEED_BITS = 32

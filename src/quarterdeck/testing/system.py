@@ -120,6 +120,7 @@ def _components(keys: Keys) -> tuple[Component, ...]:
             environment=_agent(keys),
             edges=("redis", "etcd"),
             sockets=("http",),
+            disk=SCRATCH_DIRECTORY,
             clock=True,
             ready=_READY,
         ),
@@ -129,6 +130,7 @@ def _components(keys: Keys) -> tuple[Component, ...]:
             environment=_storage_proxy(keys),
             edges=("etcd", "s3"),
             sockets=("http",),
+            disk=TREES_DIRECTORY,
             clock=True,
             ready=_READY,
         ),
@@ -144,7 +146,7 @@ def _common(place: Place) -> dict[str, str]:
     return {
         "QD_ID": place.name,
         "QD_LISTEN": "fd:3",
-        "QD_ADVERTISE": f"http://127.0.0.1:{place.port('http')}",
+        "QD_ADVERTISE": place.address(f"{place.name}.http"),
         "QD_ETCD_URL": place.address("etcd"),
         "QD_LOG_LEVEL": LOG_LEVEL,
     }

@@ -7,14 +7,14 @@ import contextlib
 import resource
 from dataclasses import dataclass, field
 
-from shakeout.faults import health, limits, tree
+from shakeout.faults import limits, tree
 from shakeout.faults.limits import Lowered
-from shakeout.faults.process import Targeted
+from shakeout.faults.process import Deadly
 from shakeout.system.cluster import Cluster
 
 
 @dataclass
-class OutOfMemory(Targeted):
+class OutOfMemory(Deadly):
     """RLIMIT_AS of all its processes goes down to what they use; a member that ends of it is started again."""
 
     name = "out-of-memory"
@@ -22,9 +22,8 @@ class OutOfMemory(Targeted):
 
     async def inject(self, cluster: Cluster) -> None:
         """Lower the limit of each process, children first: the parent may be checked for it later."""
-        process = cluster.process(self.target)
-        process.expect_exit()
-        for one in reversed(tree.living(process.pid)):
+        self.brace(cluster)
+        for one in reversed(tree.living(tree.pid(cluster, self.target))):
             with contextlib.suppress(ProcessLookupError):
                 used = limits.mapped_bytes(one.pid)
                 self._lowered.append(limits.lower(one, resource.RLIMIT_AS, used))
@@ -41,14 +40,9 @@ class OutOfMemory(Targeted):
                     return f"{one.process.comm} maps {used} bytes of {limit}"
         return "" if self._lowered else f"{self.target} had no process"
 
-    async def recover(self, cluster: Cluster) -> None:
-        """Give the memory back, or start it again when it has ended."""
+    async def recover(self, cluster: Cluster) -> None:  # noqa: ARG002 - asks the kernel
+        """Give the memory back."""
         limits.restore(self._lowered)
-        member = cluster.member(self.target)
-        if not member.running:
-            await cluster.start(self.target)
-        elif member.process is not None:
-            member.process.exit_expected = False
 
     async def missing_recovery(self, cluster: Cluster) -> str:
         """It must answer, and nobody be limited any more."""
@@ -56,4 +50,4 @@ class OutOfMemory(Targeted):
             with contextlib.suppress(ProcessLookupError):
                 if limits.lives(one.process) and limits.soft(one.process, one.what) == one.now:
                     return f"{one.process.comm} is still limited to {one.now} bytes"
-        return await health.missing_of(cluster, self.target)
+        return await super().missing_recovery(cluster)

@@ -34,6 +34,25 @@ class Targeted:
 
 
 @dataclass
+class Deadly(Targeted):
+    """A fault of which its target may end, sooner or later: it is then started again, and has not died."""
+
+    def brace(self, cluster: Cluster) -> None:
+        """From now on its end is expected. To be called before the fault is done."""
+        cluster.process(self.target).expect_exit()
+
+    async def missing_recovery(self, cluster: Cluster) -> str:
+        """It must answer; one that has ended is started. From then on its end is a death again."""
+        member = cluster.member(self.target)
+        if member.process is not None and not member.running and member.process.exit_expected:
+            await cluster.start(self.target)
+        reason = await super().missing_recovery(cluster)
+        if member.process is not None and not reason:
+            member.process.exit_expected = False
+        return reason
+
+
+@dataclass
 class _Gone(Targeted):
     """Its process is gone until the recovery starts another one."""
 

@@ -156,6 +156,7 @@ def _order(number: int, program: Program, environment: Mapping[str, str]) -> Mes
         "directory": str(program.directory),
         "log": str(program.log),
         "listen": program.socket_names,
+        "namespaces": program.namespaces,
     }
 
 

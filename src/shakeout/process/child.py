@@ -28,8 +28,11 @@ C_LIBRARY_SIGNALS = (32, 33)  # of its threads; it refuses to have them set
 
 def become(order: Message, descriptors: Sequence[int], report: int, parent: int) -> NoReturn:
     """Turn this fresh fork into the program of the order; never returns."""
-    step = "set-up"
+    step = "namespaces"
     try:
+        if order["namespaces"]:
+            linux.join(order["namespaces"])
+        step = "set-up"
         linux.die_with_parent(parent)
         os.setsid()
         _reset_signals()

@@ -22,6 +22,14 @@ STATX_BTIME_OFFSET = 80
 IN_MODIFY = 0x002
 IN_CREATE = 0x100
 COMM_BYTES_MAX = 15
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUSER = 0x10000000
+MS_RDONLY = 0x1
+MS_REMOUNT = 0x20
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_SLAVE = 0x80000
+MNT_DETACH = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -87,6 +95,36 @@ def watch(directory: str, events: int) -> int:
         os.close(descriptor)
         _raise("inotify_add_watch")
     return descriptor
+
+
+def unshare(flags: int) -> None:
+    """Move this process, which has one thread, into new namespaces; raises OSError."""
+    if _libc.unshare(ctypes.c_int(flags)) != 0:
+        _raise("unshare")
+
+
+def join(pid: int) -> None:
+    """Move this process, which has one thread, into the user and mount namespace of another; raises OSError."""
+    held = [
+        os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("user", "mnt")
+    ]
+    for descriptor, kind in zip(held, (CLONE_NEWUSER, CLONE_NEWNS), strict=True):
+        if _libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)) != 0:
+            _raise("setns")
+        os.close(descriptor)
+
+
+def mount(source: str, target: str, kind: str, flags: int, *, options: str = "") -> None:
+    """mount(2) in this mount namespace; raises OSError."""
+    words = (os.fsencode(each) if each else None for each in (source, target, kind))
+    if _libc.mount(*words, ctypes.c_ulong(flags), os.fsencode(options) or None) != 0:
+        _raise(f"mount {target}")
+
+
+def unmount(target: str) -> None:
+    """Take off what was mounted last, as soon as nobody uses it any more; raises OSError."""
+    if _libc.umount2(os.fsencode(target), MNT_DETACH) != 0:
+        _raise(f"umount {target}")
 
 
 def _prctl(option: int, value: int | ctypes.c_char_p) -> None:

@@ -24,6 +24,7 @@ class Program:
     `environment` (plus SHAKEOUT_RUN, and TMPDIR unless given), runs in `directory`, appends stdout and
     stderr to `log`. It inherits `sockets` as descriptors 3, 4, ... with LISTEN_FDS, LISTEN_PID and
     LISTEN_FDNAMES set as systemd does; the caller closes its own copies after the start.
+    With `namespaces`, a pid, it joins the user and mount namespace of that process.
     With `exit_expected`, whoever starts it watches for its end, which fails the run of nobody else.
     """
 
@@ -37,6 +38,7 @@ class Program:
     sockets: tuple[socket.socket, ...] = ()
     socket_names: tuple[str, ...] = ()
     exit_expected: bool = False
+    namespaces: int = 0
 
     def __post_init__(self) -> None:
         if bool(self.argv) == bool(self.call):

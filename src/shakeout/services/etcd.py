@@ -39,6 +39,7 @@ class Etcd:
     """Pure function from its place (which reaches every member) to the first keys and values."""
     optional: bool = False
     ports: tuple[str, ...] = ("client", "peer")
+    disk: str = "data"
 
     def addresses(self, place: Place) -> Mapping[str, str]:
         """URL of the client port: gRPC and the JSON gateway."""

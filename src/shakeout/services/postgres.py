@@ -5,9 +5,12 @@
 
 import asyncio
 import contextlib
+import dataclasses
+import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
 
 from shakeout.process import procfs
 from shakeout.process.handle import Process
@@ -37,6 +40,8 @@ FAST = {  # commits still reach the kernel, so they survive the death of the ser
 }
 SAFE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 
+PREPARED = "prepared"
+VERSION_FILE = "PG_VERSION"
 STOP_SECONDS_MAX = 10.0
 QUIT_SECONDS_MAX = 2.0
 CHILDREN_SECONDS_MAX = 5.0
@@ -61,6 +66,7 @@ class Postgres:
     """Settings as in postgresql.conf, over those of Shakeout."""
     optional: bool = False
     ports: tuple[str, ...] = ()
+    disk: str = "data"
 
     def addresses(self, place: Place) -> Mapping[str, str]:
         """psycopg URLs by database name; the first database also by the empty name."""
@@ -69,11 +75,9 @@ class Postgres:
 
     async def launch(self, place: Place, host: Host) -> Process:
         """Start the server; on its first start the data directory is copied or made."""
-        data = place.directory / "data"
-        if not data.exists():
-            recipe = postgres_data.Recipe(self.databases, place, host)
-            cache = host.settings.cache / "postgres"
-            await template.provide(cache, recipe.key(), data, recipe.build)
+        data = place.directory / self.disk
+        if not (place.outside(data) / VERSION_FILE).exists():
+            await self._prepare(place, host)
             await asyncio.to_thread(unprivileged.hand_over, place.directory)
         argv = server(data, place.directory, self._settings(durable=place.durable))
         return await host.execute(place, argv)
@@ -159,6 +163,15 @@ class Postgres:
         finally:
             session.close()
 
+    async def _prepare(self, place: Place, host: Host) -> None:
+        """Provide the data directory; one that is a disk is filled from another, since it cannot be made."""
+        ordinary = dataclasses.replace(place, namespaces=0)
+        recipe = postgres_data.Recipe(self.databases, ordinary, host)
+        data = place.directory / (PREPARED if place.namespaces else self.disk)
+        await template.provide(host.settings.cache / "postgres", recipe.key(), data, recipe.build)
+        if place.namespaces:
+            await asyncio.to_thread(_move, data, place.outside(place.directory / self.disk))
+
     def _settings(self, *, durable: bool) -> Mapping[str, str]:
         return {**(SAFE if durable else FAST), **COMMON, **self.settings}
 
@@ -166,3 +179,9 @@ class Postgres:
 def _alive(pid: int) -> bool:
     found = procfs.stat(pid)
     return found is not None and found.alive
+
+
+def _move(source: Path, target: Path) -> None:
+    """Move what is in one directory to another, which is on another disk."""
+    for one in source.iterdir():
+        shutil.move(one, target / one.name)

@@ -30,6 +30,7 @@ class Redis:
     """Settings as in redis.conf, over those of Shakeout."""
     optional: bool = False
     ports: tuple[str, ...] = ()
+    disk: str = "data"
 
     def addresses(self, place: Place) -> Mapping[str, str]:
         """URL in the form of redis-py: `unix:///path`."""
@@ -37,10 +38,12 @@ class Redis:
 
     async def launch(self, place: Place, host: Host) -> Process:
         """Start the server on its append-only file."""
+        data = place.directory / self.disk
+        place.outside(data).mkdir(exist_ok=True)
         settings = {
             "port": "0",
             "unixsocket": str(_socket(place)),
-            "dir": str(place.directory),
+            "dir": str(data),
             "save": "",
             "appendonly": "yes",
             "appendfsync": "everysec" if place.durable else "no",

@@ -28,6 +28,7 @@ class S3:
     secret_key: str = "shakeout-secret"
     optional: bool = False
     ports: tuple[str, ...] = ("http",)
+    disk: str = "buckets"
 
     def addresses(self, place: Place) -> Mapping[str, str]:
         """URL of the endpoint; buckets are its first path element."""
@@ -37,7 +38,7 @@ class S3:
         """Start the server on its directory of buckets."""
         root = place.directory / "buckets"
         for bucket in self.buckets:
-            (root / bucket).mkdir(parents=True, exist_ok=True)
+            (place.outside(root) / bucket).mkdir(parents=True, exist_ok=True)
         switches = {
             "auth-key": f"{self.access_key},{self.secret_key}",
             "addr": f"{loopback.HOST}:{place.port('http')}",

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from shakeout.process.errors import ComponentDied, ProcessError
 from shakeout.process.supervisor import Supervisor
-from shakeout.system import plan, progress
+from shakeout.system import disks, plan, progress
 from shakeout.system.cluster import Cluster
 from shakeout.system.errors import SystemFault
 from shakeout.system.host import Host
@@ -17,7 +17,7 @@ from shakeout.system.model import System, Topology
 from shakeout.system.progress import Progress, State, Step
 
 
-async def boot(
+async def boot(  # noqa: PLR0913 - each is a wish of its own
     system: System,
     supervisor: Supervisor,
     *,
@@ -25,23 +25,30 @@ async def boot(
     topology: Topology | None = None,
     wanted: Collection[str] = (),
     durable: bool = False,
+    links: bool = False,
+    with_disks: bool = False,
     tell: Progress = progress.silence,
 ) -> Cluster:
     """Start a cluster and return it when every member answers.
 
     `name` is unique among the clusters of one supervisor. `wanted` names the optional services
-    to start. A member that ends, while it starts or while others do, ends the boot at once.
-    Raises ComponentDied, StartTimedOut, PreparationFailed, Misdeclared; nothing is left then.
+    to start, `links` says whether there is a proxy on each edge, `with_disks` whether members have disks of their own
+    (see `disks`). A member that ends, while it starts or while others do, ends the boot at once.
+    Raises ComponentDied, StartTimedOut, PreparationFailed, Misdeclared, DisksRefused; nothing is left then.
     """
     chosen = topology or Topology()
     directory = supervisor.run_directory / name
-    ground = plan.Ground(name, directory, supervisor.settings.home, durable=durable)
+    ground = plan.Ground(name, directory, supervisor.settings.home, durable=durable, links=links)
     members = plan.members(system, chosen, ground, frozenset(wanted))
     host = Host(supervisor, supervisor.scope(name))
     cluster = Cluster(system, chosen, ground, members=members, host=host)
     try:
+        if links:
+            await cluster.link_up()
         if modules := system.modules():
             await host.scope.preload(modules)
+        if with_disks:
+            cluster.disks = await disks.mount(members, host, directory)
         await _Boot(cluster, tell).run()
     except BaseExceptionGroup as group:
         await cluster.abandon()
@@ -67,6 +74,7 @@ class _Boot:
         members = [self._cluster.members[name] for name in self._ready]
         async with asyncio.TaskGroup() as group:
             watches = [group.create_task(self._watch(member)) for member in members]
+            watches.append(group.create_task(self._watch_links()))
             async with asyncio.TaskGroup() as starting:
                 for member in members:
                     starting.create_task(self._bring_up(member))
@@ -79,6 +87,12 @@ class _Boot:
         if member.process is not None:
             end = await member.process.wait()
             raise ComponentDied(member.name, end, member.last_lines())
+
+    async def _watch_links(self) -> None:
+        """Raise ComponentDied when the proxy ends."""
+        if self._cluster.links is not None:
+            proxy = self._cluster.links.process
+            raise ComponentDied(proxy.name, await proxy.wait(), proxy.last_lines())
 
     async def _bring_up(self, member: Member) -> None:
         self._say(member)

@@ -4,15 +4,18 @@ Made by `boot.boot`. A member keeps its place, hence its addresses and data, ove
 """
 
 import asyncio
+import dataclasses
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from shakeout.links.links import Links
 from shakeout.process.errors import ComponentDied
 from shakeout.process.handle import Process
-from shakeout.system import order
+from shakeout.system import order, wiring
+from shakeout.system.disks import Disks
 from shakeout.system.errors import Ambiguous, NameUnknown, NotRunning
 from shakeout.system.host import Host
 from shakeout.system.member import Member
@@ -39,9 +42,16 @@ class Cluster:
         self.system = system
         self.topology = topology
         self.host = host
+        self.disks: Disks | None = None
+        """The members' disks, if it was booted with them."""
         self.shared = False
         """Whether several tests use it, so that no fault may be injected."""
         self.members: Mapping[str, Member] = {one.name: one for one in members}
+
+    @property
+    def links(self) -> Links | None:
+        """The links between the members; None when it was booted without."""
+        return self.host.links
 
     async def __aenter__(self) -> Self:
         return self
@@ -83,8 +93,14 @@ class Cluster:
 
         Raises NameUnknown, Ambiguous.
         """
+        return self._found(target, self.member(target.partition(".")[0]).addresses)
+
+    def public_address(self, target: str) -> str:
+        """URL at which components reach a target: by way of the links, if there are any. As `address`."""
+        return self._found(target, self.member(target.partition(".")[0]).public)
+
+    def _found(self, target: str, addresses: Mapping[str, str]) -> str:
         name, _, part = target.partition(".")
-        addresses = self.member(name).addresses
         if part not in addresses:
             raise NameUnknown(
                 target, f"cluster {self.name}", (f"{name}.{one}" for one in addresses if one)
@@ -101,18 +117,35 @@ class Cluster:
     def deaths(self) -> list[ComponentDied]:
         """Members that have ended although nobody expected it."""
         return [
-            ComponentDied(one.name, one.process.exit, one.process.last_lines())
-            for one in self.members.values()
-            if one.process and one.process.exit and not one.process.exit_expected
+            ComponentDied(name, one.exit, one.last_lines())
+            for name, one in self.processes().items()
+            if one.exit and not one.exit_expected
         ]
 
+    def processes(self) -> Mapping[str, Process]:
+        """Processes of the members that have been started, and of the links, whether they live or not."""
+        found = {name: one.process for name, one in self.members.items() if one.process}
+        return {**found, self.links.process.name: self.links.process} if self.links else found
+
     def place(self, name: str) -> Place:
-        """Place of a member: directory, ports. Raises NameUnknown, Ambiguous."""
-        return self.member(name).place
+        """Place of a member as others see it: directory, ports. Raises NameUnknown, Ambiguous."""
+        place = self.member(name).place
+        return dataclasses.replace(place, directory=place.outside(place.directory), namespaces=0)
 
     def log(self, name: str) -> Path:
         """Log file of a member. Raises NameUnknown, Ambiguous."""
         return self.member(name).log
+
+    async def link_up(self) -> None:
+        """Put links between the members, before any of them runs. Raises StartFailed, HarnessDied, LinksRefused."""
+        links = await wiring.connect(
+            self.system,
+            list(self.members.values()),
+            self.host.supervisor,
+            name=self.name,
+            directory=self.directory,
+        )
+        self.host = dataclasses.replace(self.host, links=links)
 
     async def begin(self, name: str) -> None:
         """Launch a member that does not run, without waiting until it answers.
@@ -169,6 +202,8 @@ class Cluster:
         """Kill what still runs, and remove the cluster's directory and leases."""
         await _stop(self.members.values(), gracefully=False)
         await self.host.scope.stop()
+        if self.links is not None:
+            await self.links.close()
         for member in self.members.values():
             member.release()
         await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)

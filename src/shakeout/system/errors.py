@@ -10,6 +10,7 @@ SystemFault
 ├── NotDeclared         an address was asked for that no edge declares
 ├── Ambiguous           a name stands for several replicas
 ├── NotRunning          a member was asked for something that needs its process
+├── DisksRefused        this machine lets nobody mount, not even in a namespace of one's own
 └── NotFound            the module:attribute that should hold a system does not
 """
 
@@ -80,6 +81,15 @@ class NotRunning(SystemFault):
         """`state` is where it stands instead."""
         super().__init__(f"{name} is not running: it is {state}")
         self.name = name
+
+
+class DisksRefused(SystemFault):
+    """The disks of a cluster could not be mounted."""
+
+    def __init__(self, reason: str, lines: Sequence[object] = ()) -> None:
+        """`lines` is what the mounting process printed."""
+        told = [f"no disks for the cluster: the process that mounts them {reason}"]
+        super().__init__("\n".join([*told, *(f"  | {line}" for line in lines)]))
 
 
 class NotFound(SystemFault):

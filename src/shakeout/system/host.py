@@ -1,8 +1,9 @@
 """What a member runs on: the scope of its cluster's processes, and the settings of the run."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from shakeout.links.links import Links
 from shakeout.process.handle import Process
 from shakeout.process.scope import Scope
 from shakeout.process.spawn import Program
@@ -17,11 +18,18 @@ class Host:
 
     supervisor: Supervisor
     scope: Scope
+    links: Links | None = None
 
     @property
     def settings(self) -> Settings:
         """Settings of the run."""
         return self.supervisor.settings
+
+    async def introduce(self, name: str, launch: Callable[[], Awaitable[Process]]) -> Process:
+        """Launch a member; links, if there are any, are told which process it is."""
+        if self.links is None:
+            return await launch()
+        return await self.links.introduce(name, launch)
 
     async def execute(self, place: Place, argv: tuple[str, ...], log: str = "log") -> Process:
         """Start an executable in a place, with the runner's plain environment.
@@ -36,6 +44,7 @@ class Host:
                 argv=argv,
                 environment=self.settings.inherited,
                 exit_expected=True,
+                namespaces=place.namespaces,
             )
         )
 
@@ -53,6 +62,7 @@ class Host:
                 args=args,
                 environment=self.settings.inherited,
                 exit_expected=True,
+                namespaces=place.namespaces,
             )
         )
 

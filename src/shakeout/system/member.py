@@ -4,9 +4,10 @@ Knows how to start, stop and kill itself; `boot` and `cluster` decide when.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
+from shakeout.links.links import Front
 from shakeout.process import logs
 from shakeout.process.errors import ComponentDied, StartTimedOut
 from shakeout.process.handle import Process
@@ -41,6 +42,10 @@ class Member:
         self.place = place
         self.runner = runner
         self.addresses = addresses
+        """Where it listens."""
+        self.public = addresses
+        """Where components reach it: the same, unless there are links between."""
+        self.fronts: tuple[Front, ...] = ()
         self.leases = leases
         self.ready_seconds_max = ready_seconds_max
         self.needed = needed
@@ -74,7 +79,7 @@ class Member:
         Its end is no failure of the run before `reach_ready`, which tells it.
         """
         self.state = State.FAILED
-        self.process = await self.runner.launch(self.place, host)
+        self.process = await host.introduce(self.name, self._launch(host))
         self.state = State.STARTING
 
     async def reach_ready(self) -> None:
@@ -124,6 +129,9 @@ class Member:
         """Give its ports back."""
         for lease in self.leases.values():
             lease.release()
+
+    def _launch(self, host: Host) -> Callable[[], Awaitable[Process]]:
+        return lambda: self.runner.launch(self.place, host)
 
     async def _missing(self) -> str:
         return await readiness.missing(

@@ -56,6 +56,8 @@ class Component:
     """Names of its listening sockets, passed as descriptors from 3 up (LISTEN_FDS)."""
     ready: HttpReady | None = None
     """Without one it is ready as soon as it runs."""
+    disk: str = ""
+    """Directory below its own in which it keeps its data: it can be a disk of its own, see `disks`."""
     clock: bool = False
     """Whether its time of day comes from the file that SHAKEOUT_CLOCK names, see `clockfile`."""
     after: tuple[str, ...] = ()

@@ -30,8 +30,14 @@ class Place:
     """Its own loopback ports by socket name."""
     reach: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Addresses by target, one for each replica."""
+    namespaces: int = 0
+    """Pid of the process in whose namespaces it lives, with disks mounted there; 0 without such."""
     durable: bool = False
     """Whether services must survive a power cut (benchmarks); tests need no fsync."""
+
+    def outside(self, path: Path) -> Path:
+        """By which path a process that does not live there reaches a path of this place."""
+        return Path(f"/proc/{self.namespaces}/root{path}") if self.namespaces else path
 
     def address(self, target: str) -> str:
         """URL of an edge's target: `postgres`, `postgres.<database>`, `manager`, `manager.http`.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shakeout.process import ports
 from shakeout.process.ports import PortLease
-from shakeout.system import loopback
+from shakeout.system import loopback, wiring
 from shakeout.system.errors import NameUnknown
 from shakeout.system.member import READY_SECONDS_MAX, Member
 from shakeout.system.model import Component, System, Topology
@@ -30,6 +30,8 @@ class Ground:
     home: Path
     """Holds the leases of ports."""
     durable: bool = False
+    links: bool = False
+    """Whether there is a proxy on each edge."""
 
     def place(self, kind: str, name: str, index: int, ports: Mapping[str, int]) -> Place:
         """A place that reaches nobody yet."""
@@ -79,6 +81,9 @@ def members(
         for component in system.components:
             replicas = instances(component.name, topology.count(component))
             found.extend(_component(ground, component, one) for one in replicas)
+        if ground.links:
+            for member in found:
+                wiring.interpose(member, ground.home)
         _connect(system, found)
     except BaseException:
         for member in found:
@@ -90,7 +95,7 @@ def members(
 def reach_of_component(component: Component, members: list[Member], own: Member) -> Reach:
     """What a component's place may address: its edges, and its own sockets. Pure."""
     reach: Reach = {}
-    for socket, url in own.addresses.items():
+    for socket, url in own.public.items():
         for name in (own.place.kind, own.name):
             reach[_dotted(name, socket)] = (url,)
     for target in component.edges:
@@ -104,7 +109,7 @@ def _targets(target: str, members: list[Member]) -> Reach:
     replicas = [one for one in members if one.place.kind == kind]
     reach: Reach = {target: ()}
     for member in replicas:
-        for name, url in member.addresses.items():
+        for name, url in member.public.items():
             if part in ("", name):
                 key = _dotted(kind, name)
                 reach[key] = (*reach.get(key, ()), url)

@@ -11,6 +11,15 @@ from shakeout.system.place import Place
 
 
 @runtime_checkable
+class KeepsDisk(Protocol):
+    """It keeps what it must not lose in one directory, which may be a disk of its own."""
+
+    @property
+    def disk(self) -> str:
+        """Relative to its place; empty when it keeps nothing."""
+
+
+@runtime_checkable
 class Flushes(Protocol):
     """It can lose at once all that it holds."""
 

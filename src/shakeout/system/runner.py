@@ -40,6 +40,11 @@ class ComponentRunner:
     component: Component
     leases: Mapping[str, PortLease]
 
+    @property
+    def disk(self) -> str:
+        """Where the component keeps its data."""
+        return self.component.disk
+
     async def launch(self, place: Place, host: Host) -> Process:
         """Bind its sockets and start it with them; they outlive no failed start."""
         with contextlib.ExitStack() as stack:
@@ -59,6 +64,7 @@ class ComponentRunner:
                     sockets=sockets,
                     socket_names=self.component.sockets,
                     exit_expected=True,
+                    namespaces=place.namespaces,
                 )
             )
 

@@ -4,14 +4,16 @@ Not a test and not product: found through the path that `conftest.py` sets.
 """
 
 import contextlib
+import errno
 import json
 import os
+import pathlib
 import signal
 import socket
 import sys
 import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 from shakeout.services.etcd import Etcd
 from shakeout.services.postgres import Postgres
@@ -31,6 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/crash":
             sys.stderr.write("hit a rock\n")
             os._exit(3)
+        wishes = {"/write": write, "/eat": eat}
         status = 503 if self.path == "/health" and "AGROUND" in OWN else 200
         self.send_response(status)
         self.end_headers()
@@ -39,16 +42,42 @@ class Handler(BaseHTTPRequestHandler):
         }
         if clockfile.VARIABLE in OWN:
             told["time"] = clockfile.ShiftedTime(OWN[clockfile.VARIABLE])()
+        if self.path in wishes:
+            told["error"] = wishes[self.path]()
         self.wfile.write(json.dumps({**told, "pid": os.getpid()}).encode())
 
     def log_message(self, *_):
         sys.stderr.write(f'{{"level": "info", "event": "asked", "path": "{self.path}"}}\n')
 
 
-def serve():
+def write():
+    """Write a page of the log-book, which stands on a disk of its own; the name of the error."""
+    try:
+        with pathlib.Path("log-book/page").open("ab") as page:
+            page.write(bytes(4096))
+    except OSError as error:
+        return errno.errorcode[error.errno or 0]
+    return ""
+
+
+def eat():
+    """Take more memory for a moment; the name of the error."""
+    try:
+        bytearray(64 << 20)
+    except MemoryError as error:
+        return type(error).__name__
+    return ""
+
+
+def cook():
+    """Serve without threads: to start one takes memory, which may be short."""
+    serve(HTTPServer)
+
+
+def serve(kind=ThreadingHTTPServer):
     """Serve on the socket that is passed as descriptor 3, until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+    server = kind(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.socket.close()
     server.socket = socket.socket(fileno=3)
     server.serve_forever()
@@ -107,6 +136,7 @@ LIGHTHOUSE = Component(
     environment=lighthouse,
     edges=("postgres", "redis"),
     clock=True,
+    disk="log-book",
     sockets=("http",),
     ready=READY,
 )
@@ -126,6 +156,10 @@ small = System(
     services=(Redis(),),
     components=(Component("dinghy", call="harbour:serve", sockets=("http",), ready=READY),),
     hints=lambda cluster: {"DINGHY": cluster.address("dinghy")},
+)
+galley = System(
+    "galley",
+    components=(Component("cook", call="harbour:cook", sockets=("http",), ready=READY),),
 )
 berths = System("berths", services=(Postgres(databases=(HARBOUR,)),))
 sinking = System(

@@ -15,7 +15,7 @@ def afloat(shakeout_runner, harness_run, harbour):
     @contextlib.asynccontextmanager
     async def opened():
         async with await boot.boot(
-            harbour.system, harness_run, name="afloat", wanted=("s3",)
+            harbour.system, harness_run, name="afloat", wanted=("s3",), with_disks=True, links=True
         ) as cluster:
             catalogue.expect(cluster)
             yield cluster

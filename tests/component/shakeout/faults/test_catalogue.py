@@ -20,6 +20,5 @@ async def test_fault_is_seen_and_undone(afloat, kind, member):
         with phase.during(phase.IDLE):
             async with lifecycle.injected(fault, afloat):
                 assert await fault.missing_effect(afloat) == ""
-        assert await fault.missing_recovery(afloat) == ""
         assert await health.missing(afloat, MEMBERS) == ""
         assert afloat.deaths() == []

@@ -26,7 +26,7 @@ def environment(name):
         index=1,
         directory=Path("/run/c"),
         ports={"http": 1},
-        reach=REACH,
+        reach={**REACH, f"{name}.http": ("http://127.0.0.1:1",)},
     )
     return component.environment(place)
 

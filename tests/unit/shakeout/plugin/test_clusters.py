@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import types
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from shakeout import clusters, tenants, usage
 from shakeout.clusters import Clusters, Running, Wanted
 from shakeout.process.errors import ComponentDied, HarnessDied, StartTimedOut
+from shakeout.process.handle import Process
 from shakeout.process.spawn import Exit
 from shakeout.runner import Runner
 from shakeout.system import boot
@@ -32,7 +34,8 @@ def running(**processes) -> Running:
         name: types.SimpleNamespace(name=name, process=one, running=one.exit is None)
         for name, one in processes.items()
     }
-    cluster: Any = types.SimpleNamespace(members=members)
+    cluster: Any = types.SimpleNamespace(members=members, links=None)
+    cluster.processes = lambda: Cluster.processes(cluster)
     cluster.deaths = lambda: Cluster.deaths(cluster)
     return Running(Wanted(System("s")), cluster, asyncio.get_running_loop().create_future(), 0.1)
 
@@ -111,6 +114,8 @@ SYSTEM = System("s", components=(Component("agent", argv=("agent",)),))
         (Wanted(SYSTEM, needs=frozenset({"s3"})), True),
         (Wanted(SYSTEM, {"agent": 2}), False),
         (Wanted(SYSTEM, durable=True), False),
+        (Wanted(SYSTEM, links=True), False),
+        (Wanted(SYSTEM, disks=True), False),
         (Wanted(System("t")), False),
     ],
 )
@@ -142,11 +147,15 @@ class FakeCluster:
         self.members = {
             "agent": types.SimpleNamespace(name="agent", process=one, running=one.exit is None)
         }
+        self.links = None
         self.stuck = stuck
         self.ended = ""
 
     def deaths(self: Any) -> list[ComponentDied]:
         return Cluster.deaths(self)
+
+    def processes(self: Any) -> Mapping[str, Process]:
+        return Cluster.processes(self)
 
     async def start(self, name):
         raise StartTimedOut(name, 1.0, "no answer", [])

@@ -1,0 +1,136 @@
+"""One link inside the proxy: its behaviour, its open connections, and what has passed.
+
+`server` gives it the connections of its source to its target; each of them is a `relay`.
+"""
+
+import random
+import socket
+from typing import Any
+
+from shakeout.links import loop as loops
+from shakeout.links.behaviour import Behaviour
+from shakeout.links.echo import Echo
+from shakeout.links.endpoint import Endpoint, Tcp
+from shakeout.links.loop import Loop
+from shakeout.links.relay import Relay
+
+RETRY_SECONDS = 0.005
+"""A Unix socket whose queue is full tells nobody when there is room again."""
+
+
+class Line:
+    """Connections of one member to another."""
+
+    def __init__(self, loop: Loop, chance: random.Random, source: str, target: str) -> None:
+        self.source = source
+        self.target = target
+        self.behaviour = Behaviour()
+        self.echo = Echo(loop)
+        self._loop = loop
+        self._chance = chance
+        self._relays: set[Relay] = set()
+        self._held: dict[Relay, Endpoint] = {}
+        """Connections that have not begun: their target has not heard of them."""
+        self._connections = self._resets = self._forth = self._back = 0
+
+    def open(self, client: socket.socket, target: Endpoint | None) -> None:
+        """Take a connection over. Without a target what it sends comes back: for probes."""
+        self._connections += 1
+        relay = Relay(self._loop, self._chance, (client, self._socket(client, target)), self._over)
+        self._relays.add(relay)
+        if self.behaviour.cut:
+            relay.reset()
+            return
+        relay.behave(self.behaviour)
+        if target is None:
+            relay.connected()
+        elif self.behaviour.forth.held:
+            self._held[relay] = target
+        else:
+            self._connect(relay, target)
+
+    def change(self, behaviour: Behaviour) -> None:
+        """Behave differently from now on."""
+        self.behaviour = behaviour
+        for relay in list(self._relays):
+            if behaviour.cut:
+                relay.reset()
+            else:
+                relay.behave(behaviour)
+                self._begin_held(relay)
+
+    def reset(self) -> None:
+        """Reset all connections; later ones live."""
+        for relay in list(self._relays):
+            relay.reset()
+
+    def half_open(self, believer: str) -> None:
+        """Take away the other end of each connection, without a word to the believer."""
+        for relay in list(self._relays):
+            relay.half_open(relay.source if believer == self.source else relay.target)
+
+    def counters(self) -> dict[str, Any]:
+        """As a part of a JSON message: see `links.Counters`."""
+        forth = sum(relay.source.pipe.passed for relay in self._relays)
+        back = sum(relay.target.pipe.passed for relay in self._relays)
+        return {
+            "source": self.source,
+            "target": self.target,
+            "connections": self._connections,
+            "open": len(self._relays),
+            "resets": self._resets,
+            "bytes_forth": self._forth + forth,
+            "bytes_back": self._back + back,
+            "waiting_forth": sum(relay.source.pipe.size for relay in self._relays),
+            "waiting_back": sum(relay.target.pipe.size for relay in self._relays),
+            "echoed": self.echo.received,
+        }
+
+    def _socket(self, client: socket.socket, target: Endpoint | None) -> socket.socket:
+        if target is None:
+            return self.echo.end()
+        if isinstance(target, Tcp):
+            made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+            for one in (client, made):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.settimeout(0)
+        return made
+
+    def _begin_held(self, relay: Relay) -> None:
+        if relay in self._held and not self.behaviour.forth.held:
+            self._connect(relay, self._held.pop(relay))
+
+    def _connect(self, relay: Relay, target: Endpoint) -> None:
+        end = relay.target.end
+        try:
+            end.connect((target.host, target.port) if isinstance(target, Tcp) else target.path)
+        except BlockingIOError:
+            if isinstance(target, Tcp):
+                self._loop.watch(end.fileno(), loops.WRITE, lambda _: self._connected(relay))
+            else:
+                self._loop.at(self._loop.now() + RETRY_SECONDS, lambda: self._retry(relay, target))
+        except OSError:
+            relay.refused()
+        else:
+            relay.connected()
+
+    def _retry(self, relay: Relay, target: Endpoint) -> None:
+        if relay in self._relays:
+            self._connect(relay, target)
+
+    def _connected(self, relay: Relay) -> None:
+        end = relay.target.end
+        self._loop.forget(end.fileno())
+        if end.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            relay.refused()
+        else:
+            relay.connected()
+
+    def _over(self, relay: Relay) -> None:
+        self._relays.discard(relay)
+        self._held.pop(relay, None)
+        self._forth += relay.source.pipe.passed
+        self._back += relay.target.pipe.passed
+        self._resets += relay.was_reset

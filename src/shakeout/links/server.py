@@ -1,0 +1,179 @@
+"""The proxy of one cluster: listens at each front, finds out who connects, and gives the connection to its line.
+
+A process of its own, forked from the zygote; `links` tells it what to do over its control channel, descriptor 3.
+
+    {"do": "open", "seed", "fronts": [[member, front, target]], "stranger": pid}
+    {"do": "starting"}, {"do": "started", "member", "pid"}
+    {"do": "set", "source", "target", "behaviour"}, {"do": "reset", ...}, {"do": "half-open", ..., "believer"}
+    {"do": "pose", "address", "source"}          the next connection from there is a probe of that member
+    {"do": "counters"}                           answered with {"counters": [...]}
+"""
+
+import random
+import resource
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shakeout.links import behaviour, endpoint
+from shakeout.links import loop as loops
+from shakeout.links.endpoint import Endpoint, Tcp
+from shakeout.links.line import Line
+from shakeout.links.loop import Loop
+from shakeout.links.roster import STRANGER, Roster
+from shakeout.process import child, protocol
+from shakeout.process.protocol import Message
+
+BACKLOG = 512
+ACCEPTED_AT_ONCE_MAX = 64
+PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Front:
+    """A listening socket, the member that it stands for, and where that one really listens."""
+
+    listening: socket.socket
+    member: str
+    target: Endpoint
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A connection of which nobody knows yet whose it is."""
+
+    end: socket.socket
+    front: Front
+
+
+def main() -> None:
+    """Be the proxy until the control channel closes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with socket.socket(fileno=child.LISTEN_DESCRIPTOR_FIRST) as control:
+        Server(control).run()
+
+
+class Server:
+    """All that one proxy process holds."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._loop = Loop()
+        self._roster = Roster()
+        self._chance = random.Random()
+        self._lines: dict[tuple[str, str], Line] = {}
+        self._poses: dict[str, str] = {}
+        self._newcomers: list[Newcomer] = []
+        self._acts: dict[str, Callable[[Message], object]] = {
+            "open": self._open,
+            "starting": lambda _: self._roster.starting(),
+            "started": self._started,
+            "set": lambda asked: self._line(asked).change(behaviour.decode(asked["behaviour"])),
+            "reset": lambda asked: self._line(asked).reset(),
+            "half-open": lambda asked: self._line(asked).half_open(asked["believer"]),
+            "pose": lambda asked: self._poses.update({asked["address"]: asked["source"]}),
+            "counters": lambda _: None,
+        }
+
+    def run(self) -> None:
+        """Serve until the control channel closes."""
+        self._loop.watch(self._control.fileno(), loops.READ, self._obey)
+        self._loop.run()
+
+    def _obey(self, _events: int) -> None:
+        received = protocol.receive(self._control)
+        if received is None:
+            self._loop.running = False
+            return
+        asked, _ = received
+        reply: Message = {"did": asked["token"]}
+        try:
+            self._acts[asked["do"]](asked)
+        except (OSError, ValueError, TypeError, KeyError) as refusal:
+            reply["error"] = f"{type(refusal).__name__}: {refusal}"
+        if asked["do"] == "counters":
+            reply["counters"] = [line.counters() for line in self._lines.values()]
+        protocol.send(self._control, reply)
+
+    def _open(self, asked: Message) -> None:
+        self._chance.seed(asked["seed"])
+        self._roster.stranger = asked["stranger"]
+        for member, place, target in asked["fronts"]:
+            listening = _listen(endpoint.decode(place))
+            front = Front(listening, member, endpoint.decode(target))
+            self._watch(front)
+
+    def _watch(self, front: Front) -> None:
+        self._loop.watch(front.listening.fileno(), loops.READ, self._accepter(front))
+
+    def _started(self, asked: Message) -> None:
+        self._roster.started(asked["member"], asked["pid"])
+        waiting, self._newcomers = self._newcomers, []
+        for newcomer in waiting:
+            self._welcome(newcomer)
+
+    def _accepter(self, front: Front) -> Callable[[int], None]:
+        def accept(_events: int) -> None:
+            for _ in range(ACCEPTED_AT_ONCE_MAX):
+                try:
+                    end, address = front.listening.accept()
+                except BlockingIOError:
+                    return
+                except (
+                    OSError
+                ):  # no more descriptors: those who come wait in the queue of the socket
+                    self._loop.forget(front.listening.fileno())
+                    self._loop.at(self._loop.now() + PAUSE_SECONDS, lambda: self._watch(front))
+                    return
+                end.settimeout(0)
+                self._take(Newcomer(end, front), address)
+
+        return accept
+
+    def _take(self, newcomer: Newcomer, address: Any) -> None:
+        source = self._poses.pop(name_of(address), "") if self._poses else ""
+        if source:
+            self._find(source, newcomer.front.member).open(newcomer.end, None)
+        else:
+            self._welcome(newcomer)
+
+    def _welcome(self, newcomer: Newcomer) -> None:
+        """Give a connection to its line; of an unknown process, once all that start are known."""
+        source = self._roster.whose(newcomer.end)
+        if not source and not self._roster.complete:
+            self._newcomers.append(newcomer)
+            return
+        front = newcomer.front
+        self._find(source or STRANGER, front.member).open(newcomer.end, front.target)
+
+    def _line(self, asked: Message) -> Line:
+        return self._find(asked["source"], asked["target"])
+
+    def _find(self, source: str, target: str) -> Line:
+        if (source, target) not in self._lines:
+            self._lines[source, target] = Line(self._loop, self._chance, source, target)
+        return self._lines[source, target]
+
+
+def name_of(address: Any) -> str:
+    """Where a connection comes from, as a word: `host:port`, or the name of an abstract Unix socket. Pure."""
+    if isinstance(address, tuple):
+        return f"{address[0]}:{address[1]}"
+    return address.hex() if isinstance(address, bytes) else str(address)
+
+
+def _listen(place: Endpoint) -> socket.socket:
+    if isinstance(place, Tcp):
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((place.host, place.port))
+    else:
+        Path(place.path).parent.mkdir(parents=True, exist_ok=True)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening.bind(place.path)
+    listening.listen(BACKLOG)
+    listening.settimeout(0)
+    return listening
