@@ -5,8 +5,9 @@ What needs asyncio or starts processes is imported by the first test that asks f
 
 import contextlib
 import dataclasses
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,11 +16,15 @@ from shakeout import harness, skips
 
 if TYPE_CHECKING:
     from shakeout.clusters import Clusters, Wanted
+    from shakeout.explore.run import Boot
     from shakeout.process.supervisor import Supervisor
     from shakeout.runner import Runner
     from shakeout.system.cluster import Cluster
-    from shakeout.system.model import System
+    from shakeout.system.model import System, Topology
     from shakeout.usage import Use
+
+FRESH = itertools.count(1)
+"""Names of the clusters that `fresh_clusters` boots."""
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +136,20 @@ def tenant(
 def rng(request: pytest.FixtureRequest) -> random.Random:
     """A random generator of this test's own, the same in a rerun with the same seed."""
     return random.Random(f"{harness.of(request.config).seed} {request.node.nodeid}")
+
+
+@pytest.fixture
+def fresh_clusters(supervisor: "Supervisor", system: "System") -> "Boot":
+    """`async with fresh_clusters(topology) as cluster`: as many clusters as wanted, for `shakeout.explore.run`."""
+    from shakeout.system import boot  # noqa: PLC0415 - unit tests boot none
+
+    @contextlib.asynccontextmanager
+    async def fresh(topology: "Topology") -> AsyncIterator["Cluster"]:
+        name = f"x{next(FRESH)}"
+        async with await boot.boot(system, supervisor, name=name, topology=topology) as cluster:
+            yield cluster
+
+    return fresh
 
 
 def _need_namespaces() -> None:

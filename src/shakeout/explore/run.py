@@ -6,6 +6,7 @@
 `boot` gives a fresh cluster of a topology as an async context manager, such as the fixture `fresh_clusters`.
 """
 
+import asyncio
 import enum
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
@@ -24,11 +25,19 @@ from shakeout.system.model import Topology
 Boot = Callable[[Topology], AbstractAsyncContextManager[Cluster]]
 Tell = Callable[[str], object]
 
-REPEATS_MAX = 3
-"""A failure that none of so many repetitions shows is called flaky."""
-TRIES = 2
-"""A smaller plan counts as failing if one of so many runs fails."""
-SHRINK_PLANS_MAX = 60
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done about a plan that fails."""
+
+    repeats_max: int = 3
+    """A failure that none of so many repetitions shows is called flaky."""
+    plans_max: int = 60
+    """So many smaller plans are tried at most."""
+    agreeing: int = 2
+    """A smaller plan counts as failing if so many runs in a row fail: one that fails by luck is no help."""
+    at_once: int = 1
+    """So many clusters run at the same time while a plan is shrunk."""
 
 
 class Conclusion(enum.StrEnum):
@@ -75,15 +84,13 @@ async def run(
     seed: int,
     *,
     tell: Tell = silence,
-    shrink_plans_max: int = SHRINK_PLANS_MAX,
+    effort: Effort = Effort(),
 ) -> Report:
     """Carry out the plan of a seed. One that fails is repeated and shrunk, each time on a fresh cluster.
 
     `tell` gets the plan before it is carried out, and what is found. Raises what booting raises.
     """
-    return await replay(
-        scenario, boot, scenario.plan(seed), tell=tell, shrink_plans_max=shrink_plans_max
-    )
+    return await replay(scenario, boot, scenario.plan(seed), tell=tell, effort=effort)
 
 
 async def replay(
@@ -92,60 +99,82 @@ async def replay(
     plan: Plan,
     *,
     tell: Tell = silence,
-    shrink_plans_max: int = SHRINK_PLANS_MAX,
+    effort: Effort = Effort(),
 ) -> Report:
     """The same with a plan that is given, such as the smallest one of an earlier report."""
-    examined = _Examination(scenario, boot, tell)
-    report = await examined.examine(plan, shrink_plans_max)
+    report = await _Examination(scenario, boot, tell, effort).examine(plan)
     tell(str(report))
     return report
 
 
 async def search(
-    scenario: Scenario, boot: Boot, seeds: Iterable[int], *, tell: Tell = silence
+    scenario: Scenario,
+    boot: Boot,
+    seeds: Iterable[int],
+    *,
+    tell: Tell = silence,
+    effort: Effort = Effort(),
 ) -> Report | None:
     """The report of the first seed that is not valid; None when all are."""
     for seed in seeds:
-        report = await run(scenario, boot, seed, tell=tell)
+        report = await run(scenario, boot, seed, tell=tell, effort=effort)
         if report.conclusion is not Conclusion.VALID:
             return report
     return None
 
 
 class _Examination:
-    def __init__(self, scenario: Scenario, boot: Boot, tell: Tell) -> None:
+    def __init__(self, scenario: Scenario, boot: Boot, tell: Tell, effort: Effort) -> None:
         self._scenario = scenario
         self._boot = boot
         self._tell = tell
+        self._effort = effort
         self._runs = 0
+        self._room = asyncio.Semaphore(effort.at_once)
         self._failed: dict[Plan, Run] = {}
 
-    async def examine(self, plan: Plan, shrink_plans_max: int) -> Report:
+    async def examine(self, plan: Plan) -> Report:
+        effort = self._effort
         self._tell(str(plan))
         first = await self._once(plan)
         if first.verdict.validity is not Validity.INVALID:
             return self._report(Conclusion(first.verdict.validity.value), first)
         checks = first.verdict.failing()
-        if not await self._fails(plan, checks, REPEATS_MAX):
+        if not await self._fails_again(plan, checks):
             return self._report(Conclusion.FLAKY, first)
-        shrinker = Shrinker(lambda smaller: self._fails(smaller, checks, TRIES), shrink_plans_max)
+        shrinker = Shrinker(
+            lambda smaller: self._always_fails(smaller, checks),
+            effort.plans_max,
+            effort.at_once,
+        )
         smallest = await shrinker.shrink(plan, self._failed[plan].moments)
         return self._report(
             Conclusion.INVALID, first, self._failed[smallest], complete=not shrinker.exhausted
         )
 
-    async def _fails(self, plan: Plan, checks: frozenset[str], tries: int) -> bool:
-        """Whether one of several runs fails a check that failed at first."""
-        for _ in range(tries):
-            done = await self._once(plan)
-            if done.verdict.failing() & checks:
-                self._failed[plan] = done
+    async def _fails_again(self, plan: Plan, checks: frozenset[str]) -> bool:
+        for _ in range(self._effort.repeats_max):
+            if await self._fails(plan, checks):
                 return True
         return False
 
+    async def _always_fails(self, plan: Plan, checks: frozenset[str]) -> bool:
+        for _ in range(self._effort.agreeing):
+            if not await self._fails(plan, checks):
+                return False
+        return True
+
+    async def _fails(self, plan: Plan, checks: frozenset[str]) -> bool:
+        """Whether a run fails a check that failed at first."""
+        done = await self._once(plan)
+        failed = bool(done.verdict.failing() & checks)
+        if failed:
+            self._failed[plan] = done
+        return failed
+
     async def _once(self, plan: Plan) -> Run:
         self._runs += 1
-        async with self._boot(self._scenario.topology) as cluster:
+        async with self._room, self._boot(self._scenario.topology) as cluster:
             return await execution.carry_out(self._scenario, cluster, plan)
 
     def _report(

@@ -24,7 +24,7 @@ def lines(history: History) -> Iterator[str]:
     yield json.dumps({"shakeout_history": FORMAT, "about": dict(history.about)})
     for one in history:
         row = {name: getattr(one, name) for name in Operation.__dataclass_fields__}
-        yield json.dumps({name: each for name, each in row.items() if each not in {None, ""}})
+        yield json.dumps({name: each for name, each in row.items() if each is not None})
 
 
 def load(path: Path) -> History:

@@ -26,7 +26,7 @@ from shakeout.waiting.until import until
 
 OWN = os.environ  # noqa: TID251 (a component reads its own)
 LOCK_MS = 300
-TICKET_SECONDS = 0.1
+TICKET_SECONDS = 0.15
 TRIES_MAX = 400
 PAUSE_SECONDS = 0.005
 
@@ -145,14 +145,17 @@ class Closed(Exception):
     """The turnstile says that it let nobody in."""
 
 
+OUTCOMES = {
+    Closed: Outcome.UNKNOWN,
+    ConnectionRefusedError: Outcome.FAIL,
+    OSError: Outcome.UNKNOWN,
+}
+
+
 class Visitors:
     """What the clients of a run do."""
 
-    outcomes = {
-        Closed: Outcome.UNKNOWN,
-        ConnectionRefusedError: Outcome.FAIL,
-        OSError: Outcome.UNKNOWN,
-    }
+    outcomes = OUTCOMES
 
     def __init__(self, cluster):
         self._ports = [cluster.place(name).port("http") for name in cluster.replicas("turnstile")]
@@ -196,14 +199,14 @@ SCENARIO = Scenario(
         Action("read", keys=("visitors",)),
     ),
     disturbances=(
-        Disturbance(Pause("turnstile-1"), hold_ms=(450, 550), weight=3),
-        Disturbance(Pause("turnstile-2"), hold_ms=(450, 550), weight=3),
-        Disturbance(Kill("turnstile-1"), hold_ms=(50, 200)),
-        Disturbance(Kill("turnstile-2"), hold_ms=(50, 200)),
+        Disturbance(Pause("turnstile-1"), hold_ms=(420, 480), weight=3),
+        Disturbance(Pause("turnstile-2"), hold_ms=(420, 480), weight=3),
+        Disturbance(Kill("turnstile-1"), hold_ms=(30, 80)),
+        Disturbance(Kill("turnstile-2"), hold_ms=(30, 80)),
     ),
     checks={"counter": Linearizable(Counter())},
     clients=4,
-    calls=8,
-    span_ms=700,
+    calls=6,
+    span_ms=500,
     injections=(1, 2),
 )

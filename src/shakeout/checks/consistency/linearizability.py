@@ -3,11 +3,13 @@
 Splits the history into things, lets `search` look for an order of each, and explains in a few lines why there is none.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from shakeout.checks.consistency import breaches
+from shakeout.checks.consistency.breaches import Breach
 from shakeout.checks.consistency.model import Model
-from shakeout.checks.consistency.search import WORK_MAX, Found, Path, Search, Stuck
+from shakeout.checks.consistency.search import WORK_MAX, Found, Path, Search
 from shakeout.checks.consistency.verdict import Validity, Verdict, merged
 from shakeout.history.operation import History, Operation, Outcome, shown
 
@@ -29,7 +31,7 @@ class Linearizable:
         verdicts, left = [], self.work_max
         for name, operations in _things(self.model, chosen):
             search = Search(self.model, operations, max(left, 0))
-            verdicts.append(_verdict(self.model, name, search.run(), len(operations)))
+            verdicts.append(_verdict(self.model, name, search.run(), operations))
             left -= search.work
         bad = [each for each in verdicts if not each.valid]
         whole = merged(f"linearizable {self.model.name}", bad)
@@ -52,31 +54,32 @@ def _things(model: Model, history: History) -> Iterator[tuple[str, list[Operatio
             yield " ".join(each for each in (key, part) if each) or model.name, list(some)
 
 
-def _verdict(model: Model, name: str, found: Found, operations: int) -> Verdict:
+def _verdict(model: Model, name: str, found: Found, operations: Sequence[Operation]) -> Verdict:
     if found.linearizable:
         return Verdict(Validity.VALID, name)
     if found.linearizable is None:
-        reason = f"gave up on {name} after {found.work} steps: {operations} operations leave too many orders open"
+        reason = f"gave up on {name} after {found.work} steps: {len(operations)} operations leave too many orders open"
         return Verdict(Validity.UNKNOWN, name, reason)
-    target = found.stuck.target
-    culprits = (target.number,) if target else ()
-    explanation = "\n".join(_explanation(model, name, found.stuck))
-    return Verdict(Validity.INVALID, name, explanation, culprits)
+    breach = breaches.first(model, operations)
+    explanation = "\n".join(_explanation(model, name, breach))
+    return Verdict(Validity.INVALID, name, explanation, (breach.operation.number,))
 
 
-def _explanation(model: Model, name: str, stuck: Stuck) -> Iterator[str]:
-    """At most ten lines: the longest order that is possible, and what does not fit behind it."""
-    steps = list(_steps(stuck.path))
-    yield f"{name}: no order of these operations makes a {model.name}; {len(steps)} can be put in order, the last ones"
+def _explanation(model: Model, name: str, breach: Breach) -> Iterator[str]:
+    """At most ten lines: an order of what came before, and what fits nowhere in any order."""
+    steps = _steps(breach.before)
+    yield f"{name}: no {model.name} does this. What had ended before can have happened in the order of"
     if not steps:
-        yield f"  (none) = {_state(model.initial)}"
+        yield f"  (nothing) = {_state(model.initial)}"
+    elif len(steps) > SHOWN_BEFORE:
+        yield f"  ... {len(steps) - SHOWN_BEFORE} operations ..."
     for one, state in steps[-SHOWN_BEFORE:]:
         yield f"  {one} = {_state(state)}"
-    yield f"but then this one, which had ended before any other began, cannot come next:\n  {stuck.target}"
-    if stuck.others:
-        few = "; ".join(str(one) for one in stuck.others[:SHOWN_OTHERS])
-        more = len(stuck.others) - SHOWN_OTHERS
-        yield f"nor after what ran at the same time: {few}{f' and {more} more' if more > 0 else ''}"
+    yield f"but in no order can this one have happened, too:\n  {breach.operation}"
+    if breach.beside:
+        few = "; ".join(str(one) for one in breach.beside[:SHOWN_OTHERS])
+        more = len(breach.beside) - SHOWN_OTHERS
+        yield f"also not with what had begun and not ended: {few}{f' and {more} more' if more > 0 else ''}"
 
 
 def _steps(path: Path) -> list[tuple[Operation, object]]:

@@ -110,8 +110,7 @@ class Set(Model):
     def transition(self, operation: Operation) -> Transition:
         match operation.action, operation.arguments:
             case "read", ():
-                known = operation.outcome is Outcome.OK
-                seen = frozenset(_elements(operation)) if known else None
+                seen = self.demands(operation)
                 return only_if(operation, lambda state: state == seen)
             case "contains", (element,):
                 there = operation.result
@@ -147,9 +146,11 @@ class Set(Model):
         return True
 
     def demands(self, operation: Operation) -> State:
-        if operation.action == "read" and operation.outcome is Outcome.OK:
-            return frozenset(_elements(operation))
-        return ILLEGAL
+        if operation.action != "read" or operation.outcome is not Outcome.OK:
+            return ILLEGAL
+        elements = _elements(operation)
+        seen = frozenset(elements)
+        return seen if len(seen) == len(elements) else ILLEGAL
 
     def parts(self, operations: Sequence[Operation]) -> Sequence[tuple[str, Sequence[Operation]]]:
         """Each element is a thing of its own, unless somebody read them all at once."""

@@ -1,7 +1,7 @@
 """Finds an order in which operations can have happened one after the other, or shows that there is none. Pure.
 
 The search of Wing, Gong and Lowe: take any operation that may come next, remember what was tried, go back when stuck.
-docs/decisions/0030 says what was added and why it misses nothing. `linearizability` splits histories and tells the result.
+docs/decisions/0033 says what was added and why it misses nothing. `linearizability` splits histories and tells the result.
 """
 
 import math
@@ -23,25 +23,12 @@ Move: TypeAlias = "tuple[int, State]"
 
 
 @dataclass
-class Stuck:
-    """How far the search came at most."""
-
-    path: Path = None
-    state: State = None
-    target: Operation | None = None
-    """The operation that had to come next, because it ended first."""
-    others: tuple[Operation, ...] = ()
-    """Operations that might have come before it."""
-    deadline: float = -1
-
-
-@dataclass
 class Found:
     """What the search found out: `linearizable` is None when it gave up."""
 
     linearizable: bool | None
     path: Path
-    stuck: Stuck
+    """The order that was found."""
     work: int
 
 
@@ -100,27 +87,26 @@ class Search:
 
     def run(self) -> Found:
         """Search until found, shown impossible, or `work_max` transitions were tried."""
-        stuck, seen = Stuck(), _Seen()
+        seen = _Seen()
         stack = [_Node(0, 0, 0, self._model.initial, None)]
         while stack:
+            if self.work > self._work_max:
+                return Found(None, None, self.work)
             node = stack[-1]
             if node.moves is None:
                 window = self._settle(node)
                 if not window:
-                    return Found(True, node.path, stuck, self.work)  # noqa: FBT003 - a field, not a switch
+                    return Found(True, node.path, self.work)  # noqa: FBT003 - a field, not a switch
                 if self._passed(node, window) or not seen.add(_key(node), node.used):
                     stack.pop()
                     continue
-                self._note(stuck, node, window)
                 node.moves = self._moves(node, window)
-            if self.work > self._work_max:
-                return Found(None, None, stuck, self.work)
             following = next(node.moves, None)
             if following is None:
                 stack.pop()
             else:
                 stack.append(following)
-        return Found(False, None, stuck, self.work)  # noqa: FBT003 - a field, not a switch
+        return Found(False, None, self.work)  # noqa: FBT003 - a field, not a switch
 
     def _settle(self, node: _Node) -> list[int]:
         """Take every operation that only looks, and fits: to take it later would not be better.
@@ -260,13 +246,6 @@ class Search:
         used = node.used | 1 << each
         if state == node.state or not self._relations.lost(node.state, node.done, used):
             yield _Node(node.done, node.low, used, state, path, last=each, base=node.state)
-
-    def _note(self, stuck: Stuck, node: _Node, window: list[int]) -> None:
-        deadline = self._ended[window[0]]
-        if deadline > stuck.deadline:
-            stuck.path, stuck.state, stuck.deadline = node.path, node.state, deadline
-            target, *others = (self._certain[each] for each in window)
-            stuck.target, stuck.others = target, tuple(others)
 
 
 def _key(node: _Node) -> object:

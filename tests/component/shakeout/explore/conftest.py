@@ -35,5 +35,10 @@ def fresh(booted):
 def found(shakeout_runner, turnstile, fresh):
     """What the search for the race finds."""
     return shakeout_runner.run(
-        run.search(turnstile.SCENARIO, fresh(turnstile.racy), range(SEEDS_MAX))
+        run.search(
+            turnstile.SCENARIO,
+            fresh(turnstile.racy),
+            range(SEEDS_MAX),
+            effort=run.Effort(at_once=4),
+        )
     )
