@@ -57,20 +57,48 @@ PEERS = {
 }
 """Programs, and whether they must not be root."""
 ROWS = (
-    ("PostgreSQL alone", "boot_s", 0.25, "postgresql_alone", "boot_s", "pytest-postgresql"),
-    ("PostgreSQL alone", "boot_s", 0.25, "testing_postgresql", "boot_s", "testing.postgresql"),
     (
-        "PostgreSQL alone, kept data",
+        "PostgreSQL alone (pytest-postgresql)",
+        "boot_s",
+        0.25,
+        "postgresql_alone",
+        "boot_s",
+        "pytest-postgresql",
+    ),
+    (
+        "PostgreSQL alone (testing.postgresql)",
+        "boot_s",
+        0.25,
+        "testing_postgresql",
+        "boot_s",
+        "testing.postgresql",
+    ),
+    (
+        "the same, from what it keeps",
         "boot_s",
         0.25,
         "testing_postgresql",
         "kept_s",
         "testing.postgresql, kept",
     ),
-    ("three servers up", "up_s", 0.3, "testplan_apps", "up_s", "testplan"),
-    ("three servers up", "up_s", 0.3, "ducktape_service", "up_s", "ducktape, without SSH"),
-    ("three servers down", "down_s", 0.1, "testplan_apps", "down_s", "testplan"),
-    ("three servers down", "down_s", 0.1, "ducktape_service", "down_s", "ducktape, without SSH"),
+    ("three servers up (testplan)", "up_s", 0.3, "testplan_apps", "up_s", "testplan"),
+    (
+        "three servers up (ducktape)",
+        "up_s",
+        0.3,
+        "ducktape_service",
+        "up_s",
+        "ducktape, without SSH",
+    ),
+    ("three servers down (testplan)", "down_s", 0.1, "testplan_apps", "down_s", "testplan"),
+    (
+        "three servers down (ducktape)",
+        "down_s",
+        0.1,
+        "ducktape_service",
+        "down_s",
+        "ducktape, without SSH",
+    ),
 )
 """Name, our samples, goal, peer's program, its samples, its name."""
 

@@ -15,7 +15,7 @@ from shakeout.cli.errors import TargetNotFound
 from shakeout.explore import plan as plans
 from shakeout.explore import run as runs
 from shakeout.explore.plan import Plan
-from shakeout.explore.run import Conclusion, Report, Tell
+from shakeout.explore.run import Conclusion, Effort, Report, Tell
 from shakeout.explore.scenario import Scenario
 from shakeout.process.supervisor import Supervisor
 from shakeout.system import boot
@@ -53,7 +53,7 @@ def record(report: Report) -> dict[str, object]:
 
 async def _carried_out(scenario: Scenario, system: System, options: argparse.Namespace) -> Report:
     tell: Tell = runs.silence if options.json else text.say
-    limit = 0 if options.no_shrink else runs.SHRINK_PLANS_MAX
+    effort = Effort(plans_max=0) if options.no_shrink else Effort()
     async with await Supervisor.open() as supervisor:
         numbers = itertools.count(1)
 
@@ -67,14 +67,12 @@ async def _carried_out(scenario: Scenario, system: System, options: argparse.Nam
 
         if options.plan:
             plan = _read(options.plan)
-            return await runs.replay(scenario, fresh, plan, tell=tell, shrink_plans_max=limit)
-        report = await runs.run(
-            scenario, fresh, seed := _seed(options), tell=tell, shrink_plans_max=limit
-        )
+            return await runs.replay(scenario, fresh, plan, tell=tell, effort=effort)
+        report = await runs.run(scenario, fresh, seed := _seed(options), tell=tell, effort=effort)
         for other in range(seed + 1, seed + options.tries):
             if report.conclusion is not Conclusion.VALID:
                 break
-            report = await runs.run(scenario, fresh, other, tell=tell, shrink_plans_max=limit)
+            report = await runs.run(scenario, fresh, other, tell=tell, effort=effort)
     return report
 
 
