@@ -63,6 +63,17 @@ def test_readiness_names_a_socket_of_the_component():
         Component("x", argv=("true",), ready=HttpReady("http", "/health"))
 
 
+def test_readiness_may_name_a_port_that_the_component_binds_itself():
+    ready = HttpReady("http", "/health")
+    component = Component("x", argv=("true",), ports=("http",), sockets=("raw",), ready=ready)
+    assert component.listens == ("raw", "http")
+
+
+def test_a_name_is_of_a_socket_or_of_a_port():
+    with pytest.raises(Misdeclared, match="x: 'http' is both a socket and a port"):
+        Component("x", argv=("true",), sockets=("http",), ports=("http",))
+
+
 def test_a_topology_overrides_the_declared_count():
     assert Topology().count(APP) == 1
     assert Topology.of(app=3).count(APP) == 3

@@ -17,7 +17,11 @@ SYSTEM = System(
     ),
     components=(
         Component(
-            "app", argv=("true",), edges=("postgres", "agent.http"), sockets=("http", "raw")
+            "app",
+            argv=("true",),
+            edges=("postgres", "agent.http"),
+            sockets=("http",),
+            ports=("raw",),
         ),
         Component("agent", argv=("true",), edges=("app",), sockets=("http",)),
     ),
