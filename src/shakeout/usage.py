@@ -16,7 +16,8 @@ from shakeout.harness import FAILED, LOGBOOK, TESTIMONY, USED, Harness
 from shakeout.logbook import Logbook
 from shakeout.report import bad_lines
 from shakeout.report.errors import BadLogLines
-from shakeout.report.testimony import Reader, Testimony
+from shakeout.report.reader import Reader
+from shakeout.report.testimony import Testimony
 from shakeout.system.allowed import AllowedLine
 from shakeout.system.cluster import Cluster
 from shakeout.system.progress import State
@@ -152,7 +153,9 @@ class Watch:
 
     def sampling(self) -> contextlib.AbstractContextManager[None]:
         """While inside, CPU and memory are sampled."""
-        return self._running.sampler.sampling(self._testimony.usages, self._prefix)
+        return self._running.sampler.sampling(
+            self._testimony.usages, self._prefix, self._reader.note_sizes
+        )
 
     def collect(self) -> None:
         """Read what was logged since the last time."""

@@ -106,29 +106,30 @@ def level_of(word: str) -> Level | None:
 def _joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
     """Plain text with the indented lines that follow it as one line; a traceback up to the exception's line."""
     pending: list[str] = []
+    time = ""
     for line in lines:
         text = line.raw
         if pending and text.startswith(_INDENTED) and len(pending) < TRACEBACK_LINES_MAX:
             pending.append(text)
             continue
         if pending and pending[0].startswith(TRACEBACK):
-            yield _plain([text, *pending])  # the exception first: that is what a reader looks for
+            yield _plain([text, *pending], time)  # the exception first: a reader looks for it
             pending = []
             continue
         if pending:
-            yield _plain(pending)
+            yield _plain(pending, time)
             pending = []
         if line.raw == line.event:
-            pending = [text]
+            pending, time = [text], line.time
         else:
             yield line
     if pending:
-        yield _plain(pending)
+        yield _plain(pending, time)
 
 
-def _plain(texts: list[str]) -> LogLine:
+def _plain(texts: list[str], time: str) -> LogLine:
     whole = "\n".join(texts)
-    return LogLine(raw=whole, event=whole)
+    return LogLine(raw=whole, event=whole, time=time)
 
 
 def _read(line: LogLine) -> tuple[float | None, Level, str]:
@@ -145,7 +146,8 @@ def _read(line: LogLine) -> tuple[float | None, Level, str]:
         return at, Level.INFO if harmless else _REDIS_LEVELS[found["mark"]], found["event"]
     if found := _PYTHON.match(line.raw):
         return _read_python(found)
-    return None, _level_of_text(line.raw), line.raw
+    seen = moment.parse(line.time) if line.time else None
+    return seen, _level_of_text(line.raw), line.raw
 
 
 def _level_of_text(text: str) -> Level:

@@ -10,6 +10,8 @@ from shakeout.report import log_lines
 from shakeout.report.model import Cause, Level, Line
 
 LINES_MAX = 10
+LINES_MIN = 3
+"""With fewer lines of the phase that failed, those from before are shown, too."""
 SECONDS_NEAR = 2.0
 """How fast a line loses interest the further it is from the failure."""
 
@@ -33,8 +35,9 @@ _WORD = re.compile(r"[\w-]{4,}")
 
 def choose(lines: Iterable[Line], cause: Cause, began: float, failed_at: float) -> list[Line]:
     """The lines of most interest, in the order of time. `began` is when the phase began that failed."""
-    noise = log_lines.NOISE
-    told = (line for line in lines if not line.event.startswith(noise))
+    all_told = [line for line in lines if not line.event.startswith(log_lines.NOISE)]
+    matters = [line for line in all_told if _may_matter(line, cause, began)]
+    told = matters if len(matters) >= LINES_MIN else all_told
     candidates = log_lines.collapsed(sorted(told, key=lambda line: line.at))
     frequency = Counter((line.component, line.event) for line in candidates)
     interest = _Interest(
@@ -48,6 +51,15 @@ def choose(lines: Iterable[Line], cause: Cause, began: float, failed_at: float) 
     scored = [(interest.of(line), number) for number, line in enumerate(candidates)]
     best = sorted(scored, reverse=True)[:LINES_MAX]
     return [candidates[number] for number in sorted(number for _, number in best)]
+
+
+def _may_matter(line: Line, cause: Cause, began: float) -> bool:
+    """Of the time before the phase that failed only errors do, and what the culprit said."""
+    return (
+        line.at >= began
+        or line.level.rank >= Level.ERROR.rank
+        or line.component.rpartition(".")[2] == cause.culprit
+    )
 
 
 def _traces(lines: Sequence[Line]) -> frozenset[str]:

@@ -31,12 +31,16 @@ class Sampler:
         self._asked = 0.0
 
     @contextlib.contextmanager
-    def sampling(self, into: list[Usage], prefix: str = "") -> Iterator[None]:
-        """While inside, append what the members and their children use; names get the prefix."""
+    def sampling(
+        self, into: list[Usage], prefix: str = "", also: Callable[[], object] = bool
+    ) -> Iterator[None]:
+        """While inside, append what the members and their children use; names get the prefix.
+
+        `also` is called each time, too, in a thread of its own.
+        """
         stop = threading.Event()
-        thread = threading.Thread(
-            target=self._run, args=(stop, into, prefix), name="shakeout sampler"
-        )
+        arguments = (stop, into, prefix, also)
+        thread = threading.Thread(target=self._run, args=arguments, name="shakeout sampler")
         thread.start()
         try:
             yield
@@ -45,10 +49,17 @@ class Sampler:
             thread.join()
             self._sample(into, prefix)
 
-    def _run(self, stop: threading.Event, into: list[Usage], prefix: str) -> None:
+    def _run(
+        self,
+        stop: threading.Event,
+        into: list[Usage],
+        prefix: str,
+        also: Callable[[], object],
+    ) -> None:
         pause = PAUSE_SECONDS_FIRST
         self._sample(into, prefix)
         while not stop.wait(pause) and len(into) < SAMPLES_MAX:
+            also()
             self._sample(into, prefix)
             pause = min(pause * PAUSE_GROWTH, PAUSE_SECONDS_MAX)
 

@@ -4,13 +4,12 @@
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 
 from shakeout.process import logs
 from shakeout.report import injections, log_lines, verdict
 from shakeout.report.model import Cause, Failure, Line, Rerun, Story, Usage
+from shakeout.report.reader import Reader
 from shakeout.report.verdict import Ending
 from shakeout.system.cluster import Cluster
 from shakeout.timeline import moment
@@ -70,7 +69,7 @@ class Testimony:
         for reader in self.readers:
             reader.read()
 
-    def watch(self, cluster: Cluster, reader: "Reader") -> None:
+    def watch(self, cluster: Cluster, reader: Reader) -> None:
         """Note a cluster that the test uses, and which of its members are no part of the product."""
         self.readers.append(reader)
         self.facts["system"] = cluster.system.name
@@ -98,38 +97,3 @@ class Testimony:
             dump=self.dump,
             reruns=tuple(each.in_words() for each in self.reruns),
         )
-
-
-class Reader:
-    """Reads what the members of one cluster log, from where it was told last."""
-
-    def __init__(self, cluster: Cluster, *, from_boot: bool, prefix: str = "") -> None:
-        """`from_boot` when nobody used the cluster before: its boot belongs to this test's story."""
-        self._cluster = cluster
-        self._prefix = prefix
-        began = moment.now()
-        now = self._positions()
-        start = dict.fromkeys(now, 0) if from_boot else now
-        self.boot_lines = self._read(start, began) if from_boot else []
-        self.lines: list[Line] = []
-        """Since the use began."""
-        self._mark = now
-        self._began = began
-
-    def read(self) -> None:
-        """Read on from where the last time ended."""
-        mark, self._mark = self._mark, self._positions()
-        self.lines += self._read(mark, self._began)
-
-    def _positions(self) -> Mapping[str, int]:
-        return {name: logs.position(path) for name, path in self._logs().items()}
-
-    def _read(self, start: Mapping[str, int], since: float) -> list[Line]:
-        found: list[Line] = []
-        for name, path in self._logs().items():
-            read = logs.since(path, start.get(name, 0), name)
-            found += log_lines.on_the_clock(self._prefix + name, read, since)
-        return found
-
-    def _logs(self) -> dict[str, Path]:
-        return {name: self._cluster.log(name) for name in self._cluster.names}

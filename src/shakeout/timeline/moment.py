@@ -18,6 +18,11 @@ def parse(text: str) -> float | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def iso(moment: float) -> str:
+    """As `parse` reads it."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds")
+
+
 def clock_time(moment: float) -> str:
     """`13:04:05.678`, in UTC."""
     return datetime.fromtimestamp(moment, UTC).strftime("%H:%M:%S.%f")[:-3]

@@ -287,3 +287,13 @@ def test_nothing_is_left_where_nothing_failed_and_nobody_asked(project):
     assert code == 0, output
     assert not (project.directory / "dist").exists()
     assert "session page" not in output
+
+
+def test_test_whose_worker_dies_is_unknown_and_in_the_session(project):
+    project.write(test_it="import os\ndef test_crashes(): os._exit(9)\ndef test_passes(): pass")
+    arguments = ("-p", "no:cacheprovider", "-p", "xdist", "-n1", "--shakeout-report=evidence")
+    code, output = project.run(*arguments)
+    assert code == 1, output
+    (failed,) = session.merge(project.directory / "evidence").failures
+    assert (failed.nodeid, failed.verdict) == ("tests/test_it.py::test_crashes", "unknown")
+    assert "crashed while running" in failed.cause

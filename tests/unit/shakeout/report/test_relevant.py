@@ -44,3 +44,10 @@ def test_errors_from_before_the_phase_that_failed_matter_less():
     early = [line(float(number), f"boot {number}", Level.ERROR) for number in range(10)]
     late = [line(60.0 + number, f"body {number}", Level.WARNING) for number in range(10)]
     assert chosen([*early, *late], began=50.0) == [f"body {number}" for number in range(10)]
+
+
+def test_what_a_boot_prints_is_shown_only_where_little_else_is():
+    boot = [line(float(number), f"boot {number}", Level.WARNING) for number in range(5)]
+    body = [line(60.0 + number, f"body {number}") for number in range(3)]
+    assert chosen([*boot, *body], began=50.0) == ["body 0", "body 1", "body 2"]
+    assert "boot 0" in chosen([*boot, *body[:2]], began=50.0)

@@ -1,0 +1,115 @@
+"""Reads what the members of one cluster log during a test, each line with the time at which it was written.
+
+Most lines tell their time. Of the others it is known how long the log was at which moment: `note_sizes` is called now
+and then while the test runs, by the sampler.
+"""
+
+import bisect
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol
+
+from shakeout.process import logs
+from shakeout.process.logs import LogLine
+from shakeout.report import log_lines
+from shakeout.report.model import Line
+from shakeout.timeline import moment
+
+SIZES_MAX = 10_000
+
+
+class Logged(Protocol):
+    """What has members with logs: a cluster."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the members."""
+
+    def log(self, name: str) -> Path:
+        """Log file of a member."""
+
+
+class Reader:
+    """Reads on from where the last time ended."""
+
+    def __init__(
+        self,
+        cluster: Logged,
+        *,
+        from_boot: bool,
+        prefix: str = "",
+        clock: Callable[[], float] = moment.now,
+    ) -> None:
+        """`from_boot` when nobody used the cluster before: its boot belongs to this test's story."""
+        self._prefix = prefix
+        self._clock = clock
+        self._logs = {name: _Log(name, cluster.log(name)) for name in cluster.names}
+        self.boot_lines = self._read() if from_boot else []
+        for log in self._logs.values():
+            log.skip(clock())
+        self.lines: list[Line] = []
+        """Since the use began."""
+
+    def note_sizes(self) -> None:
+        """Note how long each log is now. From any thread."""
+        for log in self._logs.values():
+            log.note_size(self._clock())
+
+    def read(self) -> None:
+        """Read what is new."""
+        self.lines += self._read()
+
+    def _read(self) -> list[Line]:
+        now = self._clock()
+        found: list[Line] = []
+        for name, log in self._logs.items():
+            found += log_lines.on_the_clock(self._prefix + name, log.read(now), now)
+        return found
+
+
+class _Log:
+    """One log file, as far as it was read, and how long it was when."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._path = path
+        self._start = 0
+        self._sizes: list[tuple[int, float]] = []
+        """Bytes and moments, both growing."""
+
+    def note_size(self, now: float) -> None:
+        size = logs.position(self._path)
+        if size > (self._sizes[-1][0] if self._sizes else 0) and len(self._sizes) < SIZES_MAX:
+            self._sizes.append((size, now))
+
+    def skip(self, now: float) -> None:
+        """Leave out what has not been read up to now."""
+        self._start = max(self._start, logs.position(self._path))
+        self.note_size(now)
+
+    def read(self, now: float) -> list[LogLine]:
+        """Lines from where the last time ended, those without a time with the moment they were seen at."""
+        start = max(self._start, logs.position(self._path) - logs.READ_BYTES_MAX)
+        try:
+            with self._path.open("rb") as file:
+                file.seek(start)
+                data = file.read(logs.READ_BYTES_MAX)
+        except OSError:
+            return []
+        self._start = start + len(data)
+        return list(self._lines(data, start, now))
+
+    def _lines(self, data: bytes, offset: int, now: float) -> Iterator[LogLine]:
+        for raw in data.splitlines(keepends=True):
+            offset += len(raw)
+            text = raw.decode(errors="replace").rstrip("\r\n")
+            if text.strip():
+                line = logs.parse(text, self._name)
+                untimed = not line.time and "ts" not in line.fields
+                yield dataclasses.replace(line, time=self._seen(offset, now)) if untimed else line
+
+    def _seen(self, offset: int, now: float) -> str:
+        """When the log was first seen to be so long."""
+        index = bisect.bisect_left(self._sizes, offset, key=lambda each: each[0])
+        return moment.iso(self._sizes[index][1] if index < len(self._sizes) else now)
