@@ -50,10 +50,12 @@ class Linked:
     async def inject(self, cluster: Cluster) -> None:
         """Open a connection that works, then do it."""
         link = self._link(cluster)
-        self._older = await self._open.enter_async_context(link.probe())
-        async with asyncio.timeout(ANSWER_SECONDS_MAX):
-            await self._older.exchange(QUESTION)
-        await self._do(link)
+        async with contextlib.AsyncExitStack() as stack:
+            self._older = await stack.enter_async_context(link.probe())
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await self._older.exchange(QUESTION)
+            await self._do(link)
+            self._open = stack.pop_all()
 
     async def recover(self, cluster: Cluster) -> None:
         """Let everything pass again."""

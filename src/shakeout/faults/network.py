@@ -21,13 +21,6 @@ SHARE_SEEN = 0.5
 """Traffic that takes this share of what it should is slowed down; on a plain link it takes far less."""
 
 
-def targets_of(cluster: Cluster, source: str) -> tuple[str, ...]:
-    """Members that a member has an edge to, in a cluster with links; none without."""
-    if cluster.links is None:
-        return ()
-    return tuple(sorted(target for one, target in cluster.links.pairs if one == source))
-
-
 class Cut(Behaving):
     """Open connections are reset, and new ones are, too."""
 

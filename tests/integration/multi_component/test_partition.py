@@ -173,3 +173,37 @@ async def test_cut_in_a_private_cluster_does_not_touch_the_shared_one(
             assert (await private.execute(f"{number}")).result == str(number)
         done.set()
     assert (await link.counters()).resets >= ROUNDS
+
+
+async def test_storage_that_the_manager_cannot_reach_makes_no_half_folder(
+    private_cluster, user, observe
+):
+    """A folder is there or it is not. Cut the manager from the storage-proxy, create; restore, and create again."""
+    link = private_cluster.links.link("manager", "storage-proxy")
+    await link.set(Behaviour.severed())
+    with pytest.raises(Refused) as refused:
+        await user.folders.create("notes")
+    assert refused.value.code in {"storage-unreachable", "outcome-unknown"}
+    assert observe.trees() == {}
+    await link.restore()
+    folder = await user.folders.create("notes")
+    assert list(observe.trees()) == [folder.id]
+
+
+@pytest.mark.needs("s3")
+async def test_upload_whose_store_goes_away_is_an_error_and_no_file(
+    private_cluster, user, observe, tmp_path, rng
+):
+    """No file is half there. Reset the storage-proxy's connections to S3 after 3 MiB of 12; restore, and upload again."""
+    noise = tmp_path / "noise.bin"
+    noise.write_bytes(rng.randbytes(12 * 1024 * 1024))
+    folder = await user.folders.create("archive", host="archive")
+    link = private_cluster.links.link("storage-proxy", "s3")
+    await link.set(Behaviour.dropping_after(3 * 1024 * 1024))
+    with pytest.raises(Refused) as refused:
+        await folder.upload(noise, "noise.bin")
+    assert refused.value.code == "unavailable"
+    assert not [key for key in observe.objects() if "noise" in key]
+    await link.restore()
+    await folder.upload(noise, "noise.bin")
+    assert noise.read_bytes() in observe.objects().values()

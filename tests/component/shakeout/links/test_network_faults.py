@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from shakeout.faults import network
 from shakeout.faults.network import (
     Bandwidth,
     BlackHole,
@@ -101,8 +100,3 @@ async def test_fault_says_why_it_is_not_available(booted, harbour, linked, make)
     assert "'moon'" in make("boat", "moon").available(linked)
     async with booted(harbour.small) as without:
         assert "@pytest.mark.links" in make("dinghy", "redis").available(without)
-
-
-async def test_targets_of_a_member_are_its_edges(linked):
-    assert network.targets_of(linked, "lighthouse") == ("postgres", "redis")
-    assert network.targets_of(linked, "redis") == ()

@@ -13,6 +13,7 @@ import signal
 import pytest
 
 from shakeout.faults.network import Cut
+from shakeout.process import procfs
 
 
 def test_unmarked(private_cluster):
@@ -38,7 +39,10 @@ async def test_proxy_dies(private_cluster):
 
 @pytest.mark.links
 def test_synchronous_proxy_dies(private_cluster):
-    os.kill(private_cluster.links.process.pid, signal.SIGKILL)
+    pid = private_cluster.links.process.pid
+    os.kill(pid, signal.SIGKILL)
+    while (found := procfs.stat(pid)) and found.alive:
+        pass
 
 
 @pytest.mark.links
