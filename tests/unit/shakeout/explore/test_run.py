@@ -12,6 +12,7 @@ from shakeout.explore.run import Conclusion, Effort
 from shakeout.explore.scenario import Action, Disturbance, Scenario
 from shakeout.history.operation import Outcome
 from shakeout.history.recorder import Outcomes
+from shakeout.waiting.until import until
 
 
 class Down(Exception):
@@ -183,6 +184,20 @@ async def test_a_plugged_in_invariant_judges_the_history():
     report = await run.run(odd, boot, 1, effort=Effort(plans_max=0))
     assert report.first.verdict.failing() == {"even"}
     assert "-> 3 is odd" in str(report)
+
+
+async def test_a_system_that_does_not_come_to_rest_is_invalid():
+    class Restless(World):
+        async def finish(self, _recorder):
+            await until(lambda: False, within=0.01, describe="rest")
+
+    @contextlib.asynccontextmanager
+    async def opened(cluster):
+        yield Restless(cluster, good=True)
+
+    report = await run.run(scenario(open=opened), boot, 1, effort=Effort(plans_max=0))
+    assert report.first.verdict.failing() == {"last look"}
+    assert "rest" in str(report.first.verdict)
 
 
 class Calm(Storm):
