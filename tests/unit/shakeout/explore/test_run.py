@@ -211,3 +211,11 @@ async def test_a_fault_that_cannot_be_injected_is_told_and_harms_nothing():
     report = await run.run(scenario(disturbances=(Disturbance(Calm()),)), boot, 1)
     assert report.conclusion is Conclusion.VALID
     assert "not done: storm bay cannot be injected: no wind" in str(report)
+
+
+async def test_a_scenario_can_be_carried_out_once_on_a_given_cluster():
+    cluster = Sea()
+    done = await scenario(good=False).run(cluster, 3)
+    assert done.verdict.failing() == {"register"}
+    assert cluster.storms[:2] == ["now", "over"]
+    assert done.plan == scenario().plan(3)
