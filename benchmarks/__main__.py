@@ -6,12 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import cluster_boot, harness, interfaces, machine, report, sessions
+from benchmarks import cluster_boot, harness, interfaces, link_overhead, machine, report, sessions
 from benchmarks.figure import Figure
 
 SUITES = {
     "cluster_boot": cluster_boot.figures,
     "harness": harness.figures,
+    "link_overhead": link_overhead.figures,
     "sessions": sessions.figures,
     "interfaces": interfaces.figures,
 }

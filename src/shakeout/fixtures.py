@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shakeout import harness
+from shakeout import harness, skips
 
 if TYPE_CHECKING:
     from shakeout.clusters import Clusters, Wanted
@@ -108,7 +108,9 @@ def cluster(
 def private_cluster(
     shakeout_clusters: "Clusters", shakeout_use: "Use", shakeout_wanted: "Wanted"
 ) -> Iterator["Cluster"]:
-    """A cluster for this test alone, to break; it is stopped afterwards."""
+    """A cluster for this test alone, to break; it is stopped afterwards. Skips when it cannot have the disks that are asked for."""
+    if shakeout_wanted.disks:
+        _need_namespaces()
     running = shakeout_clusters.private(shakeout_wanted)
     with shakeout_use.private(running) as own:
         yield own
@@ -159,3 +161,16 @@ def fresh_clusters(supervisor: "Supervisor", shakeout_wanted: "Wanted") -> "Boot
             yield cluster
 
     return fresh
+
+
+def _need_namespaces() -> None:
+    """Skip where no disk can be mounted."""
+    from shakeout.services import unprivileged  # noqa: PLC0415 - for tests with disks only
+
+    if not unprivileged.namespaces_work():
+        skips.skip(
+            skips.Prerequisite(
+                "user namespaces, in which disks are mounted",
+                "sysctl user.max_user_namespaces=1000 kernel.apparmor_restrict_unprivileged_userns=0",
+            )
+        )

@@ -3,7 +3,8 @@
 A probe of Shakeout's leak check: what breaks a promise and was not there before the test fails the test.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from quarterdeck.infra import queries
 from quarterdeck.testing import kernels, trees
@@ -19,8 +20,18 @@ _LEGAL = {
     "session": {(str(before), str(after)) for before, after in SESSION_TRANSITIONS},
     "kernel": {(str(before), str(after)) for before, after in KERNEL_TRANSITIONS},
 }
+Row = tuple[str, ...]
+"""What it is, and three columns; see `queries.sql`."""
 Violation = tuple[str, str, str]
 """The promise, the thing that breaks it, what is known about that."""
+
+
+class Seen(NamedTuple):
+    """What is there besides the database: processes of kernels, ids of scratch directories and of trees."""
+
+    processes: list[KernelProcess]
+    scratch_directories: set[str]
+    trees: set[str]
 
 
 class Invariants:
@@ -34,36 +45,40 @@ class Invariants:
 
     async def snapshot(self) -> dict[str, str]:
         """Return the violations of now. What is under way breaks no promise: the database is asked before and after the look."""
-        before = await self._ask("settled")
-        processes = kernels.processes(self._cluster)
-        directories = set(kernels.scratch_directories(self._cluster))
-        trees_found = set(trees.trees(self._cluster))
+        before = await self._ask("settled", "possible")
+        seen = Seen(
+            kernels.processes(self._cluster),
+            set(kernels.scratch_directories(self._cluster)),
+            set(trees.trees(self._cluster)),
+        )
         after = await self._ask("settled", "possible", "steps", "violations")
-        settled = {row for row in after if row in set(before)}
-        running = {id_ for what, id_, *_ in settled if what == "running"}
-        possible = {id_ for what, id_, *_ in after if what == "kernel"}
-        found = [
-            *(
-                (promise, thing, detail)
-                for what, promise, thing, detail in after
-                if what == "broken"
-            ),
-            *illegal((kind, old, new) for what, kind, old, new in after if what == "step"),
-            *differences(running, {one.kernel for one in processes}, possible, "process"),
-            *differences(running, directories, possible, "scratch directory"),
-            *orphans(processes),
-            *strays(
-                {id_ for what, id_, host, _ in settled if what == "ready" and host == LOCAL_HOST},
-                trees_found,
-                {id_ for what, id_, host, _ in after if what == "tree" and host == LOCAL_HOST},
-            ),
-        ]
+        found = violations(before, seen, after)
         return {f"{promise}: {thing}": detail for promise, thing, detail in found}
 
-    async def _ask(self, *names: str) -> list[tuple[str, ...]]:
+    async def _ask(self, *names: str) -> list[Row]:
         sql = ";".join(_QUERIES[name] for name in names)
         rows = await postgres_wire.query(self._socket, postgres_data.SUPERUSER, DATABASE, sql)
         return [tuple(value or "" for value in row) for row in rows]
+
+
+def violations(before: Sequence[Row], seen: Seen, after: Sequence[Row]) -> Iterator[Violation]:
+    """Judge what was seen by what the database said before and after. Pure.
+
+    What was settled both times must be seen; what was seen must have been possible at either.
+    """
+    settled, possible = set(before) & set(after), {*before, *after}
+    running = {id_ for what, id_, *_ in settled if what == "running"}
+    live = {id_ for what, id_, *_ in possible if what == "kernel"}
+    yield from ((promise, thing, how) for what, promise, thing, how in after if what == "broken")
+    yield from illegal((kind, old, new) for what, kind, old, new in after if what == "step")
+    yield from differences(running, {one.kernel for one in seen.processes}, live, "process")
+    yield from differences(running, seen.scratch_directories, live, "scratch directory")
+    yield from orphans(seen.processes)
+    yield from strays(
+        {id_ for what, id_, host, _ in settled if what == "ready" and host == LOCAL_HOST},
+        seen.trees,
+        {id_ for what, id_, host, _ in possible if what == "tree" and host == LOCAL_HOST},
+    )
 
 
 def illegal(steps: Iterable[tuple[str, ...]]) -> Iterator[Violation]:

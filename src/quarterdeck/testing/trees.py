@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from quarterdeck.testing import layout
+from shakeout.checks import files
 from shakeout.system.cluster import Cluster
 
 _FILES = "files"
@@ -14,8 +15,7 @@ def trees(cluster: Cluster) -> dict[str, Path]:
     return {
         path.name: path / _FILES
         for root in _roots(cluster)
-        if (root / "trees").is_dir()
-        for path in (root / "trees").iterdir()
+        for path in files.matches(root, "trees/*")
     }
 
 
@@ -25,7 +25,7 @@ def unfinished(cluster: Cluster) -> list[Path]:
         path
         for root in _roots(cluster)
         for pattern in (f"trees/*/{_STAGING}/*", "removed/*")
-        for path in root.glob(pattern)
+        for path in files.matches(root, pattern)
     ]
 
 

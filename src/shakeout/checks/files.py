@@ -3,6 +3,7 @@
 A system declares it: `leaks=(files.Below("agent", "scratch/*"), …)`.
 """
 
+import glob
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,14 @@ class Files:
 
     def _matches(self, root: Path) -> Iterator[Path]:
         for pattern in self.patterns:
-            found = root.glob(pattern)
+            found = matches(root, pattern)
             yield from (path for path in found if self.directories or not path.is_dir())
+
+
+def matches(root: Path, pattern: str) -> Iterator[Path]:
+    """Paths below a directory; what goes during the look is left out, where `Path.glob` raises."""
+    found = glob.iglob(pattern, root_dir=root, recursive=True, include_hidden=True)  # noqa: PTH207 - see above
+    yield from (root / path for path in found)
 
 
 def describe(path: Path) -> str:

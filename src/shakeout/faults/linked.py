@@ -50,10 +50,12 @@ class Linked:
     async def inject(self, cluster: Cluster) -> None:
         """Open a connection that works, then do it."""
         link = self._link(cluster)
-        self._older = await self._open.enter_async_context(link.probe())
-        async with asyncio.timeout(ANSWER_SECONDS_MAX):
-            await ask(self._older)
-        await self._do(link)
+        async with contextlib.AsyncExitStack() as stack:
+            self._older = await stack.enter_async_context(link.probe())
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await self._older.exchange(QUESTION)
+            await self._do(link)
+            self._open = stack.pop_all()
 
     async def recover(self, cluster: Cluster) -> None:
         """Let everything pass again."""
@@ -69,10 +71,10 @@ class Linked:
     async def _do(self, link: Link) -> None:
         raise NotImplementedError
 
-    async def _missing_answer(self, cluster: Cluster) -> str:
+    async def _missing_answer(self, cluster: Cluster, count: int = len(QUESTION)) -> str:
         try:
             async with self._link(cluster).probe() as probe, asyncio.timeout(ANSWER_SECONDS_MAX):
-                await ask(probe)
+                await probe.exchange(question(count))
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             return f"a new connection does not work: {error!r}"
         return ""
@@ -105,17 +107,14 @@ class Behaving(Linked):
         await link.set(self.behaviour)
 
 
-async def ask(probe: Probe, count: int = len(QUESTION)) -> None:
-    """Send so many bytes and get them back. Raises what `Probe` does."""
-    data = (QUESTION * (count // len(QUESTION) + 1))[:count]
-    async with asyncio.TaskGroup() as group:
-        group.create_task(probe.send(data))
-        await probe.receive(count)
+def question(count: int) -> bytes:
+    """So many bytes. Pure."""
+    return (QUESTION * (count // len(QUESTION) + 1))[:count]
 
 
 async def seconds(probe: Probe, count: int = len(QUESTION)) -> float:
-    """How long that takes."""
+    """How long so many bytes take to come back. Raises what `Probe` does."""
     clock = asyncio.get_running_loop().time
     began = clock()
-    await ask(probe, count)
+    await probe.exchange(question(count))
     return clock() - began

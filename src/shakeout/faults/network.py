@@ -21,13 +21,6 @@ SHARE_SEEN = 0.5
 """Traffic that takes this share of what it should is slowed down; on a plain link it takes far less."""
 
 
-def targets_of(cluster: Cluster, source: str) -> tuple[str, ...]:
-    """Members that a member has an edge to, in a cluster with links; none without."""
-    if cluster.links is None:
-        return ()
-    return tuple(sorted(target for one, target in cluster.links.pairs if one == source))
-
-
 class Cut(Behaving):
     """Open connections are reset, and new ones are, too."""
 
@@ -126,17 +119,23 @@ class Delay(Behaving):
     async def missing_effect(self, cluster: Cluster) -> str:  # noqa: ARG002 - asks the probe
         """A round trip must take twice as long as the delay at least."""
         assert self._older is not None
-        least = 2 * (self.delay_seconds - self.jitter_seconds)
         took = await linked.seconds(self._older)
-        return "" if took >= least else f"a round trip took {took:.3f} s, not {least:.3f} s"
+        if took < self._least:
+            return f"a round trip took {took:.3f} s, not {self._least:.3f} s"
+        return ""
 
     async def missing_recovery(self, cluster: Cluster) -> str:
         """A round trip must be quicker than the delay again."""
         assert self._older is not None
         took = await linked.seconds(self._older)
-        if took >= 2 * self.delay_seconds:
+        if took >= self._least:
             return f"a round trip still took {took:.3f} s"
         return await super().missing_recovery(cluster)
+
+    @property
+    def _least(self) -> float:
+        """What jitter leaves; if that is nothing, what one of some round trips will take."""
+        return 2 * (self.delay_seconds - self.jitter_seconds) or self.delay_seconds
 
 
 @dataclass
@@ -192,10 +191,15 @@ class DropAfter(Behaving):
         """A new connection must be reset by that many bytes, and not by fewer."""
         async with self._link(cluster).probe() as probe:
             if self.count > 1:
-                await linked.ask(probe, self.count - 1)
+                await probe.exchange(linked.question(self.count - 1))
             await probe.send(linked.QUESTION)
             gone = await probe.gone(within=SILENCE_SECONDS)
         return "" if gone else f"a connection lives after {self.count} bytes"
+
+    async def missing_recovery(self, cluster: Cluster) -> str:
+        """A new connection must pass more."""
+        missing = await self._missing_answer(cluster, self.count + 1)
+        return missing or await super().missing_recovery(cluster)
 
 
 class Reset(Linked):

@@ -2,6 +2,7 @@
 
 LinkError
 ├── NoSuchLink     no edge is declared between the two, or there is no such member
+├── Unlinkable     the target has no address that a front could stand for
 ├── LinksOff       the cluster was booted without links
 └── LinksRefused   the proxy could not do what it was asked for
 """
@@ -21,6 +22,16 @@ class NoSuchLink(LinkError):
         listed = ", ".join(f"{one} -> {other}" for one, other in sorted(known))
         super().__init__(f"no edge {source} -> {target} is declared; there are {listed or 'none'}")
         self.source = source
+        self.target = target
+
+
+class Unlinkable(LinkError):
+    """The target has no address that a front could stand for."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(
+            f"no link leads to {target}: none of its addresses names a host with a port, or a socket's path"
+        )
         self.target = target
 
 

@@ -36,7 +36,12 @@ class Line:
     def open(self, client: socket.socket, target: Endpoint | None) -> None:
         """Take a connection over. Without a target what it sends comes back: for probes."""
         self._connections += 1
-        relay = Relay(self._loop, self._chance, (client, self._socket(client, target)), self._over)
+        try:
+            ahead = self._socket(client, target)
+        except OSError:  # no more descriptors: as if nobody were there
+            client.close()
+            return
+        relay = Relay(self._loop, self._chance, (client, ahead), self._over)
         self._relays.add(relay)
         if self.behaviour.cut:
             relay.reset()

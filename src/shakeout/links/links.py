@@ -10,7 +10,7 @@ from typing import Self
 
 from shakeout.links import endpoint
 from shakeout.links.endpoint import Endpoint
-from shakeout.links.errors import NoSuchLink
+from shakeout.links.errors import NoSuchLink, Unlinkable
 from shakeout.links.link import Counters, Link
 from shakeout.links.proxy import Proxy
 from shakeout.links.roster import STRANGER
@@ -53,10 +53,12 @@ class Links:
         return self._proxy.process
 
     def link(self, source: str, target: str) -> Link:
-        """The link of two members, or of the test itself ("test") to a member. Raises NoSuchLink."""
+        """The link of two members, or of the test itself ("test") to a member. Raises NoSuchLink, Unlinkable."""
         fronts = [one for one in self._fronts if one.member == target]
-        if not fronts or (source != STRANGER and (source, target) not in self.pairs):
+        if (source, target) not in self.pairs and not (fronts and source == STRANGER):
             raise NoSuchLink(source, target, self.pairs)
+        if not fronts:
+            raise Unlinkable(target)
         if (source, target) not in self._links:
             self._links[source, target] = Link(source, target, fronts[0].place, self._proxy.ask)
         return self._links[source, target]
@@ -68,9 +70,9 @@ class Links:
 
     async def introduce(self, member: str, launch: Callable[[], Awaitable[Process]]) -> Process:
         """Launch a member, and tell the proxy whose process it is; a connection that it makes before waits."""
-        await self._proxy.ask("starting")
         pid = 0
         try:
+            await self._proxy.ask("starting", member=member)
             process = await launch()
             pid = process.pid
         finally:

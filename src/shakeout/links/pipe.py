@@ -37,7 +37,6 @@ class Pipe:
         self.stopped = False
         """Held whatever the flow says: the connection is half open."""
         self._end_due = 0.0
-        self._due = 0.0
         self._pieces: collections.deque[tuple[float, bytes]] = collections.deque()
         self._chance = chance
         self._allowed_at = -math.inf
@@ -59,7 +58,7 @@ class Pipe:
         self._allowed_at = -math.inf
         if not flow.delay_seconds:
             self._pieces = collections.deque((0.0, piece) for _, piece in self._pieces)
-            self._due = self._end_due = 0.0
+            self._end_due = 0.0
 
     def put(self, data: bytes, now: float) -> None:
         """Take what was read."""
@@ -131,10 +130,10 @@ class Pipe:
         return most
 
     def _later(self, now: float) -> float:
-        """When what comes in now may go on, not before what came in earlier."""
-        flow = self.flow
-        if flow.delay_seconds:
-            jitter = flow.jitter_seconds
-            late = flow.delay_seconds + (self._chance.uniform(-jitter, jitter) if jitter else 0.0)
-            self._due = max(self._due, now + late)
-        return self._due
+        """When what comes in now may go on, if what came before it has."""
+        flow, jitter = self.flow, self.flow.jitter_seconds
+        if not flow.delay_seconds:
+            return 0.0
+        return (
+            now + flow.delay_seconds + (self._chance.uniform(-jitter, jitter) if jitter else 0.0)
+        )

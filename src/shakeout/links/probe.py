@@ -52,10 +52,7 @@ class Probe:
 
     async def send(self, data: bytes) -> None:
         """Send, and wait until the system has taken it. Raises OSError when the connection is gone."""
-        if self._writer is None:
-            raise self._reader.exception() or ConnectionResetError
-        self._writer.write(data)
-        await self._writer.drain()
+        await self._write(data).drain()
 
     async def receive(self, count: int) -> bytes:
         """Exactly so many bytes. Raises OSError, asyncio.IncompleteReadError when the connection is gone."""
@@ -65,6 +62,11 @@ class Probe:
         data = bytes(self._early[:count])
         del self._early[:count]
         return data
+
+    async def exchange(self, data: bytes) -> None:
+        """Send, and wait until all has come back. Raises as `receive`."""
+        self._write(data)
+        await self.receive(len(data))
 
     @property
     def heard(self) -> int:
@@ -82,6 +84,12 @@ class Probe:
         except OSError:
             return True
         return True
+
+    def _write(self, data: bytes) -> asyncio.StreamWriter:
+        if self._writer is None:
+            raise self._reader.exception() or ConnectionResetError
+        self._writer.write(data)
+        return self._writer
 
     async def _read(self) -> int:
         data = await self._reader.read(READ_BYTES_MAX)

@@ -7,6 +7,7 @@ netlink, among the descriptors of the members' processes. Descendants of a membe
 import os
 import socket
 import struct
+from pathlib import Path
 
 from shakeout.process import procfs
 
@@ -35,26 +36,22 @@ class Roster:
         self.stranger = 0
         """Pid of the test process, which connects most often of those that are no members."""
         self._members: dict[int, str] = {}
-        self._starting = 0
+        self._starting: set[str] = set()
 
     @property
     def complete(self) -> bool:
         """Whether no member is just being started, whose pid would be told soon."""
         return not self._starting
 
-    def starting(self) -> None:
-        """A process is about to start; a connection of a stranger may be its first."""
-        self._starting += 1
+    def starting(self, member: str) -> None:
+        """Its process is about to start; a connection of a stranger may be its first."""
+        self._starting.add(member)
 
     def started(self, member: str, pid: int) -> None:
         """It has; pid 0 when it has not, after all."""
-        self._starting -= 1
-        if pid:
-            self.add(member, pid)
-
-    def add(self, member: str, pid: int) -> None:
-        """Know a process. Those of earlier starts stay known: they may have left orphans."""
-        self._members[pid] = member
+        self._starting.discard(member)
+        if pid:  # those of earlier starts stay known: they may have left orphans
+            self._members[pid] = member
 
     def whose(self, end: socket.socket) -> str:
         """The member behind an accepted connection; empty if it is of nobody known."""
@@ -118,8 +115,28 @@ def _inode(end: socket.socket) -> int:
         (host, port), (own_host, own_port) = end.getpeername(), end.getsockname()
     except OSError:
         return 0
-    hosts = (socket.inet_aton(host), socket.inet_aton(own_host))
-    asked = _SOCKET.pack(port, own_port, *hosts) + _ANY_COOKIE
+    try:
+        return _ask_kernel((host, port), (own_host, own_port))
+    except OSError:  # some sandboxes have no such netlink
+        table = Path("/proc/net/tcp").read_text()
+        return inode_in(table, f"{_hexadecimal(host, port)} {_hexadecimal(own_host, own_port)}")
+
+
+def inode_in(table: str, ends: str) -> int:
+    """Inode of the socket with these ends in /proc/net/tcp; 0 if it is not there. Pure."""
+    rows = (line.split() for line in table.splitlines()[1:])
+    return next((int(row[9]) for row in rows if f"{row[1]} {row[2]}" == ends), 0)
+
+
+def _hexadecimal(host: str, port: int) -> str:
+    (number,) = struct.unpack("=I", socket.inet_aton(host))
+    return f"{number:08X}:{port:04X}"
+
+
+def _ask_kernel(theirs: tuple[str, int], ours: tuple[str, int]) -> int:
+    """The same by one question to the kernel. Raises OSError."""
+    hosts = (socket.inet_aton(theirs[0]), socket.inet_aton(ours[0]))
+    asked = _SOCKET.pack(theirs[1], ours[1], *hosts) + _ANY_COOKIE
     body = _REQUEST.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, _EVERY_STATE) + asked
     head = _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as kernel:

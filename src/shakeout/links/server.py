@@ -3,12 +3,13 @@
 A process of its own, forked from the zygote; `links` tells it what to do over its control channel, descriptor 3.
 
     {"do": "open", "seed", "fronts": [[member, front, target]], "stranger": pid}
-    {"do": "starting"}, {"do": "started", "member", "pid"}
+    {"do": "starting", "member"}, {"do": "started", "member", "pid"}
     {"do": "set", "source", "target", "behaviour"}, {"do": "reset", ...}, {"do": "half-open", ..., "believer"}
     {"do": "pose", "address", "source"}          the next connection from there is a probe of that member
     {"do": "counters"}                           answered with {"counters": [...]}
 """
 
+import contextlib
 import random
 import resource
 import socket
@@ -69,7 +70,7 @@ class Server:
         self._newcomers: list[Newcomer] = []
         self._acts: dict[str, Callable[[Message], object]] = {
             "open": self._open,
-            "starting": lambda _: self._roster.starting(),
+            "starting": lambda asked: self._roster.starting(asked["member"]),
             "started": self._started,
             "set": lambda asked: self._line(asked).change(behaviour.decode(asked["behaviour"])),
             "reset": lambda asked: self._line(asked).reset(),
@@ -107,31 +108,32 @@ class Server:
             self._watch(front)
 
     def _watch(self, front: Front) -> None:
-        self._loop.watch(front.listening.fileno(), loops.READ, self._accepter(front))
+        def ready(_events: int) -> None:
+            try:
+                self._accept(front)
+            except OSError:
+                self._pause(front)
+
+        self._loop.watch(front.listening.fileno(), loops.READ, ready)
 
     def _started(self, asked: Message) -> None:
         self._roster.started(asked["member"], asked["pid"])
         waiting, self._newcomers = self._newcomers, []
         for newcomer in waiting:
-            self._welcome(newcomer)
+            with contextlib.suppress(OSError):  # no descriptors to look: it is closed
+                self._welcome(newcomer)
 
-    def _accepter(self, front: Front) -> Callable[[int], None]:
-        def accept(_events: int) -> None:
+    def _accept(self, front: Front) -> None:
+        """Take those who wait; without descriptors for them, let them wait a little longer."""
+        with contextlib.suppress(BlockingIOError):
             for _ in range(ACCEPTED_AT_ONCE_MAX):
-                try:
-                    end, address = front.listening.accept()
-                except BlockingIOError:
-                    return
-                except (
-                    OSError
-                ):  # no more descriptors: those who come wait in the queue of the socket
-                    self._loop.forget(front.listening.fileno())
-                    self._loop.at(self._loop.now() + PAUSE_SECONDS, lambda: self._watch(front))
-                    return
+                end, address = front.listening.accept()
                 end.settimeout(0)
                 self._take(Newcomer(end, front), address)
 
-        return accept
+    def _pause(self, front: Front) -> None:
+        self._loop.forget(front.listening.fileno())
+        self._loop.at(self._loop.now() + PAUSE_SECONDS, lambda: self._watch(front))
 
     def _take(self, newcomer: Newcomer, address: Any) -> None:
         source = self._poses.pop(name_of(address), "") if self._poses else ""
@@ -142,7 +144,11 @@ class Server:
 
     def _welcome(self, newcomer: Newcomer) -> None:
         """Give a connection to its line; of an unknown process, once all that start are known."""
-        source = self._roster.whose(newcomer.end)
+        try:
+            source = self._roster.whose(newcomer.end)
+        except OSError:
+            newcomer.end.close()
+            raise
         if not source and not self._roster.complete:
             self._newcomers.append(newcomer)
             return

@@ -63,6 +63,15 @@ def create(home: Path, run_id: str) -> tuple[Path, int]:
     return directory, descriptor
 
 
+def make_below(existing: Path, directory: Path) -> None:
+    """Make a directory and its parents, but not `existing`, if it is one of them. Raises FileNotFoundError, OSError."""
+    missing = [each for each in (directory, *directory.parents) if each.is_relative_to(existing)]
+    if not missing:
+        directory.mkdir(parents=True, exist_ok=True)
+    for each in reversed(missing[:-1]):
+        each.mkdir(exist_ok=True)
+
+
 def note(directory: Path, file: str, line: str) -> None:
     """Append a line to one of the lists of the run; a run that is going already needs none."""
     with contextlib.suppress(OSError):

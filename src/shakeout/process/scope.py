@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
+from shakeout.process import directories, errors
 from shakeout.process.branch import Branch
 from shakeout.process.handle import Process
 from shakeout.process.spawn import Program
@@ -23,6 +25,7 @@ class Scope:
     def __init__(
         self,
         name: str,
+        run_directory: Path,
         marks: Mapping[str, str],
         *,
         spawner: Parent,
@@ -31,6 +34,7 @@ class Scope:
     ) -> None:
         self.name = name
         self.processes: list[Process] = []
+        self._run_directory = run_directory
         self._marks = marks
         self._parents = {"exec": spawner, "call": zygote}
         self._preload = preload
@@ -54,7 +58,7 @@ class Scope:
         it crashes afterwards is not seen here, but by `Process.wait` and `Supervisor.failed`.
         """
         for directory in (program.directory, program.log.parent):
-            directory.mkdir(parents=True, exist_ok=True)
+            self._make(directory)
         branch = await self._branch("call" if program.call else "exec")
         process = await branch.spawn(program, self._environment(program))
         self.processes = [each for each in self.processes if each.running]
@@ -79,6 +83,13 @@ class Scope:
                 parent = await self._parents[kind](self._modules)
                 found = self._branches[kind] = await parent.nest(self.name)
             return found
+
+    def _make(self, directory: Path) -> None:
+        """Make a directory, but never again that of a run which has ended: nobody would remove it."""
+        try:
+            directories.make_below(self._run_directory, directory)
+        except FileNotFoundError as error:
+            raise errors.HarnessDied("reaper", f"{self._run_directory} is gone") from error
 
     def _environment(self, program: Program) -> dict[str, str]:
         return {**self._marks, **program.environment, RUN: self._marks[RUN]}

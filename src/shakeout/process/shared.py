@@ -19,9 +19,8 @@ from shakeout.process import directories, linux, procfs
 
 FILES = "/dev/shm"
 FRESH_NS_MAX = 2_000_000_000
-CLOCK_NS_MAX = (
-    50_000_000  # the kernel's clocks for files and for processes tick, coarsely, on their own
-)
+CLOCK_NS_MAX = 20_000_000
+"""So much older than its file may a process look younger: births are told by a clock that ticks each 10 ms or more often."""
 
 
 class File(NamedTuple):

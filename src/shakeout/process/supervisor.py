@@ -67,6 +67,7 @@ class Supervisor:
         """Make a scope for processes that end together; `name` shows in ps."""
         return Scope(
             name,
+            self.run_directory,
             self._marks(),
             spawner=self._the_spawner,
             zygote=self._the_imported_zygote,

@@ -37,10 +37,13 @@ class Killed(NamedTuple):
 def everything(directory: Path, spare: int = 0) -> None:
     """Kill all descendants, then remove what the run made outside of and in its directory.
 
-    The child `spare` is killed last of all.
+    The child `spare` is killed last of all, and never stopped: until then it can finish the work of
+    whoever calls this.
     """
     kill_descendants(directory, spare)
     _remove(directory)
+    kill_descendants(directory, spare)
+    _kill_child(spare)
     kill_descendants(directory)
 
 
@@ -126,8 +129,23 @@ def _kill(directory: Path, find: Callable[[], list[int]], ours: Callable[[int], 
     return Killed(set(killed), files)
 
 
+def _kill_child(pid: int) -> None:
+    descriptor = _hold(pid, _is_child)
+    if descriptor >= 0:
+        _send(descriptor, signal.SIGKILL)
+        os.close(descriptor)
+
+
 def _stop(pid: int, ours: Callable[[int], bool]) -> int:
-    """Hold on to a process, so that its number cannot change hands, and stop it; -1 if not ours."""
+    """Hold on to a process and stop it; -1 if not ours."""
+    descriptor = _hold(pid, ours)
+    if descriptor >= 0:
+        _send(descriptor, signal.SIGSTOP)
+    return descriptor
+
+
+def _hold(pid: int, ours: Callable[[int], bool]) -> int:
+    """Hold on to a process, so that its number cannot change hands; -1 if not ours."""
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:
@@ -135,7 +153,6 @@ def _stop(pid: int, ours: Callable[[int], bool]) -> int:
     if not ours(pid):
         os.close(descriptor)
         return -1
-    _send(descriptor, signal.SIGSTOP)
     return descriptor
 
 
@@ -163,6 +180,11 @@ def _is_descendant(pid: int) -> bool:
         found = procfs.stat(pid)
         pid = found.parent if found else 0
     return pid == me
+
+
+def _is_child(pid: int) -> bool:
+    found = procfs.stat(pid)
+    return found is not None and found.parent == os.getpid()
 
 
 def _is_alive(pid: int) -> bool:

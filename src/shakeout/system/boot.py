@@ -44,7 +44,7 @@ async def boot(  # noqa: PLR0913 - each is a wish of its own
     cluster = Cluster(system, chosen, ground, members=members, host=host)
     try:
         if links:
-            await cluster.link_up()
+            await cluster.link_up(supervisor)
         if modules := system.modules():
             await host.scope.preload(modules)
         if with_disks:

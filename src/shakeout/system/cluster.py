@@ -14,6 +14,7 @@ from typing import Self
 from shakeout.links.links import Links
 from shakeout.process.errors import ComponentDied
 from shakeout.process.handle import Process
+from shakeout.process.supervisor import Supervisor
 from shakeout.system import order, wiring
 from shakeout.system.disks import Disks
 from shakeout.system.errors import Ambiguous, NameUnknown, NotRunning
@@ -136,12 +137,12 @@ class Cluster:
         """Log file of a member. Raises NameUnknown, Ambiguous."""
         return self.member(name).log
 
-    async def link_up(self) -> None:
+    async def link_up(self, supervisor: Supervisor) -> None:
         """Put links between the members, before any of them runs. Raises StartFailed, HarnessDied, LinksRefused."""
         links = await wiring.connect(
             self.system,
             list(self.members.values()),
-            self.host.supervisor,
+            supervisor,
             name=self.name,
             directory=self.directory,
         )

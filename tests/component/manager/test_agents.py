@@ -1,5 +1,6 @@
 """Agents that come, go and start anew, as the manager sees them."""
 
+import asyncio
 import contextlib
 import uuid
 
@@ -7,10 +8,12 @@ import msgspec
 
 from quarterdeck.client.errors import SessionEnded
 from quarterdeck.infra import etcd
+from quarterdeck.infra.postgres import Database
+from quarterdeck.manager.agents.store import AgentStore
 from quarterdeck.testing import manager_fixtures
 from quarterdeck.testing import system as quarterdeck_system
 from quarterdeck.testing.fakes.agent_http import StubAgent
-from quarterdeck.wire.agents import KernelView
+from quarterdeck.wire.agents import AgentRecord, KernelView
 from quarterdeck.wire.sessions import Slots
 from quarterdeck.wire.states import KernelStatus
 from shakeout.waiting.until import until
@@ -112,3 +115,42 @@ async def test_view_shows_slots_in_use(cluster, user, admin, observe):
         await session.reaches("RUNNING", within=5)
         (view,) = [view for view in await admin.agents.list() if view.id == "stub"]
         assert msgspec.to_builtins(view.used) == {"cpu": 2, "memory_mib": 300}
+
+
+async def test_older_registrations_are_never_written_over_newer_ones(private_cluster):
+    """Managers read and write one at a time. Hold one that is reading; another one's reading waits for it."""
+    record = AgentRecord(id="late", instance="1", address="http://127.0.0.1:1", slots=Slots())
+    reading, go_on, order = asyncio.Event(), asyncio.Event(), []
+
+    async def slow():
+        order.append("slow")
+        reading.set()
+        await go_on.wait()
+        return []
+
+    async def quick():
+        order.append("quick")
+        return [record]
+
+    await private_cluster.stop("manager")
+    address = private_cluster.address("postgres")
+    async with (
+        Database.open(address, application_name="t") as database,
+        asyncio.TaskGroup() as group,
+    ):
+        store = AgentStore(database)
+        group.create_task(store.sync(slow))
+        await reading.wait()
+        later = group.create_task(store.sync(quick))
+        await until(lambda: waiting(database), within=5)
+        assert order == ["slow"]
+        go_on.set()
+        assert await later == ["late"]
+    assert order == ["slow", "quick"]
+
+
+async def waiting(database):
+    """How many wait for a lock of their own making."""
+    return await database.fetch(
+        "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    )

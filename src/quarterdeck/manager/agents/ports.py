@@ -1,16 +1,21 @@
 """What the list of agents needs of the world: its store, and the registrations that agents keep alive."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 from quarterdeck.wire import agents
+
+Read = Callable[[], Awaitable[Sequence[agents.AgentRecord]]]
 
 
 class Agents(Protocol):
     """Every agent that was ever seen."""
 
-    async def sync(self, records: Sequence[agents.AgentRecord]) -> Sequence[str]:
-        """Make exactly the agents of these records ALIVE, the others LOST; return the ids of those that changed."""
+    async def sync(self, read: Read) -> Sequence[str]:
+        """Make exactly the agents that `read` gives ALIVE, the others LOST; return the ids of those that changed.
+
+        It is called while nobody else, in whatever manager, writes.
+        """
         ...
 
     async def list(self) -> Sequence[agents.AgentView]:

@@ -1,7 +1,7 @@
 -- Agents; used by store.py.
 
 -- name: lock_agents
--- Several managers follow the registrations; one writes at a time, so that rows are locked in one order.
+-- Several managers follow the registrations; one reads and writes at a time, so that nothing older is written over something newer.
 SELECT pg_advisory_xact_lock(%(lock)s);
 
 -- name: upsert_alive

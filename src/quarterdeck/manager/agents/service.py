@@ -35,21 +35,20 @@ class AgentService:
 
     async def follow(self) -> None:
         """Follow the registrations, for ever. Without contact to etcd nothing changes: silence is no loss."""
-        async for records in self._registry.watch():
-            await self._sync(records)
+        async for _ in self._registry.watch():
+            await self.resync()
 
     async def resync(self) -> None:
-        """Hold the list against the registrations once, whatever was heard: mends what a stale manager has written."""
-        async with asyncio.timeout(REGISTRY_SECONDS_MAX):
-            records = await self._registry.current()
-        await self._sync(records)
+        """Hold the list against the registrations once, whatever was heard.
 
-    async def _sync(self, records: Sequence[agents.AgentRecord]) -> None:
-        changed = await self._store.sync(records)
+        They are read when nobody else writes the list: what was read earlier may be older than what is written, and would
+        lose an agent that has just come, and its sessions. They are read before, too, since a manager that cannot
+        reach etcd must not keep others from writing.
+        """
+        async with asyncio.timeout(REGISTRY_SECONDS_MAX):
+            await self._registry.current()
+            changed = await self._store.sync(self._registry.current)
         if changed:
-            _log.info(
-                "agents-changed",
-                extra={"changed": list(changed), "alive": [record.id for record in records]},
-            )
+            _log.info("agents-changed", extra={"changed": list(changed)})
             for each in self._concerned:
                 each.agents_changed(changed)

@@ -20,23 +20,27 @@ async def error_of(cluster, wish, name="lighthouse"):
     return json.loads(answer.body)["error"]
 
 
+@pytest.mark.usefixtures("disks")
 async def test_full_disk_refuses_each_further_byte(afloat):
     async with lifecycle.injected(DiskFull("lighthouse"), afloat):
         assert await error_of(afloat, "/write") == "ENOSPC"
     assert await error_of(afloat, "/write") == ""
 
 
+@pytest.mark.usefixtures("disks")
 async def test_full_disk_is_full_for_its_member_only(afloat):
     async with lifecycle.injected(DiskFull("redis"), afloat):
         assert await error_of(afloat, "/write") == ""
 
 
+@pytest.mark.usefixtures("disks")
 async def test_read_only_disk_refuses_writes(afloat):
     async with lifecycle.injected(DiskReadOnly("lighthouse"), afloat):
         assert await error_of(afloat, "/write") == "EROFS"
     assert await error_of(afloat, "/write") == ""
 
 
+@pytest.mark.usefixtures("disks")
 async def test_disk_outlives_its_member(afloat):
     page = afloat.place("lighthouse").directory / "log-book" / "page"
     assert await error_of(afloat, "/write") == ""
@@ -46,6 +50,7 @@ async def test_disk_outlives_its_member(afloat):
     assert page.stat().st_size == before > 0
 
 
+@pytest.mark.usefixtures("disks")
 async def test_nobody_outside_sees_the_disk_in_its_place(afloat):
     assert await error_of(afloat, "/write") == ""
     hidden = afloat.directory / "lighthouse" / "log-book"
@@ -80,6 +85,7 @@ async def test_member_without_descriptors_gets_its_limit_back(afloat):
     assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == before
 
 
+@pytest.mark.usefixtures("disks")
 async def test_disks_go_with_their_cluster(booted, harbour):
     async with booted(harbour.small, with_disks=True) as cluster:
         keeper = cluster.disks.namespaces
@@ -88,6 +94,7 @@ async def test_disks_go_with_their_cluster(booted, harbour):
     assert not cluster.directory.exists()
 
 
+@pytest.mark.usefixtures("disks")
 async def test_disks_that_cannot_be_mounted_end_the_boot(harness_run, harbour, monkeypatch):
     monkeypatch.setattr("shakeout.system.disks.DISK_BYTES", "much")
     with pytest.raises(DisksRefused, match=r"(?s)no disks for the cluster.*Invalid argument"):

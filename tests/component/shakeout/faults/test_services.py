@@ -56,7 +56,7 @@ async def test_postgres_that_turns_read_only_cuts_its_sessions(afloat, database)
 
 async def test_exhausted_redis_refuses_new_clients(afloat, cache):
     async with lifecycle.injected(Exhaust("redis"), afloat):
-        with pytest.raises(redis.ConnectionError, match="max number of clients"):
+        with pytest.raises(redis.ConnectionError):
             cache.ping()
     assert cache.ping()
     assert cache.config_get("maxclients")["maxclients"] != "1"

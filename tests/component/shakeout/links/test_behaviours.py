@@ -56,6 +56,7 @@ async def test_cut_link_ends_old_connections_and_new_ones(either):
         assert await probe.gone(within=2)
     counters = await either.counters()
     assert (counters.open, counters.resets) == (0, before + 2)
+    assert repr(either) == f"<link {either.source} -> {either.target}, cut>"
     await either.restore()
     assert await works(either)
 
@@ -66,7 +67,8 @@ async def test_cut_tcp_connection_is_reset_not_ended(link):
         assert await answers(probe)
         await cut.set(Behaviour.severed())
         with pytest.raises(ConnectionResetError):
-            await probe.receive(1)
+            async with asyncio.timeout(2):
+                await probe.receive(1)
 
 
 async def test_black_hole_is_silent_until_it_is_restored(either):

@@ -1,6 +1,7 @@
 """Real servers behind links: PostgreSQL, Redis, etcd, an HTTP server. The test itself is who connects."""
 
 import asyncio
+import signal
 
 import psycopg
 import pytest
@@ -8,7 +9,9 @@ import redis.asyncio
 
 from shakeout.links.behaviour import Behaviour
 from shakeout.links.errors import NoSuchLink
+from shakeout.services.redis import Redis
 from shakeout.system import loopback
+from shakeout.system.model import System
 from shakeout.waiting.until import until
 
 
@@ -74,6 +77,52 @@ async def test_redis_is_cut_and_back(linked, link):
         assert await client.ping()
 
 
+async def test_target_of_held_bytes_does_not_hear_of_a_new_connection(linked, link):
+    """Nothing of what the source does arrives, and all of it after the restoration."""
+    edge = link("test", "redis")
+    async with redis.asyncio.Redis.from_url(linked.address("redis")) as direct:
+        before = len(await direct.client_list())
+        await edge.set(Behaviour.deaf_target())
+        async with redis.asyncio.Redis.from_url(linked.public_address("redis")) as client:
+            async with asyncio.TaskGroup() as group:
+                asking = group.create_task(pong(client))
+                await until(lambda: held(edge), within=5)
+                assert len(await direct.client_list()) == before
+                assert not asking.done()
+                await edge.restore()
+            assert asking.result()
+
+
+async def pong(client):
+    return await client.ping()
+
+
+async def held(edge):
+    return (await edge.counters()).open
+
+
+async def test_queue_of_a_unix_socket_may_be_full(booted, harbour):
+    """Connections wait until a server that was stopped takes them from its short queue."""
+    short = Redis(settings={"tcp-backlog": "4"})
+    async with booted(System("short", services=(short,)), links=True) as cluster:
+        process = cluster.process("redis")
+        await process.signal(signal.SIGSTOP)
+        clients = [
+            redis.asyncio.Redis.from_url(cluster.public_address("redis")) for _ in range(20)
+        ]
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(pong(client)) for client in clients]
+            await until(lambda: all_open(cluster, len(clients)), within=5)
+            assert not any(one.done() for one in asking)
+            await process.signal(signal.SIGCONT)
+        for client in clients:
+            await client.aclose()
+
+
+async def all_open(cluster, count):
+    return await held(cluster.links.link("test", "redis")) == count
+
+
 async def test_slow_etcd_answers_late(linked, link):
     edge = link("test", "etcd")
     clock = asyncio.get_running_loop().time
@@ -82,6 +131,15 @@ async def test_slow_etcd_answers_late(linked, link):
     answer = await loopback.request(http_port(linked, "etcd"), "GET", "/version")
     assert answer.status == 200
     assert clock() - began >= 0.1
+
+
+async def test_s3_answers_by_way_of_its_front(booted, harbour):
+    """An optional service has a front from the start, and starts later."""
+    async with booted(harbour.system, links=True) as cluster:
+        await cluster.start("s3")
+        answer = await loopback.request(http_port(cluster, "s3"), "GET", "/")
+        assert b"<Error><Code>" in answer.body
+        assert (await cluster.links.link("test", "s3").counters()).bytes_back >= len(answer.body)
 
 
 async def test_server_that_does_not_run_ends_the_connection(booted, harbour):

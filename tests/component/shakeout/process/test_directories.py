@@ -70,3 +70,20 @@ def test_home_must_be_ours(home: Path):
     (home / "link").symlink_to(home / "new")
     with pytest.raises(NotADirectoryError):
         directories.prepare_home(home / "link")
+
+
+def test_a_directory_is_made_below_one_that_is_there(tmp_path: Path):
+    directories.make_below(tmp_path, tmp_path / "cluster" / "agent")
+    directories.make_below(tmp_path, tmp_path / "cluster" / "agent")
+    assert (tmp_path / "cluster" / "agent").is_dir()
+
+
+def test_a_directory_elsewhere_is_made_with_its_parents(tmp_path: Path):
+    directories.make_below(tmp_path / "run", tmp_path / "elsewhere" / "agent")
+    assert (tmp_path / "elsewhere" / "agent").is_dir()
+
+
+def test_the_directory_of_a_run_that_has_ended_is_not_made_again(tmp_path: Path):
+    with pytest.raises(FileNotFoundError):
+        directories.make_below(tmp_path / "run", tmp_path / "run" / "agent")
+    assert not (tmp_path / "run").exists()

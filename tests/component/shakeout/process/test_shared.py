@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from shakeout.process.supervisor import Supervisor
 from shakeout.waiting.until import until
 
 WITHIN_SECONDS = 5
+OLDER_NS_MIN = (
+    2 * shared.CLOCK_NS_MAX
+)  # so that the clocks tell it from what the next process makes
 
 
 def program(run: Supervisor, call: str, *args: str) -> Program:
@@ -58,6 +62,7 @@ async def test_file_that_another_made_during_the_run_stays(
     treasure.unlink()
     async with await Supervisor.open(settings) as run:
         treasure.write_bytes(b"gold")
+        await until(lambda: age_ns(treasure) > OLDER_NS_MIN, within=WITHIN_SECONDS)
         await borrowed(await run.start(program(run, "borrower", "-", str(treasure), mode)))
     assert treasure.read_bytes() == b"gold"
 
@@ -99,6 +104,10 @@ async def test_segments_of_grandchildren_go(settings, witness, data, monkeypatch
         assert segment in segments()
         await scope.stop()
         assert segment not in segments()
+
+
+def age_ns(path: Path) -> int:
+    return time.time_ns() - (linux.born_ns(str(path)) or 0)
 
 
 def segments() -> set[int]:

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from shakeout import settings as settings_module
-from shakeout.process import directories, procfs, shared, sweep
+from shakeout.process import directories, linux, procfs, shared, sweep
 from shakeout.process.supervisor import Supervisor
 from shakeout.waiting.until import until
 
@@ -50,9 +51,12 @@ class Victim:
         raise AssertionError(f"the victim ended before {step}")
 
     def pids(self, comm: str) -> list[int]:
-        """Its processes of that name, which are none of its components."""
-        everyone = procfs.everyone()
-        return [p.pid for p in everyone if p.comm == comm and mentions(p.pid, self.home)]
+        """Its processes of that name, which are none of its components.
+
+        What the reaper forks bears its name for a moment: only a child of the runner is the reaper.
+        """
+        named = [p for p in procfs.everyone() if p.comm == comm and mentions(p.pid, self.home)]
+        return [p.pid for p in named if comm != "shk-reaper" or p.parent == self.process.pid]
 
     def kill(self, *names: str) -> None:
         """SIGKILL processes of the harness, or the runner itself."""
@@ -141,6 +145,34 @@ async def test_reaper_killed_while_it_sweeps_leaves_nothing(victim: Victim, mill
         signal.pidfd_send_signal(held, signal.SIGKILL)
     os.close(held)
     await nothing_is_left(victim)
+
+
+def test_child_to_spare_is_never_stopped(tmp_path: Path):
+    """Whoever is killed before it kills the spared child must leave one that runs and sees that."""
+    told = tmp_path / "told"
+
+    def sleep() -> None:
+        select.select((), (), ())
+
+    def tell_and_send(descriptor: int, number: signal.Signals) -> None:
+        info = Path(f"/proc/self/fdinfo/{descriptor}").read_text().split()
+        with told.open("a") as lines:
+            lines.write(f"{info[info.index('Pid:') + 1]} {number.name}\n")
+        send(descriptor, number)
+
+    def sweeper() -> None:
+        spared, other = linux.fork(sleep), linux.fork(sleep)
+        told.write_text(f"{spared} {other}\n")
+        sweep._send = tell_and_send
+        sweep.everything(tmp_path / "run", spare=spared)
+
+    send = sweep._send
+    _, status = os.waitpid(linux.fork(sweeper), 0)
+    (spared, other), *sent = (line.split() for line in told.read_text().splitlines())
+    assert status == 0
+    assert {name for pid, name in sent if pid == other} == {"SIGSTOP", "SIGKILL"}
+    assert next(name for pid, name in sent if pid == spared) == "SIGKILL"
+    assert not any(is_alive(int(pid)) for pid in (spared, other))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -1,6 +1,9 @@
 """Judgements that compare what was seen in several places."""
 
+import pytest
+
 from quarterdeck.testing import invariants
+from quarterdeck.testing.invariants import Seen
 from quarterdeck.testing.kernels import KernelProcess
 
 
@@ -41,3 +44,43 @@ def test_folder_without_tree_and_tree_without_folder_are_told():
         ("a folder has its tree", "a"),
         ("a tree has its folder", "d"),
     ]
+
+
+KERNEL = ("kernel", "a", "agent", "")
+RUNNING = ("running", "a", "agent", "")
+FOLDER = ("ready", "f", "local", "")
+TREE = ("tree", "f", "local", "")
+ALL_THERE = Seen([KernelProcess(1, "a", "agent")], {"a"}, {"f"})
+NOTHING_THERE = Seen([], set(), set())
+
+
+@pytest.mark.parametrize("seen", [ALL_THERE, NOTHING_THERE])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], [KERNEL, RUNNING, FOLDER, TREE]),
+        ([KERNEL, RUNNING, FOLDER, TREE], []),
+        ([KERNEL, TREE], [KERNEL, TREE]),
+    ],
+)
+def test_what_begins_or_ends_during_the_look_breaks_no_promise(before, seen, after):
+    assert list(invariants.violations(before, seen, after)) == []
+
+
+def test_what_is_settled_must_be_seen():
+    rows = [KERNEL, RUNNING, FOLDER, TREE]
+    told = {promise for promise, *_ in invariants.violations(rows, NOTHING_THERE, rows)}
+    assert told == {
+        "a running kernel has a process",
+        "a running kernel has a scratch directory",
+        "a folder has its tree",
+    }
+
+
+def test_what_is_seen_must_be_possible():
+    told = {promise for promise, *_ in invariants.violations([], ALL_THERE, [])}
+    assert told == {
+        "a process has a live kernel",
+        "a scratch directory has a live kernel",
+        "a tree has its folder",
+    }

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 
 import pytest
 
@@ -117,3 +118,21 @@ async def test_files_are_named_below_their_owner(tmp_path):
         "agent-1/scratch/kernel": "directory with 0 entries: ",
         "agent-1/scratch/note": "4 bytes",
     }
+
+
+async def test_files_that_go_during_the_look_are_no_failure(tmp_path, monkeypatch):
+    """A directory is removed after it was listed and before it is looked into."""
+    going = tmp_path / "going"
+    going.mkdir()
+    (tmp_path / "staying").write_text("four")
+    scan = os.scandir
+
+    def remove_and_scan(directory):
+        if os.fspath(directory) == str(going):
+            going.rmdir()
+        return scan(directory)
+
+    monkeypatch.setattr(os, "scandir", remove_and_scan)
+    probe = files.Files("objects", {"s3": tmp_path}, ("**/*",), directories=False)
+    assert await probe.snapshot() == {"s3/staying": "4 bytes"}
+    assert not going.exists()

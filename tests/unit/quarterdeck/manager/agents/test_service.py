@@ -13,27 +13,31 @@ RECORD = AgentRecord(id="a", instance="1", address="http://a", slots=Slots())
 
 
 class Registry:
-    """Registrations, one list after the other."""
+    """Registrations, one list after the other; what is heard of a list may be late."""
 
     def __init__(self, *lists):
         self.lists = lists
+        self.now = lists[-1]
 
     async def watch(self):
         for records in self.lists:
+            self.now = records
             yield records
 
     async def current(self):
-        return self.lists[-1]
+        return self.now
 
 
 class Table:
-    """The port `Agents`: who is alive."""
+    """The port `Agents`: who is alive. `meanwhile` happens while a caller waits for its turn."""
 
-    def __init__(self):
+    def __init__(self, meanwhile=lambda: None):
         self.alive = {}
+        self.meanwhile = meanwhile
 
-    async def sync(self, records):
-        before, self.alive = self.alive, {record.id: record for record in records}
+    async def sync(self, read):
+        self.meanwhile()
+        before, self.alive = self.alive, {record.id: record for record in await read()}
         return sorted(
             each
             for each in before.keys() | self.alive.keys()
@@ -65,6 +69,14 @@ async def test_resync_mends_what_was_not_heard():
     await AgentService(table, Registry([RECORD]), (concerned,)).resync()
     assert list(table.alive) == ["a"]
     assert concerned.told == [["a"]]
+
+
+async def test_agent_that_comes_while_one_waits_to_write_is_not_lost():
+    """What was read before the turn came is older than what others have written meanwhile."""
+    registry = Registry([])
+    table = Table(meanwhile=lambda: setattr(registry, "now", [RECORD]))
+    await AgentService(table, registry, ()).resync()
+    assert list(table.alive) == ["a"]
 
 
 async def test_agents_are_shown_to_administrators_only():
