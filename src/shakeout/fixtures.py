@@ -139,14 +139,25 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 
 
 @pytest.fixture
-def fresh_clusters(supervisor: "Supervisor", system: "System") -> "Boot":
-    """`async with fresh_clusters(topology) as cluster`: as many clusters as wanted, for `shakeout.explore.run`."""
+def fresh_clusters(supervisor: "Supervisor", shakeout_wanted: "Wanted") -> "Boot":
+    """`async with fresh_clusters(topology) as cluster`: one after the other to break, for `shakeout.explore.run`.
+
+    They have what the markers of the test ask for, in the topology that the scenario asks for.
+    """
     from shakeout.system import boot  # noqa: PLC0415 - unit tests boot none
 
     @contextlib.asynccontextmanager
     async def fresh(topology: "Topology") -> AsyncIterator["Cluster"]:
-        name = f"x{next(FRESH)}"
-        async with await boot.boot(system, supervisor, name=name, topology=topology) as cluster:
+        async with await boot.boot(
+            shakeout_wanted.system,
+            supervisor,
+            name=f"x{next(FRESH)}",
+            topology=topology,
+            wanted=shakeout_wanted.needs,
+            durable=shakeout_wanted.durable,
+            links=shakeout_wanted.links,
+            with_disks=shakeout_wanted.disks,
+        ) as cluster:
             yield cluster
 
     return fresh

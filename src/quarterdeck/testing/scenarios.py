@@ -22,6 +22,7 @@ from shakeout.checks.consistency.linearizability import Linearizable
 from shakeout.checks.consistency.models import Register
 from shakeout.explore.plan import Call
 from shakeout.explore.scenario import Action, Disturbance, Scenario
+from shakeout.faults.network import Cut
 from shakeout.faults.process import Kill, Pause, Restart
 from shakeout.history.operation import History, Outcome, Value
 from shakeout.history.recorder import Outcomes, Recorder
@@ -170,8 +171,8 @@ SCENARIO = Scenario(
     "work",
     open=working,
     actions=(
-        Action("write", keys=FILES, arguments=_number, weight=3),
-        Action("read", keys=FILES, weight=3),
+        Action("write", keys=FILES, arguments=_number, weight=4),
+        Action("read", keys=FILES, weight=4),
         Action("run", weight=3),
         Action(ENDED, weight=1),
     ),
@@ -185,6 +186,11 @@ SCENARIO = Scenario(
         Disturbance(Restart("manager"), hold_ms=(0, 300)),
         Disturbance(Restart("agent"), hold_ms=(0, 300)),
         Disturbance(Restart("storage-proxy"), hold_ms=(0, 300)),
+        Disturbance(Cut("manager", "agent"), hold_ms=(100, 800)),
+        Disturbance(Cut("manager", "storage-proxy"), hold_ms=(100, 800)),
+        Disturbance(Cut("manager", "postgres"), hold_ms=(100, 800)),
+        Disturbance(Cut("agent", "redis"), hold_ms=(100, 800)),
+        Disturbance(Cut("agent", "etcd"), hold_ms=(100, 800)),
         Disturbance(Kill("redis"), hold_ms=(0, 500)),
         Disturbance(Restart("etcd"), hold_ms=(0, 300)),
         Disturbance(Restart("postgres"), hold_ms=(0, 300)),
@@ -194,7 +200,7 @@ SCENARIO = Scenario(
         "sessions": verdict.invariant(kept),
     },
     clients=4,
-    calls=30,
+    calls=40,
     span_ms=2500,
     injections=(1, 3),
     operation_seconds_max=8.0,

@@ -159,10 +159,11 @@ class _Running:
 
     async def finish(self, world: World) -> None:
         """The last look. A system that does not let itself be looked at has not come back."""
+        expected: tuple[type[BaseException], ...] = (WaitingError, *self.recorder.outcomes)
         try:
             async with asyncio.timeout(self.script.finish_seconds_max):
                 await world.finish(self.recorder)
-        except tuple(self.recorder.outcomes) as error:
+        except expected as error:
             reason = f"{type(error).__name__}: {error}" if str(error) else "no answer in time"
             self.findings.append(Verdict(Validity.INVALID, "last look", reason))
 

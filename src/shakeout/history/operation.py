@@ -51,9 +51,12 @@ class Operation:
 
     @property
     def told(self) -> str:
-        """The result where there is one, else the outcome."""
-        known = self.outcome is Outcome.OK and self.result is not None
-        return shown(self.result) if known else self.outcome.value
+        """The result where there is one, else the outcome. Who asks, without saying anything, may be told nothing."""
+        if self.outcome is not Outcome.OK:
+            return self.outcome.value
+        if self.result is None:
+            return Outcome.OK.value if self.arguments else "nothing"
+        return shown(self.result)
 
     def __str__(self) -> str:
         """`#12 client-2: write(x, 1) -> ok`."""

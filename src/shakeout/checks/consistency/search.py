@@ -16,6 +16,9 @@ from shakeout.history.operation import Operation, Outcome
 WORK_MAX = 1_000_000
 """Transitions tried: a few seconds."""
 
+COMPARED_PER_WORK = 8
+"""Sets of operations compared in the time of one transition."""
+
 Path: TypeAlias = "tuple[Path, Operation, State] | None"
 """What happened, last first, with the state after it."""
 Move: TypeAlias = "tuple[int, State]"
@@ -56,10 +59,12 @@ class _Seen:
     """What was tried already: with the same certain operations done and the same state, fewer used uncertain ones can do all that more can."""
 
     tried: dict[object, list[int]] = field(default_factory=dict)
+    compared: int = 0
 
     def add(self, key: object, used: int) -> bool:
         """Whether it is new."""
         before = self.tried.setdefault(key, [])
+        self.compared += len(before)
         if any(one & used == one for one in before):
             return False
         before.append(used)
@@ -90,7 +95,7 @@ class Search:
         seen = _Seen()
         stack = [_Node(0, 0, 0, self._model.initial, None)]
         while stack:
-            if self.work > self._work_max:
+            if self.work + seen.compared // COMPARED_PER_WORK > self._work_max:
                 return Found(None, None, self.work)
             node = stack[-1]
             if node.moves is None:

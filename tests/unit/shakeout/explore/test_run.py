@@ -12,6 +12,7 @@ from shakeout.explore.run import Conclusion, Effort
 from shakeout.explore.scenario import Action, Disturbance, Scenario
 from shakeout.history.operation import Outcome
 from shakeout.history.recorder import Outcomes
+from shakeout.waiting.until import until
 
 
 class Down(Exception):
@@ -185,6 +186,20 @@ async def test_a_plugged_in_invariant_judges_the_history():
     assert "-> 3 is odd" in str(report)
 
 
+async def test_a_system_that_does_not_come_to_rest_is_invalid():
+    class Restless(World):
+        async def finish(self, _recorder):
+            await until(lambda: False, within=0.01, describe="rest")
+
+    @contextlib.asynccontextmanager
+    async def opened(cluster):
+        yield Restless(cluster, good=True)
+
+    report = await run.run(scenario(open=opened), boot, 1, effort=Effort(plans_max=0))
+    assert report.first.verdict.failing() == {"last look"}
+    assert "rest" in str(report.first.verdict)
+
+
 class Calm(Storm):
     """A fault that cannot be injected."""
 
@@ -196,3 +211,11 @@ async def test_a_fault_that_cannot_be_injected_is_told_and_harms_nothing():
     report = await run.run(scenario(disturbances=(Disturbance(Calm()),)), boot, 1)
     assert report.conclusion is Conclusion.VALID
     assert "not done: storm bay cannot be injected: no wind" in str(report)
+
+
+async def test_a_scenario_can_be_carried_out_once_on_a_given_cluster():
+    cluster = Sea()
+    done = await scenario(good=False).run(cluster, 3)
+    assert done.verdict.failing() == {"register"}
+    assert cluster.storms[:2] == ["now", "over"]
+    assert done.plan == scenario().plan(3)
