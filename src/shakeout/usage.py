@@ -39,6 +39,7 @@ class Use:
         with self._watched(running):
             before = states(running)
             leak_check = running.leak_check
+            running.unchecked = True
             self._begin_leak_check(running, leak_check)
             yield running.cluster
             if self._harness.ending:
@@ -49,11 +50,13 @@ class Use:
                     running.dirty = True
                     raise errors.SharedClusterChanged(found)
                 self._find_leaks(running, leak_check)
+                running.unchecked = False
         raise_untold(self._clusters)
 
     @contextlib.contextmanager
     def private(self, running: Running) -> Iterator[Cluster]:
         """Use a cluster that nobody else uses; it is stopped afterwards. Raises ComponentDied."""
+        running.unchecked = True
         with self._watched(running):
             try:
                 yield running.cluster
@@ -68,7 +71,7 @@ class Use:
         if not running.last_user:
             properties = {
                 BOOT_PROPERTY: f"{running.boot_seconds:.3f}",
-                RUN_PROPERTY: self._harness.run_id,
+                RUN_PROPERTY: self._clusters.run_of(running),
             }
             self._item.user_properties.extend(properties.items())
             self._item.ihook.pytest_shakeout_booted(

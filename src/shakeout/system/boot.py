@@ -37,7 +37,7 @@ async def boot(
     directory = supervisor.run_directory / name
     ground = plan.Ground(name, directory, supervisor.settings.home, durable=durable)
     members = plan.members(system, chosen, ground, frozenset(wanted))
-    host = Host(supervisor, supervisor.scope(name))
+    host = Host(supervisor.settings, supervisor.scope(name))
     cluster = Cluster(system, chosen, ground, members=members, host=host)
     try:
         if modules := system.modules():

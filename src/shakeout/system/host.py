@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from shakeout.process.handle import Process
 from shakeout.process.scope import Scope
 from shakeout.process.spawn import Program
-from shakeout.process.supervisor import Supervisor
 from shakeout.settings import Settings
 from shakeout.system.place import Place
 
@@ -15,13 +14,9 @@ from shakeout.system.place import Place
 class Host:
     """Starts programs in places. Their starter watches for their end: see `Program.exit_expected`."""
 
-    supervisor: Supervisor
+    settings: Settings
+    """Settings of the run."""
     scope: Scope
-
-    @property
-    def settings(self) -> Settings:
-        """Settings of the run."""
-        return self.supervisor.settings
 
     async def execute(self, place: Place, argv: tuple[str, ...], log: str = "log") -> Process:
         """Start an executable in a place, with the runner's plain environment.

@@ -173,8 +173,10 @@ def booting(monkeypatch):
 
         monkeypatch.setattr(boot, "boot", booted)
         runners.append(Runner())
-        supervisor: Any = None
-        return Clusters(runners[0], supervisor)
+        made = Clusters(runners[0])
+        supervisor: Any = types.SimpleNamespace()
+        made._supervisor = supervisor
+        return made
 
     yield make
     for runner in runners:
