@@ -103,6 +103,16 @@ class Server:
         if refusal := guest.refusal(message):
             await guest.channel.answer(message, {"error": refusal})
             return lease
+        try:
+            return await self._done(message, guest, pool, lease)
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"the request is incomplete: {type(error).__name__}: {error}"
+            await guest.channel.answer(message, {"error": text})
+            return lease
+
+    async def _done(
+        self, message: Message, guest: "_Guest", pool: Pool, lease: Lease | None
+    ) -> Lease | None:
         match message["do"]:
             case "lease" if lease is None:
                 return await self._lease(message, guest, pool)
@@ -235,7 +245,7 @@ class _Guest:
         self._leave()
 
     def _hear(self, message: Message) -> None:
-        if self.inbox.full():
+        if self.inbox.full() or not {"do", "token"} <= message.keys():
             self.channel.close()
             self._leave()
         else:

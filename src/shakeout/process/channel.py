@@ -125,7 +125,9 @@ class Channel:
                 received = protocol.receive(self._end, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
-            if received is None:
+            except ValueError:  # no message: whoever sends that is as good as gone
+                received = None
+            if received is None or not isinstance(received[0], dict):
                 self.close()
                 self._lose()
             else:

@@ -134,6 +134,13 @@ def test_tenant_is_found_by_reference():
     assert found is contextlib.nullcontext
 
 
+class FakeSupervisor:
+    """Owns nothing."""
+
+    async def close(self):
+        return
+
+
 class FakeCluster:
     """A cluster of one member that is dead or not, or does not let itself be stopped."""
 
@@ -174,7 +181,7 @@ def booting(monkeypatch):
         monkeypatch.setattr(boot, "boot", booted)
         runners.append(Runner())
         made = Clusters(runners[0])
-        supervisor: Any = types.SimpleNamespace()
+        supervisor: Any = FakeSupervisor()
         made._supervisor = supervisor
         return made
 
