@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,14 @@ import pytest
 def system():
     return harbour.small
 """
+ASK_AS_STRANGER = """
+import socket, sys
+end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+end.connect(sys.argv[1])
+end.send(b'{"do":"stop","version":1,"token":1}')
+print(end.recv(4096).decode())
+"""
+NOBODY = 65534
 
 
 class Brokers:
@@ -79,8 +88,22 @@ class Brokers:
     def is_settled(self) -> bool:
         """Whether every directory of a cluster belongs to one that is there, and none is being made."""
         told = self.status()
-        there = told["fresh"] + told["used"] + told["leased"]
+        there: int = told["fresh"] + told["used"] + told["leased"]
         return told["booting"] == 0 and len(self.clusters()) == there
+
+    def kill(self) -> None:
+        os.kill(self.status()["pid"], signal.SIGKILL)
+
+    def leaser(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """A process that leases and returns without end; see `data/leaser.py`."""
+        command = mortal.command(sys.executable, str(DATA / "leaser.py"), *arguments)
+        return subprocess.Popen(command, env=self.environment(), stdout=subprocess.PIPE)
+
+    def ask_as_stranger(self, path: Path) -> str:
+        """What another user is answered who says stop."""
+        command = [sys.executable, "-I", "-S", "-c", ASK_AS_STRANGER, str(path)]
+        done = subprocess.run(command, user=NOBODY, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
 
     def stop(self) -> None:
         for path in self.sockets():
@@ -160,9 +183,3 @@ def ask():
             return json.load(answer)
 
     return get
-
-
-@pytest.fixture
-def leaser():
-    """The command of a process that leases and returns without end; see `data/leaser.py`."""
-    return mortal.command(sys.executable, str(DATA / "leaser.py"))

@@ -1,9 +1,9 @@
 """SIGKILL at random moments: of those who lease, and of the broker. Nothing is left, others go on, the next one works."""
 
 import asyncio
+import os
 import random
 import signal
-import subprocess
 
 import pytest
 
@@ -17,16 +17,12 @@ GONE_SECONDS_MAX = 5.0
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_killed_clients_leave_nothing_and_harm_nobody(brokers, harbour, ask, leaser, seed):
+async def test_killed_clients_leave_nothing_and_harm_nobody(brokers, harbour, ask, seed):
     """Three lease, use and return without end and are killed while they do; the test's own cluster goes on."""
     rng = random.Random(seed)
     own = await brokers.lease(harbour.small)
     before = ask(own.cluster)["pid"]
-    clients = [
-        subprocess.Popen(leaser, env=brokers.environment(), stdout=subprocess.PIPE)
-        for _ in range(CLIENTS)
-    ]
-    for client in clients:
+    for client in [brokers.leaser() for _ in range(CLIENTS)]:
         if rng.random() < 0.7:
             await asyncio.to_thread(client.stdout.readline)
         with pytest.raises(TimeoutError):
@@ -55,7 +51,7 @@ async def test_killed_broker_leaves_nothing_and_the_next_one_works(brokers, harb
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(rng.uniform(0, 0.4)):
                 await asyncio.Event().wait()
-        await asyncio.to_thread(signal_pid, killed)
+        os.kill(killed, signal.SIGKILL)
         async with asyncio.timeout(GONE_SECONDS_MAX):
             await failed.wait()
     assert isinstance(own.failure, HarnessDied)
@@ -69,11 +65,10 @@ async def test_killed_broker_leaves_nothing_and_the_next_one_works(brokers, harb
     await other.close()
 
 
-async def test_client_killed_while_its_child_lives_on_loses_its_cluster(brokers, harbour, leaser):
+async def test_client_killed_while_its_child_lives_on_loses_its_cluster(brokers, harbour):
     """A child that inherited the connection does not keep the cluster alive."""
     own = await brokers.lease(harbour.small)
-    forking = [*leaser, "--fork"]
-    client = subprocess.Popen(forking, env=brokers.environment(), stdout=subprocess.PIPE)
+    client = brokers.leaser("--fork")
     await asyncio.to_thread(client.stdout.readline)
     assert brokers.status()["leased"] == 2
     client.kill()
@@ -95,7 +90,3 @@ async def use(brokers, system):
     except ProcessError:
         return "failed"
     return "used"
-
-
-def signal_pid(pid):
-    subprocess.run(["kill", f"-{signal.SIGKILL.value}", str(pid)], check=True)

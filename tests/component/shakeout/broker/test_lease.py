@@ -109,7 +109,7 @@ async def test_topology_is_as_asked_for(brokers, harbour):
 
 
 async def test_boot_that_fails_is_told(brokers, harbour):
-    with pytest.raises(NotLeasable, match="ComponentDied: raft (?s:.*)cannot swim"):
+    with pytest.raises(NotLeasable, match=r"ComponentDied: raft (?s:.*)cannot swim"):
         await brokers.lease(harbour.sinking)
     assert brokers.status()["leased"] == 0
 

@@ -25,13 +25,19 @@ async def main() -> None:
         private = turn % 3 == 0
         lease = await client.lease(harbour.small, {}, durable=False, private=private)
         print("leased", flush=True)
-        urllib.request.urlopen(lease.cluster.address("dinghy")).read()
+        await asyncio.to_thread(ask, lease.cluster.address("dinghy"))
         if private:
             await lease.cluster.kill("dinghy")
             await lease.cluster.start("dinghy")
             await lease.close()
         else:
             await lease.give_back()
+
+
+def ask(url: str) -> bytes:
+    with urllib.request.urlopen(url) as answer:
+        told: bytes = answer.read()
+    return told
 
 
 async def hold(client: Client) -> None:
