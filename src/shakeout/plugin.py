@@ -56,8 +56,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     home = settings.read().home
-    source = "leased from the broker" if harness.wants_broker(config) else "booted here"
-    return f"shakeout: seed {harness.of(config).seed}, runs below {home}, clusters {source}"
+    broker = "broker on" if harness.wants_broker(config) else "no broker"
+    return f"shakeout: seed {harness.of(config).seed}, runs below {home}, {broker}"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -1,4 +1,6 @@
-"""`python -m shakeout.broker status | stop`: what the brokers of this user do, and their end. Also where a broker begins."""
+"""`python -m shakeout.broker status | retire | stop`: what the brokers of this user do, and their end; `retire` ends those
+that nobody uses. Also where a broker begins.
+"""
 
 import asyncio
 import json
@@ -17,13 +19,13 @@ from shakeout.process.errors import HarnessDied
 from shakeout.process.supervisor import Supervisor
 
 LOG = "broker.log"
-COMMANDS = ("status", "stop")
+COMMANDS = ("status", "retire", "stop")
 
 
 def main(argv: list[str]) -> int:
     """Ask every broker; returns 2 for wrong use."""
     if len(argv) != 1 or argv[0] not in COMMANDS:
-        sys.stderr.write("usage: python -m shakeout.broker status | stop\n")
+        sys.stderr.write("usage: python -m shakeout.broker status | retire | stop\n")
         return 2
     for path in protocol.find(settings_module.read().home):
         try:
@@ -67,14 +69,14 @@ def _tell_ready(ready: int, log: Path) -> None:
 
 
 def _ask(path: Path, command: str) -> dict[str, Any]:
-    """Raises OSError when nobody answers; `stop` returns when the broker has gone."""
+    """Raises OSError when nobody answers. A broker that ends has gone on return."""
     with protocol.connect(path) as end:
         packets.send(end, {"do": command, "token": 1, "version": protocol.VERSION})
         answered = packets.receive(end)
-        if command == "stop":
-            packets.receive(end)
-            _wait_for_end(path)
-    return answered[0] if answered else {}
+    answer = answered[0] if answered else {}
+    if answer.get("ends"):
+        _wait_for_end(path)
+    return answer
 
 
 def _wait_for_end(path: Path) -> None:

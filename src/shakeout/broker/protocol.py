@@ -2,7 +2,7 @@
 
 client -> broker   {"do": "lease", "version", "token", "system", "replicas", "durable", "private", "needs"}
                    {"do": "return", "version", "token", "members", "numbers"}
-                   {"do": "status" or "stop", "version", "token"}
+                   {"do": "status", "stop", or "retire" (stop if nobody uses it), "version", "token"}
 broker -> client   {"did": token, "cluster": {...}} with the channels of the cluster's spawners, in order of its "kinds"
                    {"did": token, ...} or {"did": token, "error": text}
 

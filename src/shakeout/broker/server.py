@@ -122,9 +122,12 @@ class Server:
                 return None
             case "status":
                 await guest.channel.answer(message, self._status(pool))
-            case "stop":
-                await guest.channel.answer(message, {})
-                self.stop()
+            case "stop" | "retire":
+                unused = self._guests == 1  # who asks
+                ends = message["do"] == "stop" or unused
+                await guest.channel.answer(message, {"ends": ends})
+                if ends:
+                    self.stop()
             case unknown:
                 await guest.channel.answer(message, {"error": f"cannot {unknown} now"})
         return lease

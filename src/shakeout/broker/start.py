@@ -18,10 +18,13 @@ from shakeout.broker import protocol, sources
 from shakeout.broker.errors import BrokerUnavailable
 from shakeout.broker.sources import Sources
 from shakeout.process import directories
+from shakeout.process import protocol as packets
 from shakeout.settings import CACHE, HOME, Settings
 from shakeout.system import readiness
 
 LOCK = "broker.lock"
+BROKERS_MAX = 3
+"""Of one home, for different states of the code or of what is installed."""
 LOCK_SECONDS_MAX = 30.0
 START_SECONDS_MAX = 20.0
 READY = b"ready\n"
@@ -72,8 +75,24 @@ async def _start(settings: Settings, key: str, copy: Path, code: Sources) -> Non
     finally:
         os.close(ready)
     said = await _said(heard)
-    if said != READY:
+    if not said.endswith(READY):
         raise BrokerUnavailable(f"the broker did not start: {said.decode(errors='replace')}")
+    retire(settings.home, keep=BROKERS_MAX)
+
+
+def retire(home: Path, keep: int) -> None:
+    """Ask all but the newest brokers to end if nobody uses them; does not wait for that."""
+    for path in sorted(protocol.find(home), key=_started, reverse=True)[keep:]:
+        with contextlib.suppress(OSError), protocol.connect(path) as end:
+            packets.send(end, {"do": "retire", "token": 1, "version": protocol.VERSION})
+            packets.receive(end)
+
+
+def _started(socket_path: Path) -> float:
+    try:
+        return socket_path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _spawn(settings: Settings, told: str, ready: int) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from shakeout import skips
-from shakeout.broker import protocol
+from shakeout.broker import protocol, start
 from shakeout.waiting.until import until
 
 ROOT = skips.Prerequisite("root", "run the tests as root: only root can ask as another user")
@@ -100,7 +100,20 @@ async def test_request_that_cannot_be_done_is_answered(brokers, harbour, asked):
     await lease.close()
 
 
-@pytest.mark.parametrize("command", ["status", "stop"])
+async def test_used_broker_does_not_retire(brokers, harbour):
+    lease = await brokers.lease(harbour.small)
+    start.retire(brokers.home, keep=0)
+    assert brokers.status()["leased"] == 1
+    await lease.close()
+
+    def left():
+        start.retire(brokers.home, keep=0)
+        return brokers.left()
+
+    await until(left, within=20, satisfied=lambda left: not left)
+
+
+@pytest.mark.parametrize("command", ["status", "retire", "stop"])
 def test_command_without_a_broker_says_nothing(brokers, command):
     done = subprocess.run(
         [sys.executable, "-m", "shakeout.broker", command],
