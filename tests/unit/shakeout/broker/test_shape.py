@@ -1,7 +1,10 @@
 """How a system is named to another process."""
 
 import sys
+import tempfile
 import types
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +22,9 @@ def held(monkeypatch):
     """Let a module hold the system."""
 
     def put(module):
-        made = types.ModuleType(module)
-        made.__dict__["system"] = SYSTEM
-        made.__spec__ = types.SimpleNamespace(name=module)  # type: ignore[assignment]
+        made: Any = types.ModuleType(module)
+        made.system = SYSTEM
+        made.__spec__ = types.SimpleNamespace(name=module)
         monkeypatch.setitem(sys.modules, module, made)
 
     return put
@@ -52,9 +55,10 @@ def test_shape_survives_the_socket(held):
     assert made.module == "fleet"
 
 
-def test_secret_is_the_same_in_one_home_and_nobody_elses(tmp_path):
-    homes = [tmp_path / "a", tmp_path / "b"]
-    known = [secret.of_user(home) for home in homes]
-    assert [secret.of_user(home) for home in homes] == known
-    assert known[0] != known[1]
-    assert (homes[0] / secret.FILE).stat().st_mode & 0o777 == 0o600
+def test_secret_is_the_same_in_one_home_and_nobody_elses():
+    with tempfile.TemporaryDirectory(prefix="shk", dir="/tmp") as short:
+        homes = [Path(short, name) for name in "ab"]
+        known = [secret.of_user(home) for home in homes]
+        assert [secret.of_user(home) for home in homes] == known
+        assert known[0] != known[1]
+        assert (homes[0] / secret.FILE).stat().st_mode & 0o777 == 0o600

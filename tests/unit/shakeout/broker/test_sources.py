@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import pathlib
 import sys
 
 import pytest
@@ -91,7 +90,7 @@ def test_copy_holds_the_files_and_is_made_once(tmp_path):
 def test_old_copies_go_unless_somebody_holds_them(tmp_path):
     code = sources.Sources({"a.py": b""}, ())
     held = sources.provide(tmp_path, "held", code)
-    with pathlib.Path(sources.hold(held)).open():
+    with os.fdopen(sources.hold(held)):
         for number in range(sources.COPIES_KEPT + 2):
             sources.provide(tmp_path, f"key{number}", code)
     left = sorted(path.name for path in (tmp_path / "code").iterdir())
