@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import os
 import sys
 
 import pytest
