@@ -46,6 +46,7 @@ class Brokers:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.settings = settings(home)
+        self.runs: set[str] = set()
 
     def client(self, **changed) -> Client:
         return Client(settings(self.home, **changed))
@@ -76,14 +77,17 @@ class Brokers:
 
     def left(self) -> str:
         """What is there of brokers: directories and processes."""
-        runs = [path.name for path in self.home.glob("shk-*")]
-        found = [
-            f"{pid} {procfs.environ(pid).get('SHAKEOUT_RUN')}"
-            for pid in (each.pid for each in procfs.everyone())
-            if procfs.environ(pid).get("SHAKEOUT_HOME") == str(self.home)
-            or procfs.environ(pid).get("SHAKEOUT_RUN", "-") in runs
-        ]
-        return " ".join(runs + found)
+        runs = {path.name for path in self.home.glob("shk-*")}
+        self.runs |= runs
+        if runs:
+            return " ".join(runs)
+        marks = {each.pid: procfs.environ(each.pid) for each in procfs.everyone()}
+        return " ".join(
+            f"{pid} {found.get(settings_module.RUN)}"
+            for pid, found in marks.items()
+            if found.get(settings_module.HOME) == str(self.home)
+            or found.get(settings_module.RUN) in self.runs
+        )
 
     def is_settled(self) -> bool:
         """Whether every directory of a cluster belongs to one that is there, and none is being made."""
