@@ -31,6 +31,7 @@ class Lease:
 
     def __init__(self, end: socket.socket) -> None:
         self.cluster: Cluster
+        self._rebuilt: Cluster | None = None
         self.run_id = ""
         self.on_failure: Callable[[ProcessError], None] = self._keep
         self.failure: ProcessError | None = None
@@ -57,7 +58,7 @@ class Lease:
         }
         handover.resume(cluster, told["cluster"]["members"], channels, self._note_exit)
         self.run_id = told["cluster"]["run"]
-        self.cluster = cluster
+        self.cluster = self._rebuilt = cluster
 
     def raise_failure(self) -> None:
         """Raise the death that nobody was told of yet, if there was one."""
@@ -89,6 +90,11 @@ class Lease:
     def drop(self) -> None:
         """End the lease; the broker ends the cluster."""
         self._channel.close()
+        if self._rebuilt is not None:
+            for member in self._rebuilt.members.values():
+                if member.process is not None:
+                    member.process.expect_exit()
+            self._rebuilt.host.scope.drop()
 
     def _lose(self) -> None:
         self._fail(HarnessDied("broker", "every cluster that was leased from it ends with it"))

@@ -21,9 +21,10 @@ from shakeout.system.cluster import Cluster
 from shakeout.system.errors import NotFound
 from shakeout.system.model import System, Topology
 
-CLUSTERS_MAX = 24
+CORES = os.cpu_count() or 1
+CLUSTERS_MAX = 16 + 4 * CORES
 """All together, also those on lease."""
-USED_MAX = 4
+USED_MAX = 2 + CORES
 """Clusters of one shape that wait for another user."""
 SPARE_MEMORY_MIB_MIN = 1024
 """With less to spare no cluster is booted ahead."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -87,8 +88,11 @@ class Server:
             with guest.watched():
                 while (message := await guest.inbox.get()) is not None:
                     lease = await self._do(message, guest, pool, lease)
-        except ChannelLost:
-            pass
+        except (
+            ChannelLost,
+            OSError,
+        ) as error:  # of this guest's; others have nothing to do with it
+            sys.stderr.write(f"a guest was lost: {error!r}\n")
         finally:
             guest.channel.close()
             self._guests -= 1

@@ -91,6 +91,11 @@ class Scope:
         self.processes = []
         return {kind: branch.let_go() for kind, branch in branches.items()}
 
+    def drop(self) -> None:
+        """Close the channels of all spawners without waiting for anything."""
+        for branch in self._branches.values():
+            branch.drop()
+
     def take_over(self, kind: str, branch: Branch) -> None:
         """Go on with a spawner that another scope let go of."""
         self._branches[kind] = branch
