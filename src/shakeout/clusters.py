@@ -1,6 +1,6 @@
-"""The clusters of one test process: booted when asked for, shared by tests, replaced when dirty.
+"""The clusters of one test process: leased or booted when asked for, shared by tests, replaced when dirty.
 
-Works with `shakeout.runner`, which is told of deaths, and `shakeout.system.boot`.
+Works with `shakeout.runner`, which is told of deaths, `shakeout.broker.client` and `shakeout.system.boot`.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
+from shakeout.broker.client import Client, Lease
+from shakeout.broker.errors import BrokerUnavailable, NotLeasable
 from shakeout.checks.check import LeakCheck
 from shakeout.process import procfs
 from shakeout.process.errors import ComponentDied, HarnessDied, ProcessError
@@ -45,14 +47,17 @@ class Running:
     """A cluster that runs, what is known of its health, and who used it last."""
 
     def __init__(
-        self, wanted: Wanted, cluster: Cluster, guard: Guard, boot_seconds: float
+        self, wanted: Wanted, source: Cluster | Lease, guard: Guard, boot_seconds: float
     ) -> None:
         self.wanted = wanted
-        self.cluster = cluster
+        self.lease = source if isinstance(source, Lease) else None
+        self.cluster = source.cluster if isinstance(source, Lease) else source
         self.guard = guard
         self.boot_seconds = boot_seconds
         self.sampler = Sampler(self.pids)
         self.dirty = False
+        self.unchecked = False
+        """Whether somebody uses it, or did and nobody has looked what was left behind."""
         self.death_told = False
         self.last_user = ""
         self._leak_check: tuple[frozenset[str], LeakCheck] | None = None
@@ -60,6 +65,11 @@ class Running:
     @property
     def usable(self) -> bool:
         return not self.dirty and not self.guard.done()
+
+    @property
+    def clean(self) -> bool:
+        """Whether others may use it who know nothing of its past."""
+        return self.usable and not self.unchecked
 
     @property
     def untold_death(self) -> BaseException | None:
@@ -90,6 +100,15 @@ class Running:
         if self._leak_check is not None:
             self._leak_check[1].close()
 
+    async def close(self) -> None:
+        """Stop it; what is clean goes back to where it was leased from."""
+        if self.lease is None:
+            await self.cluster.close()
+        elif self.clean:
+            await self.lease.give_back()
+        else:
+            await self.lease.close()
+
     async def heard_of_ended(self) -> None:
         """Wait until the exit of each member that has ended is known here, too."""
         processes = [one for one in self.cluster.processes().values() if one.exit is None]
@@ -105,11 +124,13 @@ class Running:
 
 
 class Clusters:
-    """Boots and stops the clusters of this process."""
+    """Leases, boots and stops the clusters of this process."""
 
-    def __init__(self, runner: Runner, supervisor: Supervisor) -> None:
+    def __init__(self, runner: Runner, broker: Client | None = None) -> None:
+        """Without a broker every cluster is booted here."""
         self._runner = runner
-        self._supervisor = supervisor
+        self._broker = broker
+        self._supervisor: Supervisor | None = None
         self._running: list[Running] = []
         self._shared: list[Running] = []
         self._booted = 0
@@ -117,13 +138,27 @@ class Clusters:
         self.untold: list[tuple[BaseException, str]] = []
         """Deaths that happened between tests, with the test before."""
         self.boot_seconds: list[float] = []
+        self.lease_seconds: list[float] = []
+        self.refusals: dict[str, None] = {}
+        """Why clusters were booted here although there should be a broker; in order, each once."""
 
-    def open(self) -> None:
-        self._watch = self._runner.keep(self._watching())
+    @property
+    def supervisor(self) -> Supervisor:
+        """The owner of every process that this process starts; opened when first needed."""
+        if self._supervisor is None:
+            self._supervisor = opened = self._runner.run(Supervisor.open())
+            self._watch = self._runner.keep(self._watching(opened))
+        return self._supervisor
+
+    def run_of(self, running: Running) -> str:
+        """Id of the run that a cluster belongs to: the broker's, or this process's own."""
+        return running.lease.run_id if running.lease else self.supervisor.run_id
 
     def close(self) -> None:
         """Stop all clusters, also when one of them does not let itself be stopped."""
         with contextlib.ExitStack() as stack:
+            if self._supervisor is not None:
+                stack.callback(lambda: self._runner.run(self.supervisor.close()))
             if self._watch is not None:
                 stack.callback(self._watch.close)
             for running in reversed(self._running):
@@ -140,7 +175,7 @@ class Clusters:
         found = next((one for one in self._shared if one.wanted.same_shape(wanted)), None)
         if found is None:
             self._make_room()
-            found = self._boot(wanted)
+            found = self._provide(wanted, private=False)
             found.cluster.shared = True
             self._begin(found, soon)
         else:
@@ -156,7 +191,7 @@ class Clusters:
 
     def private(self, wanted: Wanted) -> Running:
         """A cluster of one's own."""
-        return self._boot(wanted)
+        return self._provide(wanted, private=True)
 
     def stop(self, running: Running) -> None:
         """Stop a cluster and remember a death that no test was told."""
@@ -168,7 +203,7 @@ class Clusters:
         if running in self._shared:
             self._shared.remove(running)
         with contextlib.ExitStack() as stack:
-            stack.callback(lambda: self._runner.run(running.cluster.close()))
+            stack.callback(lambda: self._runner.run(running.close()))
             running.close_leak_check()
 
     def _start_needed(self, running: Running, needs: frozenset[str]) -> None:
@@ -184,13 +219,49 @@ class Clusters:
         while len(self._shared) >= SHARED_MAX:
             self.stop(self._shared[0])
 
-    def _boot(self, wanted: Wanted) -> Running:
-        self._booted += 1
+    def _provide(self, wanted: Wanted, *, private: bool) -> Running:
         began = self._runner.loop.time()
+        source = self._leased(wanted, private=private) or self._boot(wanted)
+        seconds = self._runner.loop.time() - began
+        (self.lease_seconds if isinstance(source, Lease) else self.boot_seconds).append(seconds)
+        running = Running(wanted, source, self._runner.loop.create_future(), seconds)
+        if running.lease is not None:
+            running.lease.on_failure = running.note
+        self._running.append(running)
+        return running
+
+    def _leased(self, wanted: Wanted, *, private: bool) -> Lease | None:
+        """None if it must be booted here; why is kept. Proxies and disks are made for one test, so nobody boots them ahead."""
+        if self._broker is None or wanted.links or wanted.disks:
+            return None
+        try:
+            return self._runner.run(self._lease(self._broker, wanted, private=private))
+        except NotLeasable as reason:
+            self.refusals[str(reason)] = None
+        except BrokerUnavailable as reason:
+            self._broker = None
+            self.refusals[str(reason)] = None
+        return None
+
+    async def _lease(self, broker: Client, wanted: Wanted, *, private: bool) -> Lease:
+        lease = await broker.lease(
+            wanted.system, wanted.replicas, durable=wanted.durable, private=private
+        )
+        try:
+            for name in sorted(wanted.needs):
+                await lease.cluster.start(name)
+            lease.raise_failure()
+        except BaseException:
+            lease.drop()
+            raise
+        return lease
+
+    def _boot(self, wanted: Wanted) -> Cluster:
+        self._booted += 1
         cluster = self._runner.run(
             boot.boot(
                 wanted.system,
-                self._supervisor,
+                self.supervisor,
                 name=f"c{self._booted}",
                 topology=Topology(wanted.replicas),
                 wanted=wanted.needs,
@@ -199,12 +270,8 @@ class Clusters:
                 with_disks=wanted.disks,
             )
         )
-        seconds = self._runner.loop.time() - began
         self._raise_early_death(cluster)
-        self.boot_seconds.append(seconds)
-        running = Running(wanted, cluster, self._runner.loop.create_future(), seconds)
-        self._running.append(running)
-        return running
+        return cluster
 
     def _raise_early_death(self, cluster: Cluster) -> None:
         """Whoever died before the cluster was known here has been passed on to nobody. Raises ComponentDied."""
@@ -219,17 +286,18 @@ class Clusters:
             self._runner.run(running.cluster.begin(name))
 
     @contextlib.asynccontextmanager
-    async def _watching(self) -> AsyncIterator[None]:
+    async def _watching(self, supervisor: Supervisor) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as group:
-            watch = group.create_task(self._pass_on_failures())
+            watch = group.create_task(self._pass_on_failures(supervisor))
             yield
             watch.cancel()
 
-    async def _pass_on_failures(self) -> None:
+    async def _pass_on_failures(self, supervisor: Supervisor) -> None:
         while True:
-            failure = await self._supervisor.failed()
+            failure = await supervisor.failed()
             for running in self._running:
-                running.note(failure)
+                if running.lease is None:
+                    running.note(failure)
             if isinstance(failure, HarnessDied):
                 return
-            self._supervisor.forget_failure()
+            supervisor.forget_failure()

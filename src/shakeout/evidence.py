@@ -133,11 +133,17 @@ def write(item: pytest.Item) -> None:
     from shakeout.report import build  # noqa: PLC0415 - most tests leave no page
 
     made = harness.of(item.config)
-    testimony.facts |= {"seed": str(made.seed), "run": made.run_id}
+    testimony.facts |= {"seed": str(made.seed), "run": _run_of(item)}
     try:
         build.write_story(testimony.story(rerun_of(item)), page_of(item).parent)
     except OSError as error:
         made.troubles.append(f"no page of {item.nodeid}: {error}")
+
+
+def _run_of(item: pytest.Item) -> str:
+    """Id of the run that the test's first cluster belonged to."""
+    clusters, used = harness.of(item.config).clusters, item.stash.get(harness.USED, [])
+    return clusters.run_of(used[0]) if clusters and used else ""
 
 
 def page_of(item: pytest.Item) -> "Path":

@@ -34,29 +34,26 @@ def shakeout_runner(pytestconfig: pytest.Config) -> "Runner":
 
 
 @pytest.fixture(scope="session")
-def supervisor(shakeout_runner: "Runner") -> Iterator["Supervisor"]:
-    """The owner of every process of this run."""
-    from shakeout.process.supervisor import Supervisor  # noqa: PLC0415 - unit tests start none
-
-    opened = shakeout_runner.run(Supervisor.open())
-    yield opened
-    shakeout_runner.run(opened.close())
+def supervisor(shakeout_clusters: "Clusters") -> "Supervisor":
+    """The owner of every process that this run starts itself."""
+    return shakeout_clusters.supervisor
 
 
 @pytest.fixture(scope="session")
 def shakeout_clusters(
-    pytestconfig: pytest.Config, shakeout_runner: "Runner", supervisor: "Supervisor"
+    pytestconfig: pytest.Config, shakeout_runner: "Runner"
 ) -> Iterator["Clusters"]:
     """The clusters of this process."""
-    from shakeout import clusters, usage  # noqa: PLC0415 - unit tests boot none
+    from shakeout import clusters, settings, usage  # noqa: PLC0415 - unit tests boot none
+    from shakeout.broker.client import Client  # noqa: PLC0415 - as above
 
-    made = clusters.Clusters(shakeout_runner, supervisor)
-    harness.of(pytestconfig).booted = made.boot_seconds
-    harness.of(pytestconfig).run_id = supervisor.run_id
+    known = settings.read()
+    wanted = harness.wants_broker(pytestconfig)
+    made = clusters.Clusters(shakeout_runner, Client(known) if wanted else None)
+    harness.of(pytestconfig).clusters = made
     with contextlib.ExitStack() as stack:
         stack.callback(usage.raise_untold, made)
         stack.callback(made.close)
-        made.open()
         yield made
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from shakeout import options
+from shakeout import options, settings
 from shakeout.timeline import record
 
 if TYPE_CHECKING:
-    from shakeout.clusters import Running
+    from shakeout.clusters import Clusters, Running
     from shakeout.logbook import Logbook
     from shakeout.report.testimony import Testimony
     from shakeout.runner import Runner
@@ -33,9 +33,7 @@ class Harness:
         """Whether a signal ends the run: nothing more is checked."""
         self.soon: frozenset[str] = frozenset()
         """Optional services that tests of this run need."""
-        self.run_id = ""
-        self.booted: list[float] = []
-        """Seconds that each boot took."""
+        self.clusters: Clusters | None = None
         self.session_given = ""
         """Name of the session, where the controller of this worker chose it."""
         self.recording: record.Recording | None = None
@@ -138,6 +136,11 @@ def install(config: pytest.Config) -> Harness:
 def of(config: pytest.Config) -> Harness:
     """The harness of this session."""
     return config.stash[KEY]
+
+
+def wants_broker(config: pytest.Config) -> bool:
+    """Whether clusters are leased: neither the option nor the environment says no."""
+    return settings.read().broker and not config.getoption("--no-broker")
 
 
 def needs_of(item: pytest.Item) -> frozenset[str]:

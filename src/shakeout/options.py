@@ -33,6 +33,11 @@ def add(parser: pytest.Parser) -> None:
         "else a new one)",
     )
     group.addoption(
+        "--no-broker",
+        action="store_true",
+        help="boot every cluster in this process instead of leasing warm ones",
+    )
+    group.addoption(
         "--durable",
         action="store_true",
         help="services write to disk as in production; tests need no fsync, benchmarks do",

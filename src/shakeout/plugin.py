@@ -74,7 +74,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> str:
     home = settings.read().home
-    return f"shakeout: seed {harness.of(config).seed}, runs below {home}"
+    broker = "broker on" if harness.wants_broker(config) else "no broker"
+    return f"shakeout: seed {harness.of(config).seed}, runs below {home}, {broker}"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -133,13 +134,18 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    made = harness.of(config)
-    if made.booted:
-        seconds = ", ".join(f"{each:.2f} s" for each in made.booted[:BOOTS_SHOWN])
-        more = ", …" if len(made.booted) > BOOTS_SHOWN else ""
-        terminalreporter.write_line(
-            f"shakeout: run {made.run_id}, {len(made.booted)} clusters booted ({seconds}{more})"
-        )
+    clusters = harness.of(config).clusters
+    if clusters is None:
+        return
+    for what, seconds in (("leased", clusters.lease_seconds), ("booted", clusters.boot_seconds)):
+        if seconds:
+            shown = ", ".join(f"{each:.2f} s" for each in seconds[:BOOTS_SHOWN])
+            more = ", …" if len(seconds) > BOOTS_SHOWN else ""
+            terminalreporter.write_line(
+                f"shakeout: {len(seconds)} clusters {what} ({shown}{more})"
+            )
+    for reason in clusters.refusals:
+        terminalreporter.write_line(f"shakeout: not from the broker: {reason}")
 
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)

@@ -14,6 +14,9 @@ RUN = "SHAKEOUT_RUN"
 CACHE = "SHAKEOUT_CACHE"
 REPORT = "SHAKEOUT_REPORT"
 SLOT = "SHAKEOUT_SLOT"
+BROKER = "SHAKEOUT_BROKER"
+BROKER_IDLE = "SHAKEOUT_BROKER_IDLE_SECONDS"
+BROKER_IDLE_SECONDS = 180.0
 
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_BYTES_MIN = 1 << 30
@@ -22,6 +25,8 @@ INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "LD_LIBR
 INHERITED_PREFIX = "PYTHON"
 NOT_INHERITED = ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT")
 
+NO = ("", "0", "false")
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -29,6 +34,7 @@ class Settings:
 
     `home` holds the run directories and port leases of this user, `cache` what outlives runs (prepared
     data directories). `run` names the run that this process itself is part of, "" outside of any.
+    `broker` says whether clusters are leased from the broker, which ends after `broker_idle_seconds` without a guest.
     `inherited` are the variables that programs started by the harness may take over.
     """
 
@@ -40,6 +46,8 @@ class Settings:
     """Where evidence goes; None where nobody says."""
     in_pants: bool = False
     """Whether this process runs in a sandbox of Pants, which is removed afterwards."""
+    broker: bool = False
+    broker_idle_seconds: float = BROKER_IDLE_SECONDS
     inherited: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -52,7 +60,9 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         run=found.get(RUN, ""),
         report=Path(found[REPORT]).absolute() if found.get(REPORT) else None,
         in_pants=SLOT in found,
-        ci=found.get("CI", "").lower() not in ("", "0", "false"),
+        ci=found.get("CI", "").lower() not in NO,
+        broker=found.get(BROKER, "auto").lower() not in ("off", *NO),
+        broker_idle_seconds=float(found.get(BROKER_IDLE) or BROKER_IDLE_SECONDS),
         inherited={name: value for name, value in found.items() if _is_inherited(name)},
     )
 

@@ -45,6 +45,7 @@ class Use:
         with self._watched(running) as watch:
             before = states(running)
             leak_check = running.leak_check
+            running.unchecked = True
             self._begin_leak_check(running, leak_check)
             yield running.cluster
             if self._harness.ending:
@@ -57,11 +58,13 @@ class Use:
                     raise errors.SharedClusterChanged(found)
                 self._find_leaks(running, leak_check)
                 watch.raise_bad_lines()
+                running.unchecked = False
         raise_untold(self._clusters)
 
     @contextlib.contextmanager
     def private(self, running: Running) -> Iterator[Cluster]:
         """Use a cluster that nobody else uses; it is stopped afterwards. Raises ComponentDied."""
+        running.unchecked = True
         with self._watched(running) as watch:
             try:
                 yield running.cluster
@@ -82,7 +85,7 @@ class Use:
         if not running.last_user:
             properties = {
                 BOOT_PROPERTY: f"{running.boot_seconds:.3f}",
-                RUN_PROPERTY: self._harness.run_id,
+                RUN_PROPERTY: self._clusters.run_of(running),
             }
             self._item.user_properties.extend(properties.items())
             self._item.ihook.pytest_shakeout_booted(

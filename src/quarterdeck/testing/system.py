@@ -5,7 +5,6 @@
 
 import dataclasses
 import json
-import secrets
 from collections.abc import Callable, Mapping
 
 from quarterdeck.testing import schema
@@ -20,6 +19,7 @@ from quarterdeck.testing.layout import (
     TREES_DIRECTORY,
 )
 from quarterdeck.wire import events, nodes
+from shakeout import settings
 from shakeout.checks.files import Below
 from shakeout.checks.leaks import Expected
 from shakeout.services.etcd import Etcd
@@ -27,6 +27,7 @@ from shakeout.services.postgres import Postgres
 from shakeout.services.postgres_data import Database
 from shakeout.services.redis import Redis
 from shakeout.services.s3 import S3
+from shakeout.system import secret
 from shakeout.system.model import Component, HttpReady, System
 from shakeout.system.place import Place, Reachable
 
@@ -211,5 +212,5 @@ def _hints(keys: Keys) -> Callable[[Reachable], Mapping[str, str]]:
     return hints
 
 
-keys = Keys(secrets.token_hex(16))
+keys = Keys(secret.of_user(settings.read().home))
 system = describe(keys)

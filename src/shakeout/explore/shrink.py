@@ -1,6 +1,6 @@
 """Makes a failing plan as small as it can be while it still fails: delta debugging over its faults and its calls.
 
-Knows nothing of clusters: `fails` runs a plan on a fresh one. docs/decisions/0034 says why in this order.
+Knows nothing of clusters: `fails` runs a plan on a fresh one. docs/decisions/0037 says why in this order.
 """
 
 import asyncio

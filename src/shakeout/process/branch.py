@@ -21,7 +21,7 @@ class Branch:
 
     Children go by a number that is given here, not by pid, so that the news of a quick exit is never
     lost or taken for another's. `on_exit` is called for each process that ended; all of them have when
-    the spawner itself is gone.
+    the spawner itself is gone. `number` is one that no earlier holder of the channel has used.
     """
 
     def __init__(
@@ -29,14 +29,15 @@ class Branch:
         name: str,
         end: socket.socket,
         on_exit: Callable[[Process], None],
+        number: int = 1,
     ) -> None:
         self.name = name
         self._processes: dict[int, Process] = {}
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(number)
         self._on_exit = on_exit
         self._nested: list[Branch] = []
         self._gone = asyncio.Event()
-        self._channel = Channel(end, self._hear, self._lose)
+        self._channel = Channel(end, self._hear, self._lose, tokens=number)
 
     @property
     def open(self) -> bool:
@@ -100,6 +101,29 @@ class Branch:
     async def gone(self) -> None:
         """Wait until the spawner is no more."""
         await self._gone.wait()
+
+    def let_go(self) -> tuple[socket.socket, int]:
+        """Give the spawner away: its channel, and the number that the next holder begins with.
+
+        What its processes do from now on, the next holder hears. Raises HarnessDied.
+        """
+        try:
+            end = self._channel.let_go()
+        except ChannelLost as error:
+            raise errors.HarnessDied(self.name) from error
+        self._processes.clear()
+        return end, max(next(self._numbers), self._channel.tokens + 1)
+
+    def numbers(self) -> dict[int, int]:
+        """Numbers of the processes that run, by pid; `adopt` takes one at the next holder."""
+        return {process.pid: number for number, process in self._processes.items()}
+
+    def adopt(self, number: int, pid: int, program: Program) -> Process:
+        """Take over a process that an earlier holder of this spawner started."""
+        process = Process(program, functools.partial(self._signal, number))
+        process.pid = pid
+        self._processes[number] = process
+        return process
 
     def drop(self) -> None:
         """Close the channel, and those of nested spawners, without waiting for anything."""

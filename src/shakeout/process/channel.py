@@ -6,6 +6,7 @@ while the loop does not run.
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Sequence
 
@@ -20,18 +21,23 @@ class ChannelLost(Exception):
 class Channel:
     """Requests and their replies; whatever else arrives goes to `hear`.
 
-    `lose` is called once when the other side is gone, unless this side closed first.
+    `lose` is called once when the other side is gone, unless this side closed first. Descriptors that come
+    with a message are its item "descriptors". `tokens` is the last token that earlier holders of this end used.
     """
 
     def __init__(
-        self, end: socket.socket, hear: Callable[[Message], None], lose: Callable[[], None]
+        self,
+        end: socket.socket,
+        hear: Callable[[Message], None],
+        lose: Callable[[], None],
+        tokens: int = 0,
     ) -> None:
         self._end = end
         self._hear = hear
         self._lose = lose
         self._loop = asyncio.get_running_loop()
         self._replies: dict[int, asyncio.Future[Message]] = {}
-        self._tokens = 0
+        self.tokens = tokens
         self._writable: asyncio.Future[Message] | None = None
         self._sending = asyncio.Lock()
         self.open = True
@@ -45,8 +51,8 @@ class Channel:
         self, message: Message, descriptors: Sequence[int] = ()
     ) -> asyncio.Future[Message]:
         """Send a request and return as soon as it is sent. Raises ChannelLost, as the reply may."""
-        self._tokens += 1
-        token = self._tokens
+        self.tokens += 1
+        token = self.tokens
         reply = self._replies[token] = self._loop.create_future()
         try:
             await self._send(message | {"token": token}, tuple(descriptors))
@@ -54,6 +60,12 @@ class Channel:
             self._replies.pop(token, None)
             raise
         return reply
+
+    async def answer(
+        self, question: Message, answer: Message, descriptors: Sequence[int] = ()
+    ) -> None:
+        """Reply to a request that was heard. Raises ChannelLost."""
+        await self._send(answer | {"did": question["token"]}, tuple(descriptors))
 
     def cast(self, message: Message) -> None:
         """Send a request whose reply nobody wants; lost when the channel is full or gone."""
@@ -68,16 +80,21 @@ class Channel:
 
     def close(self) -> None:
         """Close this side at once; requests without a reply end in ChannelLost."""
+        if self.open:
+            self.let_go().close()
+
+    def let_go(self) -> socket.socket:
+        """Give this end away, with whatever waits in it; requests without a reply end in ChannelLost."""
         if not self.open:
-            return
+            raise ChannelLost
         self.open = False
         self._loop.remove_reader(self._end.fileno())
         self._loop.remove_writer(self._end.fileno())
-        self._end.close()
         for waiting in (self._writable, *self._replies.values()):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(ChannelLost())
         self._replies.clear()
+        return self._end
 
     async def _send(self, message: Message, descriptors: tuple[int, ...]) -> None:
         async with self._sending:
@@ -108,17 +125,25 @@ class Channel:
                 received = protocol.receive(self._end, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
-            if received is None:
+            except ValueError:  # no message: whoever sends that is as good as gone
+                received = None
+            if received is None or not isinstance(received[0], dict):
                 self.close()
                 self._lose()
             else:
-                self._take(received[0])
+                message, descriptors = received
+                self._take(message | ({"descriptors": descriptors} if descriptors else {}))
 
     def _take(self, message: Message) -> None:
         if "did" not in message:
             self._hear(message)
-        elif reply := self._replies.pop(message["did"], None):
-            _resolve(reply, message)
+            return
+        reply = self._replies.pop(message["did"], None)
+        if reply is not None and not reply.done():
+            reply.set_result(message)
+        else:  # whoever asked has gone
+            for descriptor in message.get("descriptors", ()):
+                os.close(descriptor)
 
 
 def _resolve(future: asyncio.Future[Message], message: Message) -> None:

@@ -27,7 +27,10 @@ _LOCK_LAYOUT = "hhqqi4x"  # struct flock: type, whence, start, length, pid
 
 
 class PortLease:
-    """One port that is ours until `release`, or until this process ends."""
+    """One port that is ours until `release`, or until this process ends.
+
+    Without a descriptor (-1) somebody else holds the lock for us.
+    """
 
     def __init__(self, port: int, descriptor: int) -> None:
         self.port = port

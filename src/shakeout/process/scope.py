@@ -1,6 +1,7 @@
 """`Scope`: processes that end together, with everything they started."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -75,6 +76,39 @@ class Scope:
             for branch in self._branches.values():
                 tasks.create_task(branch.close())
         self._branches.clear()
+
+    async def complete(self) -> None:
+        """Make all spawners that the scope can have, so that it can be handed over."""
+        for kind in self._parents:
+            await self._branch(kind)
+
+    def found(self, process: Process) -> tuple[str, int]:
+        """On which kind of spawner a process hangs, and its number there. Raises KeyError when it has ended."""
+        for kind, branch in self._branches.items():
+            if process.pid in (numbers := branch.numbers()):
+                return kind, numbers[process.pid]
+        raise KeyError(process.name)
+
+    def let_go(self) -> dict[str, tuple[socket.socket, int]]:
+        """Give all spawners away: by kind the channel and the number to go on with. Raises HarnessDied."""
+        branches, self._branches = self._branches, {}
+        self.processes = []
+        return {kind: branch.let_go() for kind, branch in branches.items()}
+
+    def drop(self) -> None:
+        """Close the channels of all spawners without waiting for anything."""
+        for branch in self._branches.values():
+            branch.drop()
+
+    def take_over(self, kind: str, branch: Branch) -> None:
+        """Go on with a spawner that another scope let go of."""
+        self._branches[kind] = branch
+
+    def adopt(self, kind: str, number: int, pid: int, program: Program) -> Process:
+        """Go on with a process that hangs on a spawner taken over."""
+        process = self._branches[kind].adopt(number, pid, program)
+        self.processes.append(process)
+        return process
 
     async def _branch(self, kind: str) -> Branch:
         async with self._making[kind]:

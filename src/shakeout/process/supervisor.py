@@ -129,7 +129,7 @@ class Supervisor:
 
     def _launch(self) -> None:
         ours, theirs = protocol.pair()
-        self._spawner = Branch("spawner", ours, self._note_exit)
+        self._spawner = Branch("spawner", ours, self.note_exit)
         with theirs:
             self._reaper = Reaper(self.settings, self.run_id, theirs, self._lose)
 
@@ -155,7 +155,7 @@ class Supervisor:
                 self._preloaded = [one for one in self._preloaded if one not in failed]
                 environment = {**self.settings.inherited, **self._marks()}
                 self._zygote = await Zygote.start(
-                    spawner, self.run_directory, environment, self._note_exit
+                    spawner, self.run_directory, environment, self.note_exit
                 )
                 await self._zygote.preload(self._preloaded)
             return self._zygote
@@ -181,7 +181,8 @@ class Supervisor:
     def _lose(self, name: str, detail: str) -> None:
         self._fail(errors.HarnessDied(name, detail))
 
-    def _note_exit(self, process: Process) -> None:
+    def note_exit(self, process: Process) -> None:
+        """Hear of the end of a process; those on a spawner that was given away and came back, too."""
         if process.exit is not None and not process.exit_expected:
             lines: Sequence[LogLine] = ()
             try:

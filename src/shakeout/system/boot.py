@@ -40,7 +40,7 @@ async def boot(  # noqa: PLR0913 - each is a wish of its own
     directory = supervisor.run_directory / name
     ground = plan.Ground(name, directory, supervisor.settings.home, durable=durable, links=links)
     members = plan.members(system, chosen, ground, frozenset(wanted))
-    host = Host(supervisor, supervisor.scope(name))
+    host = Host(supervisor.settings, supervisor.scope(name))
     cluster = Cluster(system, chosen, ground, members=members, host=host)
     try:
         if links:

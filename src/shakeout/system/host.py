@@ -7,7 +7,6 @@ from shakeout.links.links import Links
 from shakeout.process.handle import Process
 from shakeout.process.scope import Scope
 from shakeout.process.spawn import Program
-from shakeout.process.supervisor import Supervisor
 from shakeout.settings import Settings
 from shakeout.system.place import Place
 
@@ -16,14 +15,10 @@ from shakeout.system.place import Place
 class Host:
     """Starts programs in places. Their starter watches for their end: see `Program.exit_expected`."""
 
-    supervisor: Supervisor
+    settings: Settings
+    """Settings of the run."""
     scope: Scope
     links: Links | None = None
-
-    @property
-    def settings(self) -> Settings:
-        """Settings of the run."""
-        return self.supervisor.settings
 
     async def introduce(self, name: str, launch: Callable[[], Awaitable[Process]]) -> Process:
         """Launch a member; links, if there are any, are told which process it is."""

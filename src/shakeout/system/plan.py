@@ -32,6 +32,14 @@ class Ground:
     durable: bool = False
     links: bool = False
     """Whether there is a proxy on each edge."""
+    held: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    """Of a cluster that runs already: the ports by member, which somebody else holds."""
+
+    def lease(self, member: str, names: tuple[str, ...]) -> dict[str, PortLease]:
+        """Lease a port for each name; all or none. Raises NoFreePort."""
+        if member in self.held:
+            return {name: PortLease(self.held[member][name], -1) for name in names}
+        return dict(zip(names, ports.lease_many(self.home, len(names)), strict=True))
 
     def place(self, kind: str, name: str, index: int, ports: Mapping[str, int]) -> Place:
         """A place that reaches nobody yet."""
@@ -146,15 +154,10 @@ def _settle(
 ) -> tuple[Place, dict[str, PortLease]]:
     """Lease the ports of one member and make its directory."""
     index, name = instance
-    leases = _lease(ground.home, names)
+    leases = ground.lease(name, names)
     place = ground.place(kind, name, index, {one: lease.port for one, lease in leases.items()})
-    place.directory.mkdir(parents=True)
+    place.directory.mkdir(parents=True, exist_ok=bool(ground.held))
     return place, leases
-
-
-def _lease(home: Path, names: tuple[str, ...]) -> dict[str, PortLease]:
-    """One leased port for each name; all or none."""
-    return dict(zip(names, ports.lease_many(home, len(names)), strict=True))
 
 
 def _check_names(system: System, topology: Topology, wanted: frozenset[str]) -> None:

@@ -125,6 +125,7 @@ def environment(home: Path) -> dict[str, str]:
         **known.inherited,
         settings.HOME: str(home),
         settings.CACHE: str(known.cache),
+        settings.BROKER: "off",
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
 

@@ -1,7 +1,7 @@
 """Finds an order in which operations can have happened one after the other, or shows that there is none. Pure.
 
 The search of Wing, Gong and Lowe: take any operation that may come next, remember what was tried, go back when stuck.
-docs/decisions/0033 says what was added and why it misses nothing. `linearizability` splits histories and tells the result.
+docs/decisions/0036 says what was added and why it misses nothing. `linearizability` splits histories and tells the result.
 """
 
 import math

@@ -43,6 +43,7 @@ class Project:
             **known.inherited,
             settings.HOME: str(known.home),
             settings.CACHE: str(known.cache),
+            settings.BROKER: "off",
             "PYTHONPATH": os.pathsep.join(sys.path),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }

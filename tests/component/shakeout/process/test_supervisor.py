@@ -240,7 +240,7 @@ async def test_death_counts_even_if_describing_it_fails(run: Supervisor, monkeyp
     process = Process(program(run, "thing", argv=SLEEP), send)
     process.has_ended(Exit(code=1))
     with pytest.raises(RecursionError):
-        run._note_exit(process)
+        run.note_exit(process)
     assert str(run.failure).startswith("thing exited with code 1")
 
 

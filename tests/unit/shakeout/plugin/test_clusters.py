@@ -139,6 +139,13 @@ def test_tenant_is_found_by_reference():
     assert found is contextlib.nullcontext
 
 
+class FakeSupervisor:
+    """Owns nothing."""
+
+    async def close(self):
+        return
+
+
 class FakeCluster:
     """A cluster of one member that is dead or not, or does not let itself be stopped."""
 
@@ -182,8 +189,10 @@ def booting(monkeypatch):
 
         monkeypatch.setattr(boot, "boot", booted)
         runners.append(Runner())
-        supervisor: Any = None
-        return Clusters(runners[0], supervisor)
+        made = Clusters(runners[0])
+        supervisor: Any = FakeSupervisor()
+        made._supervisor = supervisor
+        return made
 
     yield make
     for runner in runners:

@@ -51,3 +51,16 @@ def test_ci_is_a_flag():
     assert settings.read({"CI": "true"}).ci
     assert not settings.read({"CI": "0"}).ci
     assert not settings.read({}).ci
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"), [(None, True), ("auto", True), ("off", False), ("0", False), ("", False)]
+)
+def test_broker_is_used_unless_it_is_off(value, wanted):
+    environment = {} if value is None else {settings.BROKER: value}
+    assert settings.read(environment).broker is wanted
+
+
+def test_broker_ends_after_the_chosen_time():
+    assert settings.read({settings.BROKER_IDLE: "2.5"}).broker_idle_seconds == 2.5
+    assert settings.read({}).broker_idle_seconds == settings.BROKER_IDLE_SECONDS
