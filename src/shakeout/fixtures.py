@@ -15,10 +15,11 @@ import pytest
 from shakeout import harness, skips
 
 if TYPE_CHECKING:
-    from shakeout.clusters import Clusters, Wanted
+    from shakeout.clusters import Clusters
     from shakeout.explore.run import Boot
     from shakeout.process.supervisor import Supervisor
     from shakeout.runner import Runner
+    from shakeout.running import Wanted
     from shakeout.system.cluster import Cluster
     from shakeout.system.model import System, Topology
     from shakeout.usage import Use
@@ -74,10 +75,10 @@ def shakeout_use(request: pytest.FixtureRequest, shakeout_clusters: "Clusters") 
 @pytest.fixture
 def shakeout_wanted(request: pytest.FixtureRequest, system: "System") -> "Wanted":
     """What the markers of this test ask for."""
-    from shakeout import clusters  # noqa: PLC0415 - unit tests want none
+    from shakeout import running  # noqa: PLC0415 - unit tests want none
 
     marker = request.node.get_closest_marker("cluster")
-    return clusters.Wanted(
+    return running.Wanted(
         system,
         dict(marker.kwargs) if marker else {},
         harness.needs_of(request.node),

@@ -13,10 +13,11 @@ from shakeout import options, settings
 from shakeout.timeline import record
 
 if TYPE_CHECKING:
-    from shakeout.clusters import Clusters, Running
+    from shakeout.clusters import Clusters
     from shakeout.logbook import Logbook
     from shakeout.report.testimony import Testimony
     from shakeout.runner import Runner
+    from shakeout.running import Running
 
 
 class Harness:

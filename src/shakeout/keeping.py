@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from shakeout import settings
-from shakeout.clusters import Running
 from shakeout.hand import control, session, state
 from shakeout.hand.session import Session
 from shakeout.harness import FAILED, Harness
+from shakeout.running import Running
 
 OPTION = "--keep"
 FAILURE = pytest.StashKey[str]()

@@ -11,13 +11,14 @@ import pytest
 
 from shakeout import alarm, keeping
 from shakeout.checks import check, errors
-from shakeout.clusters import Clusters, Running
+from shakeout.clusters import Clusters
 from shakeout.harness import FAILED, LOGBOOK, TESTIMONY, USED, Harness
 from shakeout.logbook import Logbook
 from shakeout.report import bad_lines
 from shakeout.report.errors import BadLogLines
 from shakeout.report.reader import Reader
 from shakeout.report.testimony import Testimony
+from shakeout.running import Running
 from shakeout.system.allowed import AllowedLine
 from shakeout.system.cluster import Cluster
 from shakeout.system.progress import State

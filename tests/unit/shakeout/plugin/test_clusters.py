@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from shakeout import clusters, tenants, usage
-from shakeout.clusters import Clusters, Running, Wanted
+from shakeout import tenants, usage
+from shakeout.clusters import Clusters
 from shakeout.process.errors import ComponentDied, HarnessDied, StartTimedOut
 from shakeout.process.handle import Process
 from shakeout.process.spawn import Exit
 from shakeout.runner import Runner
+from shakeout.running import EXIT_SECONDS_MAX, Running, Wanted
 from shakeout.system import boot
 from shakeout.system.cluster import Cluster
 from shakeout.system.model import Component, System
@@ -100,7 +101,7 @@ async def test_exit_of_a_member_that_is_gone_is_waited_for():
 async def test_exit_of_a_member_that_runs_is_not_waited_for():
     alive = process()
     alive.pid, alive.wait = os.getpid(), asyncio.Event().wait
-    async with asyncio.timeout(clusters.EXIT_SECONDS_MAX / 2):
+    async with asyncio.timeout(EXIT_SECONDS_MAX / 2):
         await running(manager=alive).heard_of_ended()
 
 
