@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
         shown = text.table(HEAD, [_row(one) for one in did["links"]])
     else:
         did = asking.ask(found, {"do": "link", **change})
-        shown = [f"{did['link']}: {did['behaviour']}"]
+        shown = [f"{did['link']}: {brief(did['behaviour'])}"]
     for line in [json.dumps(did)] if options.json else shown:
         text.say(line)
     return 0
@@ -95,5 +95,12 @@ def _row(link: dict[str, Any]) -> tuple[str, ...]:
         str(link["connections"]),
         text.size(link["bytes_forth"]),
         text.size(link["bytes_back"]),
-        link["behaviour"],
+        brief(link["behaviour"]),
     )
+
+
+def brief(behaviour: str) -> str:
+    """Said once when it is the same in both directions: a row has 80 columns. Pure."""
+    forth, _, back = behaviour.partition("; ")
+    same = forth.removeprefix("forth: ")
+    return f"both: {same}" if back == f"back: {same}" else behaviour

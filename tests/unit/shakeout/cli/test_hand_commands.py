@@ -55,6 +55,20 @@ def test_options_of_links_describe_a_behaviour(words, behaviour):
     assert decode(request["behaviour"]) == behaviour
 
 
+@pytest.mark.parametrize(
+    ("told", "brief"),
+    [
+        ("plain", "plain"),
+        ("cut", "cut"),
+        ("forth: held", "forth: held"),
+        ("forth: held; back: held", "both: held"),
+        ("forth: delay_seconds 1; back: held", "forth: delay_seconds 1; back: held"),
+    ],
+)
+def test_behaviour_of_both_directions_is_said_once(told, brief):
+    assert links.brief(told) == brief
+
+
 def test_links_without_a_change_ask_for_none():
     assert links.act(parsed("links", *ENDS)) is None
     assert links.act(parsed("links")) is None
