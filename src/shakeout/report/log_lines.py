@@ -21,6 +21,7 @@ _INDENTED = (" ", "\t")
 _REDIS_TROUBLE = ("WARNING", "Error", "Fatal", "Failed", "Can't")
 _EXPECTED = (
     "the database system is starting up",
+    "the database system is not yet accepting connections",
     "the database system is shutting down",
     "connection to client lost",
     "terminating connection due to administrator command",

@@ -22,6 +22,9 @@ async def works(user):
 @pytest.mark.needs("s3")
 @pytest.mark.links
 @pytest.mark.disks
+@pytest.mark.allows_log(
+    "too many clients|Too many open files|out of system resource", reason="exhaustion"
+)
 @pytest.mark.parametrize("kind", CATALOGUE, ids=lambda kind: kind.name)
 async def test_platform_works_after_a_fault(private_cluster, user, kind):
     """Whatever befalls one member, the platform is well afterwards. Inject, undo, run a session, look at the promises."""
