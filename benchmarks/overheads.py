@@ -58,7 +58,7 @@ PEERS = {
 """Programs, and whether they must not be root."""
 ROWS = (
     (
-        "PostgreSQL alone (pytest-postgresql)",
+        "PostgreSQL (pytest-postgresql)",
         "boot_s",
         0.25,
         "postgresql_alone",
@@ -66,7 +66,7 @@ ROWS = (
         "pytest-postgresql",
     ),
     (
-        "PostgreSQL alone (testing.postgresql)",
+        "PostgreSQL (testing.postgresql)",
         "boot_s",
         0.25,
         "testing_postgresql",
