@@ -54,6 +54,7 @@ class Newcomer:
                 **known.inherited,
                 settings.HOME: str(known.home),
                 settings.CACHE: str(known.cache),
+                settings.BROKER_IDLE: "1",
                 "COLUMNS": "80",
             },
             stdout=subprocess.PIPE,
