@@ -81,21 +81,20 @@ def _named(entry: Entry) -> Html:
 
 
 def _coverage(entries: Iterable[Entry]) -> Child:
-    """Component or link by fault, with the phases in which it was injected, and how often."""
-    reached: dict[tuple[str, str], list[str]] = {}
+    """Each fault with the components or links that it was injected into, in which phases, how often, and the others."""
+    reached: dict[str, dict[tuple[str, ...], list[str]]] = {}
     for entry in entries:
         for fault in entry.faults:
-            place = (" -> ".join(fault.targets), fault.name)
-            reached.setdefault(place, []).append(_told(fault))
+            reached.setdefault(fault.name, {}).setdefault(fault.targets, []).append(_told(fault))
     if not reached:
         return None
-    targets = sorted({target for target, _ in reached})
-    names = sorted({name for _, name in reached})
-    found = [
-        (target, *(_cell(reached.get((target, name))) for name in names)) for target in targets
+    everywhere = {targets for found in reached.values() for targets in found}
+    rows = [
+        (name, _reached(found), _missed(found, everywhere))
+        for name, found in sorted(reached.items())
     ]
-    heading = tag("h2", "Fault coverage ", tag("small", "phases in which, and how often"))
-    return tag("section", heading, _table(("Target", *names), found), class_="wide")
+    table = _table(("Fault", "Injected into", "Never into"), rows)
+    return tag("section", tag("h2", "Fault coverage"), table, class_="wide", id="coverage")
 
 
 def _told(fault: Injected) -> str:
@@ -103,12 +102,27 @@ def _told(fault: Injected) -> str:
     return fault.phase if fault.reached == RECOVERED else f"{fault.phase} (only {fault.reached})"
 
 
-def _cell(phases: Sequence[str] | None) -> Html:
-    if not phases:
-        return tag("span", "never", class_="cell-no")
+def _reached(found: Mapping[tuple[str, ...], Sequence[str]]) -> Html:
+    return tag(
+        "ul", [tag("li", _place(each), " ", _phases(found[each])) for each in sorted(found)]
+    )
+
+
+def _phases(phases: Sequence[str]) -> Html:
     counted = {phase: phases.count(phase) for phase in dict.fromkeys(phases)}
-    told = ", ".join(f"{phase} x{count}" for phase, count in counted.items())
-    return tag("span", told, class_="cell-yes")
+    return tag("small", ", ".join(f"{phase} x{count}" for phase, count in counted.items()))
+
+
+def _missed(found: Iterable[tuple[str, ...]], everywhere: Iterable[tuple[str, ...]]) -> Html:
+    """Places of the same kind, components or links, that saw other faults only."""
+    reached = set(found)
+    kinds = {len(each) for each in reached}
+    missed = sorted(each for each in everywhere if each not in reached and len(each) in kinds)
+    return tag("ul", [tag("li", _place(each)) for each in missed])
+
+
+def _place(targets: tuple[str, ...]) -> str:
+    return " -> ".join(targets)
 
 
 def _slowest(entries: Iterable[Entry]) -> Child:

@@ -134,6 +134,7 @@ FAULTS = (
     Injected("kill", ("boat",), "load", "recovered"),
     Injected("kill", ("boat",), "idle", "injected"),
     Injected("cut", ("boat", "pier"), "load", "recovered"),
+    Injected("pause", ("mast",), "load", "recovered"),
 )
 
 
@@ -153,7 +154,9 @@ def test_session_page_tells_verdicts_failures_coverage_and_flakes(evil):
     read = Reader(text)
     assert "2 of 3 failed" in text
     assert "load x1, idle (only injected) x1" in text
-    assert "boat -&gt; pier" in text
+    assert "<li>boat -&gt; pier <small>load x1</small></li>" in text
+    kill = text[text.index("<td>kill</td>") : text.index("<td>pause</td>")]
+    assert kill.endswith("<td><ul><li>mast</li></ul></td></tr><tr>")
     assert "50%" in text
     assert 'href="test_two/index.html"' in text
     assert [name for name, _ in read.elements].count("script") == 0
