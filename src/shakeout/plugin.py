@@ -142,7 +142,7 @@ def pytest_terminal_summary(
             shown = ", ".join(f"{each:.2f} s" for each in seconds[:BOOTS_SHOWN])
             more = ", …" if len(seconds) > BOOTS_SHOWN else ""
             terminalreporter.write_line(
-                f"shakeout: {len(seconds)} clusters {what} ({shown}{more})"
+                f"shakeout: {len(seconds)} cluster{'s' * (len(seconds) > 1)} {what} ({shown}{more})"
             )
     for reason in clusters.refusals:
         terminalreporter.write_line(f"shakeout: not from the broker: {reason}")

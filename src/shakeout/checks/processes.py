@@ -5,11 +5,12 @@ looked at: a PostgreSQL session is a process, and has a probe of its own.
 """
 
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from shakeout.checks import leaks, subtree
 from shakeout.checks.leaks import Things
+from shakeout.process import procfs, reaper
 from shakeout.system.cluster import Cluster
 
 COMMAND_LENGTH_MAX = 80
@@ -73,12 +74,18 @@ def owned(cluster: Cluster) -> list[Owned]:
     harness = {pid for spawner in spawners for pid in subtree.ancestors(spawner)}
     not_ours = services | spawners | harness
     found = [one for pid in spawners for one in _below(pid, ORPHAN, names, not_ours)]
-    found += _below(os.getpid(), RUNNER, names, not_ours)
+    found += _below(os.getpid(), RUNNER, names, not_ours | _own_harness())
     return sorted(found, key=lambda one: one.pid)
 
 
+def _own_harness() -> set[int]:
+    """This process's own run: all that it starts for a test ends with a cluster, and is looked at there."""
+    seen = (procfs.stat(pid) for pid in subtree.children(os.getpid()))
+    return {one.pid for one in seen if one and one.comm == reaper.NAME}
+
+
 def _below(
-    ancestor: int, owner: str, names: Mapping[int, str], not_ours: Container[int]
+    ancestor: int, owner: str, names: Mapping[int, str], not_ours: Collection[int]
 ) -> Iterator[Owned]:
     for pid in subtree.children(ancestor):
         if pid not in not_ours:

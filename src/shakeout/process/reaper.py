@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from shakeout.process import directories, linux, protocol, shared, spawner, sweep
 
+NAME = "shk-reaper"
 READ_BYTES_MAX = 65536
 SAID_MAX = 4096
 
@@ -32,7 +33,7 @@ class Arguments(NamedTuple):
 
 def main() -> None:
     """Run as told by `sys.argv`; ends when nothing of the run is left."""
-    linux.name_process("shk-reaper")
+    linux.name_process(NAME)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     runner, home, run_id, *channels = sys.argv[1:]
     control, spawners = (socket.socket(fileno=int(number)) for number in channels)

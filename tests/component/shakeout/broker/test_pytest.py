@@ -29,6 +29,13 @@ async def test_of_its_own(private_cluster):
     await private_cluster.restart("dinghy")
     await private_cluster.kill("dinghy")
 """
+BOTH = """
+import pytest
+
+@pytest.mark.links
+async def test_of_both(cluster, private_cluster):
+    assert private_cluster.links is not None
+"""
 DYING = """
 import os
 
@@ -57,7 +64,7 @@ def test_second_run_gets_the_cluster_of_the_first(project, brokers):
     for _ in range(2):
         code, output = project.run()
         assert code == 0, output
-        assert "1 clusters leased (" in output
+        assert "1 cluster leased (" in output
         pids.add((project.directory / "pid1").read_text())
     assert len(pids) == 1
     assert brokers.status()["used"] == 1
@@ -99,8 +106,17 @@ def test_private_cluster_is_leased_and_does_not_come_back(project, brokers):
     project.write(test_own=PRIVATE)
     code, output = project.run()
     assert code == 0, output
-    assert "1 clusters leased (" in output
+    assert "1 cluster leased (" in output
     assert brokers.status()["used"] == 0
+
+
+def test_cluster_with_links_is_booted_beside_a_leased_one_and_leaves_nothing(project, brokers):
+    project.write(test_both=BOTH)
+    code, output = project.run()
+    assert code == 0, output
+    assert "1 cluster leased (" in output
+    assert "1 cluster booted (" in output
+    assert brokers.status()["used"] == 1
 
 
 def test_death_of_a_component_fails_the_test_with_its_log(project, brokers):
@@ -130,7 +146,7 @@ def test_broker_can_be_done_without(project, brokers, how):
     code, output = project.run(*option, **chosen)
     assert code == 0, output
     assert ", no broker" in output
-    assert "1 clusters booted (" in output
+    assert "1 cluster booted (" in output
     assert not brokers.sockets()
 
 
