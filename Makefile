@@ -7,9 +7,10 @@ LOCKS := 3rdparty/python/default.lock 3rdparty/python/tools.lock
 
 .PHONY: help
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo './pants test ::     all tests, each suite in a sandbox of its own'
-	@echo '.ci/run             everything that a change must pass'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo './pants test ::    all tests, in sandboxes'
+	@echo './pants package :: wheels of both products, in dist'
+	@echo '.ci/run            everything that a change must pass'
 
 .PHONY: venv
 venv: $(VENV)/.made  ## .venv with everything that editors, pytest and the checks need
@@ -54,11 +55,11 @@ test: venv  ## all of them, in one pytest
 	$(BIN)/pytest
 
 .PHONY: gate
-gate: venv  ## do the reports in dist/test/reports hold as many tests as tests/manifest.toml lists?
+gate: venv  ## after ./pants test ::, were there as many tests as tests/manifest.toml lists?
 	$(BIN)/python -m shakeout.gate
 
 .PHONY: report
-report: venv  ## the page of all test sessions whose evidence is in dist/shakeout
+report: venv  ## a page of all test sessions in dist/shakeout
 	$(BIN)/python -m shakeout.report
 
 .PHONY: up
