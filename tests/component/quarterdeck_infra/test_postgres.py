@@ -5,7 +5,6 @@ import asyncio
 import psycopg
 import pytest
 
-from quarterdeck.base import tasks
 from quarterdeck.infra import postgres, postgres_reconnection
 from quarterdeck.infra.errors import Contended, DatabaseUnavailable
 from quarterdeck.wire import problem
@@ -176,14 +175,8 @@ def given_up(database):
     return found["requests_waiting"] == 8 and found["pool_size"] < 2
 
 
-async def test_refused_connection_is_tried_again_after_a_short_pause(tmp_path, monkeypatch):
+async def test_refused_connection_is_tried_again_after_a_short_pause(tmp_path, pauses):
     server = Refusing()
-    pauses = []
-    pause = tasks.pause
-
-    async def paused(seconds):
-        pauses.append(seconds)
-        await pause(seconds)
 
     async def open_():
         async with postgres.Database.open(
@@ -191,7 +184,6 @@ async def test_refused_connection_is_tried_again_after_a_short_pause(tmp_path, m
         ):
             raise AssertionError
 
-    monkeypatch.setattr(tasks, "pause", paused)
     async with await server.serve(tmp_path), asyncio.TaskGroup() as group:
         opening = group.create_task(open_())
         assert await until(lambda: server.asked >= 10, within=5)
