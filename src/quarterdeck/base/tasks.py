@@ -15,6 +15,8 @@ _log = logging.getLogger(__name__)
 
 RETRY_SECONDS_MIN = 0.05
 RETRY_SECONDS_MAX = 2.0
+RECONNECT_SECONDS_MAX = 0.2
+"""The longest pause of those for whom others wait, and whose attempts cost little."""
 
 
 class Wake:
@@ -41,20 +43,28 @@ class Wake:
 class Outage:
     """The failures in a row of something that is tried again: logs the first and the recovery, pauses longer each time."""
 
-    def __init__(self, name: str, **fields: object) -> None:
+    def __init__(
+        self, name: str, *, pause_seconds_max: float = RETRY_SECONDS_MAX, **fields: object
+    ) -> None:
         self._name = name
+        self._pause_seconds_max = pause_seconds_max
         self._fields = fields
         self._failures = 0
 
     async def failed(self, error: Exception) -> None:
-        """Note a failure and pause (0.05 s, doubling, up to 2 s). The log has the traceback of errors that nobody expects."""
+        """Note a failure and pause (0.05 s, doubling, up to 2 s or what was given)."""
+        self.note(error)
+        doubled = RETRY_SECONDS_MIN * 2 ** min(self._failures - 1, 16)
+        await pause(min(doubled, self._pause_seconds_max))
+
+    def note(self, error: Exception) -> None:
+        """Note a failure. The log has the traceback of errors that nobody expects."""
         if self._failures == 0:
             expected = isinstance(error, (QuarterdeckError, OSError))
             text = f"{type(error).__name__}: {error}"
             extra = {"what": self._name, "error": text, **self._fields}
             _log.warning("failing", extra=extra, exc_info=None if expected else error)
         self._failures += 1
-        await pause(min(RETRY_SECONDS_MIN * 2 ** min(self._failures - 1, 16), RETRY_SECONDS_MAX))
 
     def over(self) -> bool:
         """Note a success; tell whether it ends an outage."""

@@ -33,7 +33,7 @@ class _Compacted(Exception):
 async def watch(etcd: Etcd, prefix: str) -> AsyncGenerator[Change, None]:
     """Give a `Snapshot`, then changes in order, for ever. After a compaction another `Snapshot` comes. Outages are waited out."""
     revision = None
-    outage = tasks.Outage("watch", prefix=prefix)
+    outage = tasks.Outage("watch", pause_seconds_max=tasks.RECONNECT_SECONDS_MAX, prefix=prefix)
     while True:
         try:
             if revision is None:

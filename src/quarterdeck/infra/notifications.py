@@ -11,6 +11,7 @@ from psycopg import sql
 
 from quarterdeck.base import tasks
 from quarterdeck.infra.errors import DatabaseUnavailable
+from quarterdeck.infra.postgres_reconnection import CONNECT_SECONDS_MAX
 
 _Connection = psycopg.AsyncConnection[tuple[object, ...]]
 _Key = tuple[str, str | None]
@@ -53,7 +54,7 @@ class Notifications:
 
     async def _run(self, first: _Connection) -> None:
         connection: _Connection | None = first
-        outage = tasks.Outage("notifications")
+        outage = tasks.Outage("notifications", pause_seconds_max=tasks.RECONNECT_SECONDS_MAX)
         while True:
             try:
                 connection = connection or await self._connect()
@@ -70,7 +71,10 @@ class Notifications:
     async def _connect(self) -> _Connection:
         with _unavailable():
             connection: _Connection = await psycopg.AsyncConnection.connect(
-                self._url, autocommit=True, application_name=self._application_name
+                self._url,
+                autocommit=True,
+                application_name=self._application_name,
+                connect_timeout=CONNECT_SECONDS_MAX,
             )
             for channel in self._channels:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

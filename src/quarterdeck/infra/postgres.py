@@ -1,8 +1,10 @@
 """PostgreSQL through psycopg: a bounded pool of autocommit connections, transactions, retries of those that lost a race.
 
-Rows come as dicts. `quarterdeck.infra.notifications` listens, `quarterdeck.infra.queries` loads the SQL.
+Rows come as dicts. `quarterdeck.infra.notifications` listens, `quarterdeck.infra.queries` loads the SQL,
+`quarterdeck.infra.postgres_reconnection` waits for a server that is away.
 """
 
+import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -13,6 +15,7 @@ import psycopg_pool
 from psycopg.rows import DictRow, dict_row
 
 from quarterdeck.base import tasks
+from quarterdeck.infra import postgres_reconnection
 from quarterdeck.infra.errors import Contended, DatabaseUnavailable
 
 CONNECTIONS_MIN = 2
@@ -50,27 +53,32 @@ class Database:
         size_max: int = CONNECTIONS_MAX,
     ) -> AsyncIterator["Database"]:
         """Own a pool for the time of a block; its first connections are made before the block begins. Raises `DatabaseUnavailable`."""
+        jitter = random.Random()
+        reconnection = postgres_reconnection.Reconnection(jitter)
         pool: _Pool = psycopg_pool.AsyncConnectionPool(
             url,
-            connection_class=psycopg.AsyncConnection[DictRow],
+            connection_class=postgres_reconnection.Connection,
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
                 "application_name": application_name,
                 "prepare_threshold": 2,
+                "connect_timeout": postgres_reconnection.CONNECT_SECONDS_MAX,
+                "reconnection": reconnection,
             },
             min_size=size_min,
             max_size=size_max,
             max_waiting=WAITING_MAX,
             timeout=ACQUIRE_SECONDS_MAX,
-            reconnect_timeout=5.0,
+            reconnect_timeout=0.0,  # its pace is that of the reconnection
+            reconnect_failed=reconnection.given_up,
             open=False,
         )
         try:
-            with _unavailable():
-                await pool.open(wait=True, timeout=OPEN_SECONDS_MAX)
-            yield cls(pool, random.Random())
+            await _fill(pool)
+            yield cls(pool, jitter)
         finally:
+            reconnection.end()
             await pool.close()
 
     @contextlib.asynccontextmanager
@@ -132,6 +140,15 @@ class Database:
         """Ask the database for an answer. Raises `DatabaseUnavailable`."""
         async with self.connection() as connection:
             await connection.execute("SELECT 1")
+
+
+async def _fill(pool: _Pool) -> None:
+    """Open a pool. The deadline is not the pool's own, which would close it and wait for attempts that nobody has ended."""
+    try:
+        async with asyncio.timeout(OPEN_SECONDS_MAX):
+            await pool.open(wait=True, timeout=2 * OPEN_SECONDS_MAX)
+    except TimeoutError as error:
+        raise DatabaseUnavailable("no connection to the database could be made in time") from error
 
 
 def _query(sql: str) -> bytes:

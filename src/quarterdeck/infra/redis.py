@@ -61,7 +61,7 @@ class Events:
     async def wakes(self) -> AsyncGenerator[events.Event | None, None]:
         """Give events as they come, for ever. None, first and after a read has failed, means: look at everything."""
         last = None
-        outage = tasks.Outage("events")
+        outage = tasks.Outage("events", pause_seconds_max=tasks.RECONNECT_SECONDS_MAX)
         while True:
             try:
                 if last is None:

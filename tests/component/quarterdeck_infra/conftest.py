@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from quarterdeck.base import tasks
 from shakeout.services.etcd import Etcd
 from shakeout.services.postgres import Postgres
 from shakeout.services.redis import Redis
@@ -29,3 +30,17 @@ def opened(shakeout_runner):
             return kept.value
 
         yield open_
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The seconds of each pause between two attempts, as they are made."""
+    made = []
+    pause = tasks.pause
+
+    async def noting(seconds):
+        made.append(seconds)
+        await pause(seconds)
+
+    monkeypatch.setattr(tasks, "pause", noting)
+    return made

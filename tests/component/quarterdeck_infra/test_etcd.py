@@ -125,6 +125,24 @@ async def test_watch_goes_on_after_a_restart_with_what_it_missed(private_cluster
         await watch.aclose()
 
 
+async def test_etcd_that_is_away_is_asked_often(private_cluster, pauses):
+    async with (
+        Etcd.open(private_cluster.address("etcd")) as client,
+        asyncio.timeout(2 * WITHIN_SECONDS),
+    ):
+        watch: Any = etcd_watch.watch(client, "/t/")
+        await anext(watch)
+        async with asyncio.TaskGroup() as group:
+            told = group.create_task(anext(watch))
+            await private_cluster.kill("etcd")
+            await until(lambda: len(pauses) >= 6, within=WITHIN_SECONDS)
+            await private_cluster.start("etcd")
+            await client.put("/t/a", b"1")
+        assert told.result().value == b"1"
+        await watch.aclose()
+    assert max(pauses) <= tasks.RECONNECT_SECONDS_MAX
+
+
 async def test_compacted_revision_is_noticed(etcd):
     await etcd.put("/t/a", b"1")
     revision = await etcd.put("/t/a", b"2")

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from quarterdeck.base import tasks
 from quarterdeck.infra import notifications, postgres
+from shakeout.waiting.until import until
 
 WITHIN_SECONDS = 5
 
@@ -77,3 +79,14 @@ async def test_restart_of_the_server_is_survived(private_cluster):
             ):
                 await notify(database, "news", "a")
             assert await wake.wait(WITHIN_SECONDS)
+
+
+async def test_server_that_is_away_is_asked_often(private_cluster, pauses):
+    url = private_cluster.address("postgres")
+    async with notifications.Notifications.open(url, ["news"], application_name="l") as listener:
+        with listener.subscribe("news", "a") as wake:
+            await private_cluster.kill("postgres")
+            await until(lambda: len(pauses) >= 6, within=WITHIN_SECONDS)
+            await private_cluster.start("postgres")
+            assert await wake.wait(WITHIN_SECONDS)
+    assert max(pauses) <= tasks.RECONNECT_SECONDS_MAX

@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
-from quarterdeck.infra import postgres
+from quarterdeck.infra import postgres, postgres_reconnection
 from quarterdeck.infra.errors import Contended, DatabaseUnavailable
 from quarterdeck.wire import problem
 from shakeout.waiting.until import until
@@ -28,6 +28,20 @@ def counter(database, shakeout_runner):
     shakeout_runner.run(database.execute("INSERT INTO counter VALUES (0)"))
     yield database
     shakeout_runner.run(database.execute("DROP TABLE counter"))
+
+
+class Refusing:
+    """What looks like a PostgreSQL that ends each connection at once."""
+
+    def __init__(self):
+        self.asked = 0
+
+    async def serve(self, directory):
+        return await asyncio.start_unix_server(self._refuse, directory / ".s.PGSQL.5432")
+
+    def _refuse(self, _, writer):
+        self.asked += 1
+        writer.close()
 
 
 async def value(database):
@@ -123,3 +137,66 @@ async def test_restarted_server_is_noticed_once(private_cluster):
         async with asyncio.TaskGroup() as group:
             for _ in range(8):
                 group.create_task(database.check())
+
+
+@pytest.mark.parametrize("round_seconds", [postgres_reconnection.ROUND_SECONDS_MAX, 0.2])
+async def test_killed_server_serves_callers_as_soon_as_it_is_back(
+    private_cluster, monkeypatch, round_seconds
+):
+    """Also if the pool gave up its connections meanwhile, which it does after two rounds of attempts."""
+    monkeypatch.setattr(postgres, "ACQUIRE_SECONDS_MAX", 1.2)
+    monkeypatch.setattr(postgres_reconnection, "ROUND_SECONDS_MAX", round_seconds)
+    async with pool(private_cluster, size_min=2, size_max=2) as database:
+        await private_cluster.kill("postgres")
+        with pytest.raises(DatabaseUnavailable, match="does not answer"):
+            await database.check()
+        with pytest.raises(DatabaseUnavailable, match="came free"):
+            await database.check()
+        await private_cluster.start("postgres")
+        await database.check()
+
+
+async def test_callers_wait_while_the_server_starts(private_cluster, monkeypatch):
+    monkeypatch.setattr(postgres_reconnection, "ROUND_SECONDS_MAX", 0.1)
+    async with pool(private_cluster, size_min=2, size_max=2) as database:
+        await private_cluster.kill("postgres")
+        with pytest.raises(DatabaseUnavailable):
+            await database.check()
+        async with asyncio.TaskGroup() as group:
+            for _ in range(8):
+                group.create_task(database.check())
+            await until(lambda: given_up(database), within=4)
+            await private_cluster.start("postgres")
+
+
+def given_up(database):
+    """Tell whether callers wait although the pool has given up its connections; it makes one at a time then."""
+    found = database._pool.get_stats()
+    return found["requests_waiting"] == 8 and found["pool_size"] < 2
+
+
+async def test_refused_connection_is_tried_again_after_a_short_pause(tmp_path, pauses):
+    server = Refusing()
+
+    async def open_():
+        async with postgres.Database.open(
+            f"postgresql://x@/x?host={tmp_path}", application_name="t", size_min=1
+        ):
+            raise AssertionError
+
+    async with await server.serve(tmp_path), asyncio.TaskGroup() as group:
+        opening = group.create_task(open_())
+        assert await until(lambda: server.asked >= 10, within=5)
+        opening.cancel()
+    assert len(pauses) >= server.asked - 1
+    assert all(0.05 <= one <= 0.1 for one in pauses)
+
+
+async def test_pool_closes_while_the_server_is_away(private_cluster, monkeypatch, caplog):
+    monkeypatch.setattr(postgres_reconnection, "ROUND_SECONDS_MAX", 60)
+    async with pool(private_cluster) as database:
+        await private_cluster.kill("postgres")
+        with pytest.raises(DatabaseUnavailable):
+            await database.check()
+    assert "couldn't stop" not in caplog.text
+    assert not [one for one in asyncio.all_tasks() if one.get_name().startswith("pool-")]

@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
+from quarterdeck.base import tasks
 from quarterdeck.infra import redis
 from quarterdeck.infra.errors import RedisUnavailable
 from quarterdeck.wire.events import STREAM, STREAM_ENTRIES_MAX, Event, EventKind
+from shakeout.waiting.until import until
 
 WITHIN_SECONDS = 5
 
@@ -86,6 +88,20 @@ async def test_restart_is_survived_and_told(private_cluster):
         await first(wakes, kernel("after"))
         await events.check()
         await wakes.aclose()
+
+
+async def test_redis_that_is_away_is_asked_often(private_cluster, pauses):
+    async with stream(private_cluster) as events, asyncio.timeout(2 * WITHIN_SECONDS):
+        wakes = events.wakes()
+        assert await anext(wakes) is None
+        async with asyncio.TaskGroup() as group:
+            told = group.create_task(anext(wakes))
+            await private_cluster.stop("redis")
+            await until(lambda: len(pauses) >= 6, within=WITHIN_SECONDS)
+            await private_cluster.start("redis")
+        assert told.result() is None
+        await wakes.aclose()
+    assert max(pauses) <= tasks.RECONNECT_SECONDS_MAX
 
 
 async def test_absent_redis_is_unavailable(tmp_path):

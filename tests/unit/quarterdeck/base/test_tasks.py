@@ -49,6 +49,22 @@ async def test_every_goes_on_after_an_error_and_logs_it_once(caplog):
     assert caplog.records[1].failures == 2
 
 
+async def test_outage_pauses_longer_each_time_up_to_a_bound(monkeypatch):
+    paused = []
+
+    async def pause(seconds):
+        paused.append(seconds)
+
+    monkeypatch.setattr(tasks, "pause", pause)
+    outage = tasks.Outage("link", pause_seconds_max=0.15)
+    outage.note(OSError("gone"))
+    for _ in range(3):
+        await outage.failed(OSError("gone"))
+    assert paused == [0.1, 0.15, 0.15]
+    assert outage.over()
+    assert not outage.over()
+
+
 async def test_background_work_ends_with_its_block():
     running, ended = asyncio.Event(), asyncio.Event()
 
