@@ -58,7 +58,7 @@ def applies(members: Mapping[str, str]) -> str:
     able = [name for name, reason in members.items() if not reason]
     if not able:
         reasons = sorted(set(members.values())) or ["nothing runs"]
-        return f"none ({reasons[0]})"
+        return f"none ({'; '.join(reasons)})"
     return "all" if len(able) == len(members) else ", ".join(able)
 
 

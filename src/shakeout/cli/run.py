@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     scenario = target.find(options.scenario, Scenario)
     origin = options.system or f"{options.scenario.partition(':')[0]}:system"
     system = target.load(origin)
-    reference = f"{options.scenario} --system {origin}"
+    reference = f"{options.scenario} --system {origin}{' --links' * options.links}"
     report = asyncio.run(
         _carried_out(dataclasses.replace(scenario, reference=reference), system, options)
     )
@@ -47,6 +47,7 @@ def record(report: Report) -> dict[str, object]:
         "seed": report.first.plan.seed,
         "runs": report.runs,
         "plan": json.loads(plans.dumps(plan)),
+        "not_done": report.first.not_done,
         "again": report.rerun,
     }
 

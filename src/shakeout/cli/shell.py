@@ -24,6 +24,10 @@ BESIDE = {"postgres": binaries.POSTGRES, "redis": binaries.REDIS, "etcd": binari
 
 def run(options: argparse.Namespace) -> int:
     """Become the shell or client. Raises NothingRuns, SeveralRun, MemberUnknown, Misused, ProgramMissing."""
+    if options.client and options.line:
+        raise Misused(
+            f"-c is for a shell; for a client: shakeout shell {options.client} -- -c ..."
+        )
     found = state.choose(settings.read().home, options.name)
     command = (
         client(found.member(options.client)) if options.client else shell(found, options.line)

@@ -24,6 +24,7 @@ from shakeout.timeline import record
 from shakeout.waiting.errors import WaitingError
 
 FAILING = "FAILED HERE"
+NOT_DONE = "not done: "
 
 
 class World(Protocol):
@@ -74,6 +75,15 @@ class Run:
     """The steps that the verdict names."""
     moments: Mapping[int, int]
     """When each step began, in milliseconds."""
+
+    @property
+    def not_done(self) -> dict[int, str]:
+        """Faults that could not be injected, by number, and why: the run was milder than its plan."""
+        return {
+            number: told.removeprefix(NOT_DONE)
+            for number, told in self.outcomes.items()
+            if told.startswith(NOT_DONE)
+        }
 
     def __str__(self) -> str:
         marks = {
@@ -150,7 +160,7 @@ class _Running:
                 await self._until_ms(self._now_ms() + injection.hold_ms)
             self.outcomes[injection.number] += f" to {self._now_ms()} ms"
         except FaultError as refused:
-            self.outcomes[injection.number] = f"not done: {refused}"
+            self.outcomes[injection.number] = f"{NOT_DONE}{refused}"
         except (WaitingError, ProcessError, SystemFault) as error:
             validity = Validity.INVALID if entered else Validity.UNKNOWN
             self.outcomes[injection.number] = "not recovered from" if entered else "without effect"

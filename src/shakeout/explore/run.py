@@ -66,12 +66,18 @@ class Report:
     """False when shrinking met its bound."""
 
     def __str__(self) -> str:
-        lines = [f"{self.conclusion.value} after {self.runs} runs", str(self.first)]
+        lines = [self._headline(), str(self.first)]
         if self.smallest is not None:
             kind = "smallest" if self.complete else "smaller, but shrinking met its bound"
             lines += ["", f"{kind} plan that fails:", str(self.smallest)]
             lines += ["as JSON:", plans.dumps(self.smallest.plan)]
         return "\n".join([*lines, "", f"again: {self.rerun}"])
+
+    def _headline(self) -> str:
+        told = f"{self.conclusion.value} after {self.runs} run{'s' * (self.runs != 1)}"
+        missing = len(self.first.not_done)
+        planned = len(self.first.plan.injections)
+        return f"{told}; {missing} of {planned} faults could not be injected" if missing else told
 
 
 def silence(_text: str) -> None:

@@ -47,5 +47,6 @@ class LinksRefused(LinkError):
 
 
 NO_LINKS = (
-    "the cluster has no links: mark the test with @pytest.mark.links, and take private_cluster"
+    "the cluster has no links: mark the test with @pytest.mark.links and take private_cluster;"
+    " by hand, say --links to `shakeout up` or `shakeout run`"
 )

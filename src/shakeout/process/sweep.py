@@ -119,7 +119,7 @@ def _kill(directory: Path, find: Callable[[], list[int]], ours: Callable[[int], 
     held: dict[int, int] = {}
     while fresh := [pid for pid in find() if pid not in held]:
         held |= {pid: _stop(pid, ours) for pid in fresh}
-    _wait_until_stopped(held)
+        _wait_until_stopped(fresh)  # what one of them was forking is there by then
     killed = {pid: descriptor for pid, descriptor in held.items() if descriptor >= 0}
     directories.note_pids(directory, killed)
     files = shared.note_files(directory, killed)

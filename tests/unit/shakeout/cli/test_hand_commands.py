@@ -87,6 +87,11 @@ def test_wrong_changes_of_links_are_told(words, reason):
         links.act(parsed(*words))
 
 
+def test_line_for_a_shell_is_not_for_a_client():
+    with pytest.raises(Misused, match="shakeout shell postgres -- -c"):
+        shell.run(parsed("shell", "postgres", "-c", "SELECT 1"))
+
+
 @pytest.mark.parametrize("words", [("fault", "kill", "a", "--for", "0"), ("links", "--deaf", "x")])
 def test_wrong_values_end_with_code_2(words, capsys):
     with pytest.raises(SystemExit) as ended:
@@ -100,6 +105,7 @@ def test_wrong_values_end_with_code_2(words, capsys):
         ({"a": "", "b": ""}, "all"),
         ({"a": "", "b": "no"}, "a"),
         ({"a": "no", "b": "no"}, "none (no)"),
+        ({"a": "no", "b": "off"}, "none (no; off)"),
         ({}, "none (nothing runs)"),
     ],
 )

@@ -120,6 +120,14 @@ async def test_a_plan_is_told_before_it_is_carried_out_and_valid_if_the_checks_s
     assert told[-1].endswith("again: shakeout run weather --seed 3")
 
 
+async def test_a_fault_that_could_not_be_injected_is_told():
+    calm = Disturbance(Calm(), hold_ms=(0, 1))
+    report = await run.run(scenario(disturbances=(calm,)), boot, 3)
+    planned = len(report.first.plan.injections)
+    assert len(report.first.not_done) == planned
+    assert f"valid after 1 run; {planned} of {planned} faults could not be" in str(report)
+
+
 async def test_a_failure_is_shrunk_to_one_fault_and_one_write():
     report = await run.run(scenario(good=False), boot, 3)
     assert report.conclusion is Conclusion.INVALID
