@@ -18,7 +18,6 @@ from shakeout.broker import protocol, sources
 from shakeout.broker.errors import BrokerUnavailable
 from shakeout.broker.sources import Sources
 from shakeout.process import directories
-from shakeout.process import protocol as packets
 from shakeout.settings import CACHE, HOME, Settings
 from shakeout.system import readiness
 
@@ -77,15 +76,14 @@ async def _start(settings: Settings, key: str, copy: Path, code: Sources) -> Non
     said = await _said(heard)
     if not said.endswith(READY):
         raise BrokerUnavailable(f"the broker did not start: {said.decode(errors='replace')}")
-    retire(settings.home, keep=BROKERS_MAX)
+    await asyncio.to_thread(retire, settings.home, keep=BROKERS_MAX)
 
 
 def retire(home: Path, keep: int) -> None:
     """Ask all but the newest brokers to end if nobody uses them; does not wait for that."""
     for path in sorted(protocol.find(home), key=_started, reverse=True)[keep:]:
-        with contextlib.suppress(OSError), protocol.connect(path) as end:
-            packets.send(end, {"do": "retire", "token": 1, "version": protocol.VERSION})
-            packets.receive(end)
+        with contextlib.suppress(OSError):  # gone, or too busy to be asked
+            protocol.ask(path, "retire")
 
 
 def _started(socket_path: Path) -> float:

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import socket
-import struct
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,6 +20,7 @@ from shakeout.hand.recent import Recent
 from shakeout.hand.session import Session
 from shakeout.hand.standing import StandingFaults
 from shakeout.hand.state import SOCKET
+from shakeout.process import protocol
 from shakeout.process.errors import ProcessError
 from shakeout.system.errors import SystemFault
 from shakeout.timeline import record
@@ -29,7 +29,6 @@ from shakeout.waiting.errors import WaitHopeless, WaitTimedOut
 TOLD = (HandFault, FaultError, ProcessError, SystemFault, WaitTimedOut, WaitHopeless)
 ASKERS_MAX = 32
 REQUEST_SECONDS_MAX = 5.0
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
 @contextlib.asynccontextmanager
@@ -119,5 +118,4 @@ async def _left(reader: StreamReader) -> None:
 def _is_own(writer: StreamWriter) -> bool:
     """Whether the asker is this user."""
     own: socket.socket = writer.get_extra_info("socket")
-    told = own.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return bool(_CREDENTIALS.unpack(told)[1] == os.getuid())
+    return protocol.peer(own)[1] == os.getuid()
