@@ -1,4 +1,4 @@
-"""The control channel of a running system: a Unix socket in its run directory, for its own user only.
+"""The control channel of a running system: a Unix socket in its directory, for its own user only.
 
 A request is one line of JSON with "do"; the answer is a line {"say"} for each step, and at last one
 {"did": result} or {"failed": type, "detail", "misused"}. `asking` is the other side.
@@ -46,7 +46,7 @@ async def controlled(session: Session) -> AsyncIterator[None]:
 
 
 async def _listen(session: Session, acts: Acts) -> asyncio.Server:
-    path = session.run_directory / SOCKET
+    path = session.cluster.directory / SOCKET
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(str(path))

@@ -5,7 +5,6 @@ Held by `shakeout up`, and by a pytest run with `--keep`. `control` takes the re
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from shakeout.hand import state
 from shakeout.hand.state import MemberState, UpState
@@ -22,15 +21,10 @@ class Session:
     origin: str
     cluster: Cluster
 
-    @property
-    def run_directory(self) -> Path:
-        """Directory of the run, which holds that of the cluster."""
-        return self.cluster.directory.parent
-
     def publish(self) -> UpState:
         """Write the state as it is now, for the other commands."""
         found = self.state()
-        state.write(self.run_directory, found)
+        state.write(found)
         return found
 
     def state(self) -> UpState:

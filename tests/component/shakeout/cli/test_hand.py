@@ -161,7 +161,7 @@ async def test_shell_is_one_that_knows_the_system(shakeout, small, name):
 
 
 def test_requests_are_for_the_owner_and_must_be_known(shakeout_runner, small):
-    path = Path(shakeout_runner.run(small())["directory"]).parent / state.SOCKET
+    path = Path(shakeout_runner.run(small())["directory"]) / state.SOCKET
     assert path.stat().st_mode & 0o777 == 0o600
     answers = [ask(path, b'{"do": "fly"}\n'), ask(path, b"{]\n"), ask(path, b'{"do": "kill"}\n')]
     assert [one["failed"] for one in answers] == ["Misused"] * 3
