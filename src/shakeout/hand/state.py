@@ -28,7 +28,8 @@ class MemberState:
     address: str
     log: str
     kind: str = ""
-    """`postgres`, `redis` ... for a service of Shakeout; `component` for a part of the system."""
+    """`postgres`, `redis` ... for a service of Shakeout; `component` for a part of the system; `links`
+    for the process that stands between them."""
 
 
 @dataclasses.dataclass(frozen=True)

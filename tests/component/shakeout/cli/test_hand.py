@@ -125,6 +125,9 @@ async def test_links_are_shown_slowed_and_restored(shakeout, start, name):
     assert "delay_seconds 0.05" in (await shakeout("links", "boat", "--name", name)).out
     restored = await shakeout("links", "boat", "lighthouse", "--restore", "--name", name)
     assert restored.out == "boat -> lighthouse: plain\n"
+    proxy = (await shown(shakeout, name))["links"]
+    assert (proxy["kind"], proxy["state"]) == ("links", "ready")
+    assert proxy["usage"]["memory_bytes"] > 0
 
 
 async def test_timeline_joins_what_was_done_and_what_was_logged(shakeout, small, name):
