@@ -5,7 +5,6 @@ The new process becomes nobody's child; it tells through a pipe that it listens,
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -132,19 +131,12 @@ async def _alone(home: Path) -> AsyncIterator[None]:
     """Be the only one who starts a broker here. Raises BrokerUnavailable."""
     descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if held := await readiness.missing(lambda: _refusal(descriptor), LOCK_SECONDS_MAX):
-            raise BrokerUnavailable(held)
+        if not await readiness.locked(descriptor, LOCK_SECONDS_MAX):
+            told = f"somebody else has been starting a broker for {LOCK_SECONDS_MAX:g} s"
+            raise BrokerUnavailable(told)
         yield
     finally:
         os.close(descriptor)
-
-
-async def _refusal(descriptor: int) -> str:  # noqa: RUF029 (a probe)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return f"somebody else has been starting a broker for {LOCK_SECONDS_MAX:g} s"
-    return ""
 
 
 async def until_gone(run_directory: Path) -> None:

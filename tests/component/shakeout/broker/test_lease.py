@@ -138,6 +138,16 @@ async def test_unasked_death_is_told_with_its_log(brokers, harbour):
     await lease.close()
 
 
+async def test_death_is_told_to_who_listens_after_it(brokers, harbour):
+    lease = await brokers.lease(harbour.small)
+    await lease.cluster.process("dinghy").signal(signal.SIGKILL)
+    await until(lambda: lease.failure, within=5)
+    told: list = []
+    lease.tell_failures(told.append)
+    assert [death.name for death in told] == ["dinghy"]
+    await lease.close()
+
+
 async def test_topology_is_as_asked_for(brokers, harbour):
     lease = await brokers.lease(harbour.small, {"dinghy": 2})
     assert lease.cluster.replicas("dinghy") == ("dinghy-1", "dinghy-2")
