@@ -91,10 +91,19 @@ class _Desk:
 
         try:
             _write(writer, {"did": await self._acts.do(_request(line), say)})
-        except TOLD as failure:
-            misused = not isinstance(failure, Refused | ProcessError | WaitTimedOut | WaitHopeless)
-            told = {"failed": type(failure).__name__, "detail": str(failure), "misused": misused}
-            _write(writer, told)
+        except Exception as failure:  # noqa: BLE001 - told to whoever asked, and of no concern to others
+            _write(writer, _told(failure))
+
+
+def _told(failure: Exception) -> dict[str, Any]:
+    """A failure in words. What nobody foresaw is told with its type."""
+    name, foreseen = type(failure).__name__, isinstance(failure, TOLD)
+    refused = isinstance(failure, Refused | ProcessError | WaitTimedOut | WaitHopeless)
+    return {
+        "failed": name,
+        "detail": str(failure) if foreseen else f"{name}: {failure}",
+        "misused": foreseen and not refused,
+    }
 
 
 def _request(line: bytes) -> Request:

@@ -171,6 +171,13 @@ def test_requests_are_for_the_owner_and_must_be_known(shakeout_runner, small):
     assert answers[2]["detail"] == "kill needs member"
 
 
+def test_request_that_fails_unforeseen_is_answered(shakeout_runner, small):
+    path = Path(shakeout_runner.run(small())["directory"]) / state.SOCKET
+    answer = ask(path, b'{"do": "timeline", "after": "never"}\n')
+    assert (answer["failed"], answer["misused"]) == ("ValueError", False)
+    assert answer["detail"].startswith("ValueError: invalid literal")
+
+
 def ask(path, request):
     with socket.socket(socket.AF_UNIX) as channel:
         channel.connect(str(path))
