@@ -124,7 +124,7 @@ class Clusters:
         (self.lease_seconds if isinstance(source, Lease) else self.boot_seconds).append(seconds)
         running = Running(wanted, source, self._runner.loop.create_future(), seconds)
         if running.lease is not None:
-            running.lease.on_failure = running.note
+            running.lease.tell_failures(running.note)
         self._running.append(running)
         return running
 

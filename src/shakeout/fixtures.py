@@ -140,8 +140,11 @@ def rng(request: pytest.FixtureRequest) -> random.Random:
 def fresh_clusters(supervisor: "Supervisor", shakeout_wanted: "Wanted") -> "Boot":
     """`async with fresh_clusters(topology) as cluster`: one after the other to break, for `shakeout.explore.run`.
 
-    They have what the markers of the test ask for, in the topology that the scenario asks for.
+    They have what the markers of the test ask for, in the topology that the scenario asks for. They are never leased:
+    a scenario wants many, and none of them warm. Skips as `private_cluster` does.
     """
+    if shakeout_wanted.disks:
+        _need_namespaces()
     from shakeout.system import boot  # noqa: PLC0415 - unit tests boot none
 
     @contextlib.asynccontextmanager

@@ -67,6 +67,11 @@ class Running:
         return self.usable and not self.unchecked
 
     @property
+    def is_new(self) -> bool:
+        """Whether all that it ever did is known here: others may have used a leased one."""
+        return self.lease is None and not self.last_user
+
+    @property
     def untold_death(self) -> BaseException | None:
         """A death that no test has failed with yet."""
         return self.guard.result() if self.guard.done() and not self.death_told else None

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 BOOT_PROPERTY = "cluster_boot_seconds"
 CRASHED = "???"
 """The phase of a report that pytest-xdist makes for a test whose worker died."""
-FAILURES_SHOWN = 10
 
 
 class Sessions:

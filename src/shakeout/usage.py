@@ -145,9 +145,7 @@ class Watch:
         self._running = running
         self._testimony = item.stash.setdefault(TESTIMONY, Testimony(item.nodeid))
         self._prefix = f"{running.cluster.name}." if self._testimony.readers else ""
-        self._reader = Reader(
-            running.cluster, from_boot=not running.last_user, prefix=self._prefix
-        )
+        self._reader = Reader(running.cluster, from_boot=running.is_new, prefix=self._prefix)
         self._testimony.watch(running.cluster, self._reader)
 
     @property

@@ -14,7 +14,6 @@ from shakeout import settings as settings_module
 from shakeout.broker import protocol, sources, start
 from shakeout.broker.server import Server
 from shakeout.process import linux
-from shakeout.process import protocol as packets
 from shakeout.process.errors import HarnessDied
 from shakeout.process.supervisor import Supervisor
 
@@ -70,10 +69,7 @@ def _tell_ready(ready: int, log: Path) -> None:
 
 def _ask(path: Path, command: str) -> dict[str, Any]:
     """Raises OSError when nobody answers. A broker that ends has gone on return."""
-    with protocol.connect(path) as end:
-        packets.send(end, {"do": command, "token": 1, "version": protocol.VERSION})
-        answered = packets.receive(end)
-    answer = answered[0] if answered else {}
+    answer = protocol.ask(path, command)
     if answer.get("ends"):
         _wait_for_end(path)
     return answer

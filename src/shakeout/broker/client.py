@@ -60,6 +60,12 @@ class Lease:
         self.run_id = told["cluster"]["run"]
         self.cluster = self._rebuilt = cluster
 
+    def tell_failures(self, hear: Callable[[ProcessError], None]) -> None:
+        """Tell each failure from now on, and the one that came before anybody listened."""
+        self.on_failure = hear
+        if self.failure is not None:
+            hear(self.failure)
+
     def raise_failure(self) -> None:
         """Raise the death that nobody was told of yet, if there was one."""
         if self.failure is not None:

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import itertools
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,8 +126,11 @@ class Pool:
             cluster = await self._booted(shape)
         except Exception as error:  # noqa: BLE001 (the user's code runs here, too; whoever asked is told)
             self._count -= 1
-            for waiter in _pop(shelf.waiting):
+            waiters = _pop(shelf.waiting)
+            for waiter in waiters:
                 waiter.set_exception(error)
+            if not waiters:
+                sys.stderr.write(f"booting {shape.system} ahead failed: {error!r}\n")
         else:
             self._give(shelf, cluster)
         finally:

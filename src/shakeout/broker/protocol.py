@@ -11,16 +11,17 @@ The lease ends with the connection, however that ends: unless the cluster was re
 
 import os
 import socket
-import struct
 from pathlib import Path
 
 from shakeout.process import directories
+from shakeout.process import protocol as packets
+from shakeout.process.protocol import Message
 
 VERSION = 1
 BACKLOG = 64
 SOCKET_MODE = 0o600
-
-_CREDENTIALS = struct.Struct("3i")
+ANSWER_SECONDS_MAX = 5.0
+"""Of a broker that may be importing a system just now."""
 
 
 def socket_path(run_directory: Path, key: str) -> Path:
@@ -53,8 +54,10 @@ def connect(path: Path) -> socket.socket:
     """Connect to a broker of this user. Raises OSError, also when it is somebody else's."""
     end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
+        end.settimeout(ANSWER_SECONDS_MAX)
         end.connect(str(path))
-        if peer(end)[1] != os.getuid():
+        end.settimeout(None)
+        if packets.peer(end)[1] != os.getuid():
             raise PermissionError(f"{path} is the socket of another user")
     except OSError:
         end.close()
@@ -62,8 +65,10 @@ def connect(path: Path) -> socket.socket:
     return end
 
 
-def peer(end: socket.socket) -> tuple[int, int]:
-    """Pid and uid of whoever made the other end of a connection."""
-    found = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    pid, uid, _ = _CREDENTIALS.unpack(found)
-    return pid, uid
+def ask(path: Path, command: str) -> Message:
+    """What a broker answers to a command; empty if it ends instead. Raises OSError when nobody answers in time."""
+    with connect(path) as end:
+        end.settimeout(ANSWER_SECONDS_MAX)
+        packets.send(end, {"do": command, "token": 1, "version": VERSION})
+        answered = packets.receive(end)
+    return answered[0] if answered else {}

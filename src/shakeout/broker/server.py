@@ -16,6 +16,7 @@ from shakeout.broker import handover, protocol
 from shakeout.broker.pool import Pool
 from shakeout.broker.shape import Shape
 from shakeout.process import directories
+from shakeout.process import protocol as packets
 from shakeout.process.branch import Branch
 from shakeout.process.channel import Channel, ChannelLost
 from shakeout.process.errors import HarnessDied
@@ -122,7 +123,8 @@ class Server:
                 return await self._lease(message, guest, pool)
             case "return" if lease is not None:
                 self._take_back(message, lease, pool)
-                await guest.channel.answer(message, {})
+                with contextlib.suppress(ChannelLost):  # it is back, whoever hears of it
+                    await guest.channel.answer(message, {})
                 return None
             case "status":
                 await guest.channel.answer(message, self._status(pool))
@@ -138,12 +140,14 @@ class Server:
 
     async def _lease(self, message: Message, guest: "_Guest", pool: Pool) -> Lease | None:
         shape = Shape.from_message(message)
+        if guest.has_left():
+            return None
         try:
             cluster = await pool.take(shape, private=message["private"])
         except Exception as error:  # noqa: BLE001 (the user's code ran; whoever asked is told)
             await guest.channel.answer(message, {"error": f"{type(error).__name__}: {error}"})
             return None
-        if not guest.channel.open:
+        if guest.has_left():
             pool.put_back(shape, cluster, fresh=True)
             return None
         try:
@@ -220,8 +224,12 @@ class _Guest:
 
     def __init__(self, end: socket.socket) -> None:
         self.inbox: asyncio.Queue[Message | None] = asyncio.Queue(REQUESTS_MAX)
-        self._pid, self._uid = protocol.peer(end)
+        self._pid, self._uid = packets.peer(end)
         self.channel = Channel(end, self._hear, self._leave)
+
+    def has_left(self) -> bool:
+        """Whether nobody would hear an answer."""
+        return not self.channel.open
 
     def refusal(self, message: Message) -> str:
         """Why a request is not done; empty if it is."""

@@ -5,7 +5,6 @@ The new process becomes nobody's child; it tells through a pipe that it listens,
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -18,7 +17,6 @@ from shakeout.broker import protocol, sources
 from shakeout.broker.errors import BrokerUnavailable
 from shakeout.broker.sources import Sources
 from shakeout.process import directories
-from shakeout.process import protocol as packets
 from shakeout.settings import CACHE, HOME, Settings
 from shakeout.system import readiness
 
@@ -77,15 +75,14 @@ async def _start(settings: Settings, key: str, copy: Path, code: Sources) -> Non
     said = await _said(heard)
     if not said.endswith(READY):
         raise BrokerUnavailable(f"the broker did not start: {said.decode(errors='replace')}")
-    retire(settings.home, keep=BROKERS_MAX)
+    await asyncio.to_thread(retire, settings.home, keep=BROKERS_MAX)
 
 
 def retire(home: Path, keep: int) -> None:
     """Ask all but the newest brokers to end if nobody uses them; does not wait for that."""
     for path in sorted(protocol.find(home), key=_started, reverse=True)[keep:]:
-        with contextlib.suppress(OSError), protocol.connect(path) as end:
-            packets.send(end, {"do": "retire", "token": 1, "version": protocol.VERSION})
-            packets.receive(end)
+        with contextlib.suppress(OSError):  # gone, or too busy to be asked
+            protocol.ask(path, "retire")
 
 
 def _started(socket_path: Path) -> float:
@@ -134,19 +131,12 @@ async def _alone(home: Path) -> AsyncIterator[None]:
     """Be the only one who starts a broker here. Raises BrokerUnavailable."""
     descriptor = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        if held := await readiness.missing(lambda: _refusal(descriptor), LOCK_SECONDS_MAX):
-            raise BrokerUnavailable(held)
+        if not await readiness.locked(descriptor, LOCK_SECONDS_MAX):
+            told = f"somebody else has been starting a broker for {LOCK_SECONDS_MAX:g} s"
+            raise BrokerUnavailable(told)
         yield
     finally:
         os.close(descriptor)
-
-
-async def _refusal(descriptor: int) -> str:  # noqa: RUF029 (a probe)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return f"somebody else has been starting a broker for {LOCK_SECONDS_MAX:g} s"
-    return ""
 
 
 async def until_gone(run_directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""The control channel of a running system: a Unix socket in its run directory, for its own user only.
+"""The control channel of a running system: a Unix socket in its directory, for its own user only.
 
 A request is one line of JSON with "do"; the answer is a line {"say"} for each step, and at last one
 {"did": result} or {"failed": type, "detail", "misused"}. `asking` is the other side.
@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import socket
-import struct
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,6 +20,7 @@ from shakeout.hand.recent import Recent
 from shakeout.hand.session import Session
 from shakeout.hand.standing import StandingFaults
 from shakeout.hand.state import SOCKET
+from shakeout.process import protocol
 from shakeout.process.errors import ProcessError
 from shakeout.system.errors import SystemFault
 from shakeout.timeline import record
@@ -29,7 +29,6 @@ from shakeout.waiting.errors import WaitHopeless, WaitTimedOut
 TOLD = (HandFault, FaultError, ProcessError, SystemFault, WaitTimedOut, WaitHopeless)
 ASKERS_MAX = 32
 REQUEST_SECONDS_MAX = 5.0
-_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
 @contextlib.asynccontextmanager
@@ -47,7 +46,7 @@ async def controlled(session: Session) -> AsyncIterator[None]:
 
 
 async def _listen(session: Session, acts: Acts) -> asyncio.Server:
-    path = session.run_directory / SOCKET
+    path = session.cluster.directory / SOCKET
     path.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listening.bind(str(path))
@@ -92,10 +91,19 @@ class _Desk:
 
         try:
             _write(writer, {"did": await self._acts.do(_request(line), say)})
-        except TOLD as failure:
-            misused = not isinstance(failure, Refused | ProcessError | WaitTimedOut | WaitHopeless)
-            told = {"failed": type(failure).__name__, "detail": str(failure), "misused": misused}
-            _write(writer, told)
+        except Exception as failure:  # noqa: BLE001 - told to whoever asked, and of no concern to others
+            _write(writer, _told(failure))
+
+
+def _told(failure: Exception) -> dict[str, Any]:
+    """A failure in words. What nobody foresaw is told with its type."""
+    name, foreseen = type(failure).__name__, isinstance(failure, TOLD)
+    refused = isinstance(failure, Refused | ProcessError | WaitTimedOut | WaitHopeless)
+    return {
+        "failed": name,
+        "detail": str(failure) if foreseen else f"{name}: {failure}",
+        "misused": foreseen and not refused,
+    }
 
 
 def _request(line: bytes) -> Request:
@@ -119,5 +127,4 @@ async def _left(reader: StreamReader) -> None:
 def _is_own(writer: StreamWriter) -> bool:
     """Whether the asker is this user."""
     own: socket.socket = writer.get_extra_info("socket")
-    told = own.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return bool(_CREDENTIALS.unpack(told)[1] == os.getuid())
+    return protocol.peer(own)[1] == os.getuid()

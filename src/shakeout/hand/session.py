@@ -5,13 +5,14 @@ Held by `shakeout up`, and by a pytest run with `--keep`. `control` takes the re
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from shakeout.hand import state
 from shakeout.hand.state import MemberState, UpState
 from shakeout.process import procfs
+from shakeout.process.handle import Process
 from shakeout.system.cluster import Cluster
 from shakeout.system.member import Member
+from shakeout.system.progress import State
 
 
 @dataclass(frozen=True)
@@ -22,21 +23,18 @@ class Session:
     origin: str
     cluster: Cluster
 
-    @property
-    def run_directory(self) -> Path:
-        """Directory of the run, which holds that of the cluster."""
-        return self.cluster.directory.parent
-
     def publish(self) -> UpState:
         """Write the state as it is now, for the other commands."""
         found = self.state()
-        state.write(self.run_directory, found)
+        state.write(found)
         return found
 
     def state(self) -> UpState:
         """Members, their processes and addresses, and the environment to talk to them."""
         own = procfs.stat(os.getpid())
         members = tuple(_member(one) for one in self.cluster.members.values())
+        if links := self.cluster.links:
+            members += (_proxy(links.process),)
         hints = self.cluster.system.hints
         return UpState(
             name=self.name,
@@ -71,4 +69,16 @@ def _member(member: Member) -> MemberState:
         address=member.addresses.get("", ""),
         log=str(member.log),
         kind="component" if member.is_component else type(member.runner).__name__.lower(),
+    )
+
+
+def _proxy(process: Process) -> MemberState:
+    """The links are no member, but cost something and have a log."""
+    return MemberState(
+        name=process.name,
+        state=str(State.READY if process.running else State.FAILED),
+        pid=process.pid if process.running else 0,
+        address="",
+        log=str(process.log),
+        kind=process.name,
     )

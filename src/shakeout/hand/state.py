@@ -1,7 +1,8 @@
-"""What a run that can be worked with by hand leaves for the commands: one file in its run directory, `up.json`.
+"""What a cluster that can be worked with by hand leaves for the commands: one file in its directory, `up.json`.
 
 The reaper removes the directory together with the run, so the file of a killed one goes away; that
-its process still is the one that wrote it is checked all the same.
+its process still is the one that wrote it is checked all the same. The run may be that of a broker, with other
+clusters in it.
 """
 
 import dataclasses
@@ -27,7 +28,8 @@ class MemberState:
     address: str
     log: str
     kind: str = ""
-    """`postgres`, `redis` ... for a service of Shakeout; `component` for a part of the system."""
+    """`postgres`, `redis` ... for a service of Shakeout; `component` for a part of the system; `links`
+    for the process that stands between them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +54,7 @@ class UpState:
     @property
     def socket(self) -> Path:
         """Where that process listens for requests."""
-        return Path(self.directory).parent / SOCKET
+        return Path(self.directory) / SOCKET
 
     def member(self, name: str) -> MemberState:
         """Raises MemberUnknown."""
@@ -62,17 +64,18 @@ class UpState:
         raise MemberUnknown(name, (one.name for one in self.members))
 
 
-def write(run_directory: Path, state: UpState) -> None:
+def write(state: UpState) -> None:
     """Replace the file in one step."""
-    new = run_directory / f"{FILE}.new"
+    directory = Path(state.directory)
+    new = directory / f"{FILE}.new"
     new.touch(mode=0o600)
     new.write_text(json.dumps(dataclasses.asdict(state)))
-    new.replace(run_directory / FILE)
+    new.replace(directory / FILE)
 
 
 def running(home: Path) -> list[UpState]:
     """All systems that are up, by name."""
-    found = [_read(path) for path in home.glob(f"{directories.PREFIX}*/{FILE}")]
+    found = [_read(path) for path in home.glob(f"{directories.PREFIX}*/*/{FILE}")]
     alive = [state for state in found if state is not None and state.alive]
     return sorted(alive, key=lambda state: state.name)
 

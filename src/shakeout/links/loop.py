@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
-TROUBLE = select.EPOLLHUP | select.EPOLLERR
 
 Handler = Callable[[int], None]
 Callback = Callable[[], None]

@@ -9,13 +9,12 @@ import socket
 import struct
 from pathlib import Path
 
-from shakeout.process import procfs
+from shakeout.process import procfs, protocol
 
 STRANGER = "test"
 """The source of connections of processes that belong to no member."""
 STEPS_MAX = 64
 
-_CREDENTIALS = struct.Struct("3i")
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _NLM_F_REQUEST = 1
@@ -56,9 +55,7 @@ class Roster:
     def whose(self, end: socket.socket) -> str:
         """The member behind an accepted connection; empty if it is of nobody known."""
         if end.family == socket.AF_UNIX:
-            size = _CREDENTIALS.size
-            told = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-            return self.of_process(_CREDENTIALS.unpack(told)[0])
+            return self.of_process(protocol.peer(end)[0])
         inode = _inode(end)
         return self._holder(inode) if inode else STRANGER
 

@@ -20,6 +20,7 @@ only afterwards and may come again.
 import array
 import json
 import socket
+import struct
 from typing import Any
 
 MESSAGE_BYTES_MAX = 1 << 18
@@ -27,10 +28,19 @@ DESCRIPTORS_MAX = 40
 
 Message = dict[str, Any]
 
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
+
 
 def pair() -> tuple[socket.socket, socket.socket]:
     """Make both ends of a channel."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def peer(end: socket.socket) -> tuple[int, int]:
+    """Pid and uid of whoever made the other end of a connection through a Unix socket."""
+    told = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(told)
+    return pid, uid
 
 
 def send(

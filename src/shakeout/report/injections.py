@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shakeout.faults import phase
 from shakeout.report import labels
 from shakeout.timeline.record import Event
 
 RECOVERED = "recovered"
 EFFECT_SEEN = "effect seen"
 INJECTED = "injected"
-UNSAID = "any time"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def _phase(fault: Event, events: Sequence[Event]) -> str:
         for event in events
         if "phase" in event.fields and event.began <= fault.began and _lasts_until(event, fault)
     ]
-    return around[-1] if around else UNSAID
+    return around[-1] if around else phase.UNSAID
 
 
 def _lasts_until(step: Event, fault: Event) -> bool:

@@ -9,7 +9,6 @@ An entry appears by one rename, so a reader sees all of it or nothing. Used by `
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -162,21 +161,13 @@ def _open_lock(cache: Path, key: str) -> int:
 async def _locked(descriptor: int, entry: Path) -> AsyncIterator[None]:
     """Be the only builder of an entry on this machine; closes the descriptor."""
     try:
-        held = await readiness.missing(lambda: _refusal(descriptor), LOCK_SECONDS_MAX)
-        if held:
-            raise TimeoutError(f"{entry}: {held} after {LOCK_SECONDS_MAX:g} s")
+        if not await readiness.locked(descriptor, LOCK_SECONDS_MAX):
+            raise TimeoutError(
+                f"{entry}: somebody else still makes it after {LOCK_SECONDS_MAX:g} s"
+            )
         yield
     finally:
         os.close(descriptor)
-
-
-async def _refusal(descriptor: int) -> str:  # noqa: RUF029 (a probe)
-    """Try to lock the file."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return "somebody else still makes it"
-    return ""
 
 
 @contextlib.contextmanager

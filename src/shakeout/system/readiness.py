@@ -5,6 +5,7 @@ The only place of the boot that waits for time to pass: a server that is startin
 
 import asyncio
 import contextlib
+import fcntl
 from collections.abc import Awaitable, Callable
 
 from shakeout.system import loopback
@@ -28,6 +29,19 @@ async def missing(probe: Probe, within_seconds: float) -> str:
                 await asyncio.sleep(pause)  # noqa: TID251 (a starting server signals nothing)
                 pause = min(pause * PAUSE_GROWTH, PAUSE_SECONDS_MAX)
     return reason
+
+
+async def locked(descriptor: int, within_seconds: float) -> bool:
+    """Lock a file for this process alone, as soon as nobody else has; False at the deadline."""
+
+    async def refusal() -> str:  # noqa: RUF029 (a probe)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return "somebody else holds it"
+        return ""
+
+    return not await missing(refusal, within_seconds)
 
 
 async def http_probe(port: int, path: str, status: int) -> str:

@@ -113,6 +113,17 @@ async def test_used_broker_does_not_retire(brokers, harbour):
     await until(left, within=20, satisfied=lambda left: not left)
 
 
+def test_broker_that_does_not_answer_is_passed_by(brokers, monkeypatch):
+    mute = brokers.home / "shk-mute"
+    mute.mkdir()
+    monkeypatch.setattr(protocol, "ANSWER_SECONDS_MAX", 0.1)
+    with protocol.listen(mute / "broker-mute.sock"):
+        with pytest.raises(TimeoutError):
+            protocol.ask(mute / "broker-mute.sock", "status")
+        start.retire(brokers.home, keep=0)
+    shutil.rmtree(mute)
+
+
 @pytest.mark.parametrize("command", ["status", "retire", "stop"])
 def test_command_without_a_broker_says_nothing(brokers, command):
     done = subprocess.run(

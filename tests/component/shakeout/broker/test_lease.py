@@ -1,12 +1,16 @@
 """Leased clusters: like booted ones, one user at a time, never dirty."""
 
 import asyncio
+import os
 import signal
 
 import pytest
 
+from shakeout.broker import protocol
 from shakeout.broker.errors import NotLeasable
+from shakeout.broker.shape import Shape
 from shakeout.process import procfs
+from shakeout.process import protocol as packets
 from shakeout.process.errors import ComponentDied
 from shakeout.system.model import System
 from shakeout.waiting.until import until
@@ -72,6 +76,38 @@ async def test_private_cluster_had_no_user_before(brokers, harbour):
     await second.close()
 
 
+async def test_cluster_is_returned_by_whoever_does_not_wait_for_the_answer(brokers, harbour, ask):
+    """As a test process does that is killed while it returns: nobody gets a cluster that is being ended."""
+    first = await brokers.lease(harbour.small)
+    before = pids(first.cluster)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await first.give_back()
+    second = await brokers.lease(harbour.small)
+    assert pids(second.cluster) == before
+    assert ask(second.cluster)["pid"] == before["dinghy"]
+    await second.close()
+
+
+async def test_used_cluster_stays_used_when_its_next_user_has_gone(brokers, harbour):
+    first = await brokers.lease(harbour.small)
+    used = first.cluster.name
+    await first.give_back()
+    (path,) = brokers.sockets()
+    shape = Shape.of(harbour.small, {}, durable=False).message()
+    await until(lambda: brokers.status()["fresh"] == 1, within=10)
+    broker = brokers.status()["pid"]
+    os.kill(broker, signal.SIGSTOP)
+    with protocol.connect(path) as end:
+        asked = {"do": "lease", "token": 1, "version": protocol.VERSION, "private": False}
+        packets.send(end, asked | shape)
+    os.kill(broker, signal.SIGCONT)
+    await until(lambda: brokers.status()["leased"], within=5, satisfied=lambda count: not count)
+    second = await brokers.lease(harbour.small, private=True)
+    assert second.cluster.name != used
+    await second.close()
+
+
 async def test_next_cluster_is_booted_ahead(brokers, harbour):
     lease = await brokers.lease(harbour.small)
     await until(lambda: brokers.status()["fresh"] == 1, within=10)
@@ -99,6 +135,16 @@ async def test_unasked_death_is_told_with_its_log(brokers, harbour):
     assert isinstance(death, ComponentDied)
     assert str(death).startswith("dinghy was killed by SIGKILL")
     assert "/health" in str(death)
+    await lease.close()
+
+
+async def test_death_is_told_to_who_listens_after_it(brokers, harbour):
+    lease = await brokers.lease(harbour.small)
+    await lease.cluster.process("dinghy").signal(signal.SIGKILL)
+    await until(lambda: lease.failure, within=5)
+    told: list = []
+    lease.tell_failures(told.append)
+    assert [death.name for death in told] == ["dinghy"]
     await lease.close()
 
 

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from shakeout.cli import down
+from shakeout.hand import asking, state
 from shakeout.waiting.until import until
 
 PASSING = """
@@ -94,6 +96,37 @@ def test_failed_test_shows_what_the_components_logged(project):
     code, output = project.run()
     assert code == 1
     assert re.search(r"log of dinghy -+\n.*/ahoy", output)
+
+
+def test_evidence_begins_with_the_lease(project):
+    """What a cluster logged before, while it was booted and for others, is no part of this test's story."""
+    project.write(test_fail=FAILING)
+    project.run("--shakeout-report=first")
+    project.write(test_fail=FAILING.replace("/ahoy", "/adieu"))
+    project.run("--shakeout-report=second")
+    (page,) = project.directory.glob("second/*/*/index.html")
+    shown = page.read_text()
+    assert "/adieu" in shown
+    assert "/ahoy" not in shown
+    assert "/health" not in shown
+
+
+async def test_clusters_of_one_broker_are_kept_side_by_side(project, brokers):
+    project.write(test_fail=FAILING)
+
+    def kept():
+        return state.running(brokers.home)
+
+    with project.start("--keep") as first:
+        await until(lambda: len(kept()), within=30, satisfied=lambda count: count == 1)
+        with project.start("--keep") as second:
+            await until(lambda: len(kept()), within=30, satisfied=lambda count: count == 2)
+            found = kept()
+            assert {one.pid for one in found} == {first.pid, second.pid}
+            for one in found:
+                asking.ask(one, {"do": "restart", "member": "dinghy"})
+                assert not down.end(one)
+    assert brokers.status()["used"] == 0
 
 
 def test_clean_cluster_of_a_failed_test_is_used_again(project, brokers):

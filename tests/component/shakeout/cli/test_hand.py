@@ -125,6 +125,9 @@ async def test_links_are_shown_slowed_and_restored(shakeout, start, name):
     assert "delay_seconds 0.05" in (await shakeout("links", "boat", "--name", name)).out
     restored = await shakeout("links", "boat", "lighthouse", "--restore", "--name", name)
     assert restored.out == "boat -> lighthouse: plain\n"
+    proxy = (await shown(shakeout, name))["links"]
+    assert (proxy["kind"], proxy["state"]) == ("links", "ready")
+    assert proxy["usage"]["memory_bytes"] > 0
 
 
 async def test_timeline_joins_what_was_done_and_what_was_logged(shakeout, small, name):
@@ -161,11 +164,18 @@ async def test_shell_is_one_that_knows_the_system(shakeout, small, name):
 
 
 def test_requests_are_for_the_owner_and_must_be_known(shakeout_runner, small):
-    path = Path(shakeout_runner.run(small())["directory"]).parent / state.SOCKET
+    path = Path(shakeout_runner.run(small())["directory"]) / state.SOCKET
     assert path.stat().st_mode & 0o777 == 0o600
     answers = [ask(path, b'{"do": "fly"}\n'), ask(path, b"{]\n"), ask(path, b'{"do": "kill"}\n')]
     assert [one["failed"] for one in answers] == ["Misused"] * 3
     assert answers[2]["detail"] == "kill needs member"
+
+
+def test_request_that_fails_unforeseen_is_answered(shakeout_runner, small):
+    path = Path(shakeout_runner.run(small())["directory"]) / state.SOCKET
+    answer = ask(path, b'{"do": "timeline", "after": "never"}\n')
+    assert (answer["failed"], answer["misused"]) == ("ValueError", False)
+    assert answer["detail"].startswith("ValueError: invalid literal")
 
 
 def ask(path, request):

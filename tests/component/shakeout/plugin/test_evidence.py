@@ -231,7 +231,7 @@ def test_session_leaves_a_page_that_sums_up(left):
     assert len(merged.entries) == 14
     assert len(merged.failures) == 11
     assert "11 of 14 failed" in page
-    assert "any time (only injected) x1" in page, "how far the fault of the test that died got"
+    assert "unsaid (only injected) x1" in page, "how far the fault of the test that died got"
     for entry in merged.failures:
         assert not entry.page or (left.directory / entry.page).exists()
     assert (

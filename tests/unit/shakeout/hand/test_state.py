@@ -20,10 +20,12 @@ def up(tmp_path):
     def write(name, **changes):
         own = procfs.stat(os.getpid())
         assert own is not None
-        found = UpState(name, "m:s", own.pid, own.started, "/x", (MEMBER,), {"KEY": "secret"})
-        directory = tmp_path / f"shk-{name}"
-        directory.mkdir()
-        state.write(directory, dataclasses.replace(found, **changes))
+        directory = tmp_path / "shk-run" / name
+        directory.mkdir(parents=True)
+        found = UpState(
+            name, "m:s", own.pid, own.started, str(directory), (MEMBER,), {"KEY": "secret"}
+        )
+        state.write(dataclasses.replace(found, **changes))
         return found
 
     return write
@@ -36,7 +38,7 @@ def test_what_is_written_is_read_again(up, tmp_path):
 
 def test_the_file_is_for_its_owner_only(up, tmp_path):
     up("one")
-    assert (tmp_path / "shk-one" / state.FILE).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "shk-run" / "one" / state.FILE).stat().st_mode & 0o777 == 0o600
 
 
 def test_another_process_under_the_same_pid_is_not_the_system(up, tmp_path):
@@ -46,7 +48,7 @@ def test_another_process_under_the_same_pid_is_not_the_system(up, tmp_path):
 
 def test_a_broken_file_is_no_system(up, tmp_path):
     up("one")
-    (tmp_path / "shk-one" / state.FILE).write_text('{"name": 1}')
+    (tmp_path / "shk-run" / "one" / state.FILE).write_text('{"name": 1}')
     with pytest.raises(NothingRuns, match="no system is up"):
         state.choose(tmp_path)
 

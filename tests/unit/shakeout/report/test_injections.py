@@ -12,7 +12,7 @@ def fault(**fields):
 
 
 def test_a_fault_that_ended_well_has_recovered():
-    assert injections.of([fault()]) == [Injected("kill", ("boat",), "any time", "recovered")]
+    assert injections.of([fault()]) == [Injected("kill", ("boat",), "unsaid", "recovered")]
 
 
 @pytest.mark.parametrize(
