@@ -4,7 +4,7 @@ LinkError
 ├── NoSuchLink     no edge is declared between the two, or there is no such member
 ├── Unlinkable     the target has no address that a front could stand for
 ├── LinksOff       the cluster was booted without links
-└── LinksRefused   the proxy could not do what it was asked for
+└── LinksRefused   the proxy could not do what it was asked for, or did not say so in time
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ class LinksOff(LinkError):
 
 
 class LinksRefused(LinkError):
-    """The proxy could not do what it was asked for."""
+    """The proxy could not do what it was asked for, or did not say so in time."""
 
 
 NO_LINKS = (

@@ -15,6 +15,8 @@ from shakeout.process.spawn import Program
 
 NAME = "links"
 SERVER = "shakeout.links.server"
+ANSWER_SECONDS_MAX = 10.0
+"""It answers at once, unless it has no processor to do it on, or somebody stopped it."""
 EXIT_SECONDS_MAX = 5.0
 
 
@@ -54,7 +56,12 @@ class Proxy:
     async def ask(self, act: str, **fields: object) -> dict[str, Any]:
         """Have it do something. Raises LinksRefused, ComponentDied when it is dead."""
         try:
-            reply = await self._channel.ask({"do": act, **fields})
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                reply = await self._channel.ask({"do": act, **fields})
+        except TimeoutError:
+            raise LinksRefused(
+                f"{act}: the links' process gave no answer in {ANSWER_SECONDS_MAX:g} s"
+            ) from None
         except ChannelLost:
             raise await self._death() from None
         if "error" in reply:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from shakeout.links import endpoint
+from shakeout.links import endpoint, proxy
 from shakeout.links.behaviour import Behaviour
 from shakeout.links.endpoint import Tcp
+from shakeout.links.errors import LinksRefused
 from shakeout.process import procfs
 from shakeout.process.errors import ComponentDied
 from shakeout.waiting.until import until
@@ -49,6 +50,18 @@ async def test_change_after_the_death_of_the_proxy_says_so(booted, harness_run, 
         with pytest.raises(ComponentDied, match="links was killed by SIGKILL"):
             await cluster.restart("dinghy")
     harness_run.forget_failure()
+
+
+async def test_change_by_a_proxy_that_stands_still_is_not_waited_for_for_ever(
+    booted, harbour, monkeypatch
+):
+    async with booted(harbour.small, links=True) as cluster:
+        os.kill(cluster.links.process.pid, signal.SIGSTOP)
+        monkeypatch.setattr(proxy, "ANSWER_SECONDS_MAX", 0.2)
+        with pytest.raises(
+            LinksRefused, match=r"set: the links' process gave no answer in 0\.2 s"
+        ):
+            await cluster.links.link("test", "redis").set(Behaviour.severed())
 
 
 async def test_nothing_of_closed_links_is_left(booted, harness_run, harbour):
