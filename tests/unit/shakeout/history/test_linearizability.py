@@ -177,7 +177,9 @@ def counter_call(rng):
 
 
 @pytest.mark.parametrize(
-    ("model", "draw"), [(Register(), register_call), (Counter(), counter_call)], ids=repr
+    ("model", "draw"),
+    [(Register(), register_call), (Counter(), counter_call)],
+    ids=["register", "counter"],
 )
 @pytest.mark.parametrize("seed", range(3))
 def test_a_thousand_operations_of_ten_clients_are_little_work(model, draw, seed):
