@@ -32,10 +32,18 @@ def main(run: Callable[[], NoReturn], status: int, *, parent: int | None) -> NoR
     os.closerange(status + 1, status + 64)
     code = _wait(runner) if parent is None else _wait_or_be_told(runner)
     if code is not None:
-        os.write(status, code.to_bytes(4, "little"))
+        _leave(status, code)
     if parent is not None:
         _kill_descendants()
     os._exit(0)
+
+
+def _leave(status: int, code: int) -> None:
+    """Tell how the runner ended. A zygote that is just being killed hears it no more: what remains is ended all the same."""
+    try:
+        os.write(status, code.to_bytes(4, "little"))
+    except BrokenPipeError:
+        return
 
 
 def reaped() -> Iterator[tuple[int, int]]:
