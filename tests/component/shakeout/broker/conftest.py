@@ -31,7 +31,8 @@ def system():
     return harbour.small
 """
 ASK_AS_STRANGER = """
-import socket, sys
+import os, socket, sys
+os.setuid(int(sys.argv[2]))  # only now: another user need not be able to run this interpreter
 end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 end.connect(sys.argv[1])
 end.send(b'{"do":"stop","version":1,"token":1}')
@@ -105,8 +106,8 @@ class Brokers:
 
     def ask_as_stranger(self, path: Path) -> str:
         """What another user is answered who says stop."""
-        command = [sys.executable, "-I", "-S", "-c", ASK_AS_STRANGER, str(path)]
-        done = subprocess.run(command, user=NOBODY, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-I", "-S", "-c", ASK_AS_STRANGER, str(path), str(NOBODY)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.stdout + done.stderr
 
     def stop(self) -> None:
