@@ -161,23 +161,32 @@ class Exhaust(Targeted):
         member = cluster.member(self.target)
         if isinstance(member.runner, Exhausts):
             await self._undo.enter_async_context(member.runner.exhausted(member.place))
-            return
-        pid = cluster.process(self.target).pid
-        if found := procfs.stat(pid):
-            lowered = limits.lower(found, resource.RLIMIT_NOFILE, limits.descriptor_next(pid))
-            self._undo.callback(limits.restore, [lowered])
+        self._leave_no_descriptor(cluster)
 
     async def missing_effect(self, cluster: Cluster) -> str:
-        """A newcomer must get no answer to the question that is answered to all who are connected."""
+        """A newcomer must get no answer to the question that is answered to all who are connected.
+
+        What was still open when the limit was set may have been closed since, and left room for one: then it is set anew.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 if not await health.missing_of(cluster, self.target):
+                    self._leave_no_descriptor(cluster)
                     return "it still takes connections"
         return ""
 
     async def recover(self, cluster: Cluster) -> None:  # noqa: ARG002 - what is undone knows its cluster
         """Give the connections or descriptors back."""
         await self._undo.aclose()
+
+    def _leave_no_descriptor(self, cluster: Cluster) -> None:
+        """Unless it has connections of its own to run out of."""
+        if isinstance(cluster.member(self.target).runner, Exhausts):
+            return
+        pid = cluster.process(self.target).pid
+        if found := procfs.stat(pid):
+            lowered = limits.lower(found, resource.RLIMIT_NOFILE, limits.descriptor_next(pid))
+            self._undo.callback(limits.restore, [lowered])
 
 
 def _lacks(cluster: Cluster, target: str, power: type[Any], why_not: str) -> str:
