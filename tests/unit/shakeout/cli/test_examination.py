@@ -49,6 +49,9 @@ class Fake(Machine):
     def which(self, program):
         return self._answer("which", f"/bin/{program}")
 
+    def program(self, name):
+        return self._answer(name, Path("/usr/bin") / name)
+
     def namespaces_work(self):
         return self._answer("namespaces_work", True)
 
@@ -131,6 +134,8 @@ def test_missing_thing_is_named_with_its_remedy(lacks, name, remedy):
         ({"mounts_work": False}, "disks of members' own", NAMES),
         ({"namespaces_work": False, "uid": 1000}, "user namespaces", NAMES),
         ({"which": None}, "browser", "apt-get install chromium"),
+        ({"runc": None}, "runc", "apt-get install --no-install-recommends runc"),
+        ({"bwrap": None}, "bwrap", "apt-get install --no-install-recommends bubblewrap"),
     ],
 )
 def test_what_only_some_need_is_named_and_hinders_nobody(lacks, name, remedy):
