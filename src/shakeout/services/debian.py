@@ -33,8 +33,9 @@ SKOPEO = Program("skopeo", "skopeo", "filling that registry")
 RUNC = Program("runc", "runc", "kernels in containers")
 UMOCI = Program("umoci", "umoci", "a second opinion on unpacked images")
 BUBBLEWRAP = Program("bwrap", "bubblewrap", "a second opinion on namespaces")
+BUSYBOX = Program("busybox", "busybox-static", "a shell for images made in tests")
 
-ALL = (REGISTRY, SKOPEO, RUNC, UMOCI, BUBBLEWRAP)
+ALL = (REGISTRY, SKOPEO, RUNC, UMOCI, BUBBLEWRAP, BUSYBOX)
 
 
 def find(name: str) -> Path | None:
