@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import quarterdeck
+from quarterdeck.agent.kernels import channel
 from quarterdeck.agent.kernels.errors import ForkServerDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.process import Ends, KernelProcess
@@ -207,7 +208,7 @@ def _execute(
 def _channels(spec: KernelSpec) -> tuple[Ends, Gift]:
     """Return both ends of a kernel's channels, the spec in a file among them. Raises OSError; nothing is open then."""
     with contextlib.ExitStack() as undo:
-        control, theirs = socket.socketpair()
+        control, theirs = channel.pair()
         undo.callback(control.close)
         undo.callback(theirs.close)
         pipes = []

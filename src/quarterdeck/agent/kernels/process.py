@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import os
 import socket
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,9 +25,6 @@ from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.wire.sessions import Execution, ExecutionStatus
 
 WAITING_EXECUTIONS_MAX = 16
-_READ_BYTES = 2**16
-"""In one turn of the loop."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -59,7 +57,7 @@ class KernelProcess:
         self._written = Tail()
         self._outputs = (Output(ends.stdout, self._written), Output(ends.stderr, self._written))
         self._reader = channel.Reader()
-        self._outgoing = bytearray()
+        self._outgoing: deque[bytes] = deque()
         self._broken = ""
         self._started: asyncio.Future[messages.Start | None] = self._loop.create_future()
         self._reply: asyncio.Future[messages.Done | None] | None = None
@@ -140,29 +138,30 @@ class KernelProcess:
         )
 
     def _send(self, message: dict[str, Any]) -> None:
-        self._outgoing += channel.frame(message)
+        self._outgoing.extend(channel.packets(message))
         self._flush()
 
     def _flush(self) -> None:
-        try:
-            sent = self._ends.control.send(self._outgoing)
-        except BlockingIOError:
-            sent = 0
-        except OSError:  # nobody listens any more: the end of the process is what tells why
-            self._outgoing.clear()
-            sent = 0
-        del self._outgoing[:sent]
-        if self._outgoing:
-            self._loop.add_writer(self._ends.control, self._flush)
-        else:
-            self._loop.remove_writer(self._ends.control)
+        while self._outgoing:
+            try:
+                self._ends.control.send(self._outgoing[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._ends.control, self._flush)
+                return
+            except OSError:  # nobody listens any more: the end of the process is what tells why
+                self._outgoing.clear()
+                break
+            self._outgoing.popleft()
+        self._loop.remove_writer(self._ends.control)
 
     def _read(self) -> None:
         try:
-            piece = self._ends.control.recv(_READ_BYTES)
-            if not piece:  # its end is told by the zygote
+            packet = self._ends.control.recv(channel.PACKET_BYTES_MAX)
+            if not packet:  # its end is told by the zygote
                 self._loop.remove_reader(self._ends.control)
-            for data in self._reader.feed(piece):
+                return
+            data = self._reader.feed(packet)
+            if data is not None:
                 self._take(data)
         except (BlockingIOError, ConnectionError):
             return

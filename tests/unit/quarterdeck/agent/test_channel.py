@@ -13,17 +13,36 @@ from quarterdeck.agent.kernels.channel import ChannelBroken
 sendings = st.lists(st.dictionaries(st.text(), st.integers() | st.text()))
 
 
-@given(sendings, st.integers(1, 7))
-def test_messages_survive_any_cutting(sent, size):
-    stream = b"".join(map(channel.frame, sent))
-    reader = channel.Reader()
-    pieces = [stream[at : at + size] for at in range(0, len(stream), size)]
-    assert [json.loads(one) for piece in pieces for one in reader.feed(piece)] == sent
+LONG = {"text": "x" * 2 * channel.PACKET_BYTES_MAX}
+
+
+def read(reader, packets):
+    return [json.loads(data) for packet in packets if (data := reader.feed(packet)) is not None]
+
+
+@given(sendings)
+def test_messages_come_as_they_were_sent(sent):
+    packets = [packet for message in [*sent, LONG, *sent] for packet in channel.packets(message)]
+    assert max(map(len, packets)) == channel.PACKET_BYTES_MAX
+    assert read(channel.Reader(), packets) == [*sent, LONG, *sent]
+
+
+@pytest.mark.parametrize("taken", [1, 2])
+def test_whoever_takes_over_within_a_message_finds_the_next(taken):
+    """The earlier agent was killed after it took, or gave, a part of a long message."""
+    packets = channel.packets(LONG)
+    assert len(packets) == 3
+    after = channel.packets({"done": 2})
+    assert read(channel.Reader(), [*packets[taken:], *after]) == [{"done": 2}]
+    assert read(channel.Reader(), [*packets[:taken], *after]) == [{"done": 2}]
 
 
 def test_too_long_a_message_is_refused_before_it_has_arrived():
+    first, *rest = channel.packets({"text": "x" * 2 * channel.MESSAGE_BYTES_MAX})
+    reader = channel.Reader()
+    reader.feed(first)
     with pytest.raises(ChannelBroken):
-        list(channel.Reader().feed(b"\xff\xff\xff\xff"))
+        read(reader, rest[:-1])
 
 
 @pytest.mark.parametrize(
@@ -44,7 +63,7 @@ def test_nonsense_is_refused(data):
 
 
 def test_blocking_side_sends_and_receives_until_the_end():
-    ours, theirs = socket.socketpair()
+    ours, theirs = channel.pair()
     with ours, theirs:
         channel.send(ours, {"code": "x" * 100_000})
         assert channel.receive(theirs) == {"code": "x" * 100_000}
