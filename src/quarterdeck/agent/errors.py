@@ -4,6 +4,7 @@ QuarterdeckError
 ├── KernelNotFound
 ├── KernelConflict         a kernel of this id was asked for in another way
 ├── KernelNotRunning       it starts, ends or has ended
+├── KernelTakesNoCode      it is a program of its user, not an interpreter
 ├── InsufficientCapacity
 ├── ImageNotFound
 ├── MountsUnsupported      this machine allows no mounts to the agent's user
@@ -31,6 +32,12 @@ class KernelNotRunning(QuarterdeckError):
     """The kernel is not running."""
 
     code = "kernel-not-running"
+
+
+class KernelTakesNoCode(QuarterdeckError):
+    """The kernel runs a command and takes no code."""
+
+    code = "session-takes-no-code"
 
 
 class InsufficientCapacity(QuarterdeckError):

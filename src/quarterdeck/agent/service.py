@@ -10,6 +10,7 @@ from quarterdeck.agent.errors import (
     KernelConflict,
     KernelNotFound,
     KernelNotRunning,
+    KernelTakesNoCode,
     MountsUnsupported,
     ScratchStays,
     Stopping,
@@ -71,10 +72,12 @@ class AgentService:
     async def execute(self, id_: str, code: str) -> Execution:
         """Run code in a kernel; several wait for their turn, 16 at most.
 
-        Raises `KernelNotFound`, `KernelNotRunning`, `KernelBusy`, and when it ends before the code does `KernelDied`, or
+        Raises `KernelNotFound`, `KernelNotRunning`, `KernelTakesNoCode`, `KernelBusy`, and when it ends before the code does `KernelDied`, or
         `KernelTerminated` if it was destroyed.
         """
         entry = self._table.require(id_)
+        if entry.request.command:
+            raise KernelTakesNoCode
         if entry.kernel is None or entry.status is not KernelStatus.RUNNING:
             raise KernelNotRunning(f"The kernel is {entry.status}: {entry.exit or 'no exit yet'}")
         return await entry.kernel.execute(code)

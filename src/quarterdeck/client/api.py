@@ -17,14 +17,16 @@ def create_session(
     name: str | None = None,
     mounts: Sequence[Mapping[str, str]] = (),
     environment: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Request:
-    """Ask for a session. `slots` has cpu (cores) and memory_mib; a mount has folder (id) and path."""
+    """Ask for a session. `slots` has cpu (cores) and memory_mib; a mount has folder (id) and path; `more`: other fields of the request."""
     body: dict[str, Any] = {"image": image}
     optional = {
         "slots": dict(slots),
         "name": name,
         "mounts": [dict(mount) for mount in mounts],
         "environment": dict(environment or {}),
+        **(more or {}),
     }
     body |= {key: value for key, value in optional.items() if value}
     return Request("POST", "/v1/sessions", body=body)

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,7 @@ from quarterdeck.wire.sessions import (
     HistoryRow,
     Logs,
     SessionStatus,
+    SessionType,
     SessionView,
     Slots,
 )
@@ -37,8 +39,13 @@ class Sessions:
         name: str | None = None,
         mounts: Mapping[str, "Folder | str"] | None = None,
         environment: Mapping[str, str] | None = None,
+        type: SessionType | str = SessionType.INTERACTIVE,  # noqa: A002 - the field's name
+        command: Sequence[str] = (),
     ) -> "Session":
-        """Ask for a session and return its handle at once; `mounts` maps paths in it to folders (handles or ids)."""
+        """Ask for a session and return its handle at once; `mounts` maps paths in it to folders (handles or ids).
+
+        `command`: what a batch session runs, or an inference session keeps up.
+        """
         request = api.create_session(
             image,
             slots=msgspec.to_builtins(slots or {}),
@@ -48,6 +55,7 @@ class Sessions:
                 for path, folder in (mounts or {}).items()
             ],
             environment=environment,
+            more=_beyond_defaults(SessionType(type), command),
         )
         return self._handle(await self._transport.call(request, SessionView))
 
@@ -126,3 +134,9 @@ class Session:
         with contextlib.suppress(ClientError, TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS_MAX):
                 await self._transport.run(procedures.look(self._progress))
+
+
+def _beyond_defaults(type_: SessionType, command: Sequence[str]) -> dict[str, Any]:
+    if type_ is SessionType.INTERACTIVE and not command:
+        return {}
+    return {"type": type_.value, "command": list(command)}

@@ -63,6 +63,8 @@ class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     slots: Slots
     mounts: Annotated[tuple[KernelMount, ...], Meta(max_length=limits.MOUNTS_MAX)] = ()
     environment: limits.Environment = {}
+    command: limits.Command = ()
+    """What the kernel is: it ends with this program. Without one it is an interpreter."""
 
 
 class KernelExit(msgspec.Struct, frozen=True):

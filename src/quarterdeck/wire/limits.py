@@ -30,9 +30,16 @@ AbsolutePath = Annotated[str, Meta(pattern=_ABSOLUTE_PATH, max_length=4096)]
 VariableName = Annotated[str, Meta(pattern=_VARIABLE_NAME)]
 VariableValue = Annotated[str, Meta(pattern=_VARIABLE_VALUE, max_length=8192)]
 
+Argument = Annotated[str, Meta(pattern=_VARIABLE_VALUE, max_length=32 * 1024)]
+
+Command = Annotated[tuple[Argument, ...], Meta(max_length=256)]
+"""A program and its arguments, as they are passed to it; no shell reads them."""
+
 Environment = Annotated[dict[VariableName, VariableValue], Meta(max_length=64)]
 """Environment variables of a session: at most 64."""
 
+COMMAND_CHARACTERS_MAX = 64 * 1024
+"""Of all arguments together."""
 CODE_CHARACTERS_MAX = 256 * 1024
 MOUNTS_MAX = 32
 

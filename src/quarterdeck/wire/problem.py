@@ -34,6 +34,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "session-not-found": (404, "There is no such session"),
     "session-name-taken": (409, "A live session has this name"),
     "session-not-running": (409, "The session is not running"),
+    "session-takes-no-code": (409, "The session runs a command and takes no code"),
     "kernel-not-found": (404, "There is no such kernel"),
     "kernel-conflict": (409, "A kernel with this id was created differently"),
     "kernel-not-running": (409, "The kernel is not running"),

@@ -19,7 +19,9 @@ from quarterdeck.wire.states import (
     SESSION_TERMINAL,
     SESSION_TRANSITIONS,
     KernelStatus,
+    SessionResult,
     SessionStatus,
+    SessionType,
 )
 
 __all__ = [  # of the names from elsewhere, which mypy lets others use only if they are listed
@@ -32,7 +34,9 @@ __all__ = [  # of the names from elsewhere, which mypy lets others use only if t
     "SESSION_TERMINAL",
     "SESSION_TRANSITIONS",
     "KernelStatus",
+    "SessionResult",
     "SessionStatus",
+    "SessionType",
 ]
 
 
@@ -58,16 +62,22 @@ class Mount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A request for a session. Mount paths must differ, and none may lie inside another."""
+    """A request for a session. Mount paths must differ, and none may lie inside another.
+
+    A batch session needs a command, an inference session may have one that has to stay up, an interactive one has none.
+    """
 
     image: limits.ImageName
     slots: Slots = Slots()
     name: limits.Name | None = None
     mounts: Annotated[tuple[Mount, ...], Meta(max_length=limits.MOUNTS_MAX)] = ()
     environment: limits.Environment = {}
+    type: SessionType = SessionType.INTERACTIVE
+    command: limits.Command = ()
 
     def __post_init__(self) -> None:
-        """Raise `Invalid` for mounts that cover each other."""
+        """Raise `Invalid` for mounts that cover each other and a command that does not fit the type."""
+        _check_command(self.type, self.command)
         for at, mount in enumerate(self.mounts):
             for other in self.mounts[:at]:
                 if f"{mount.path}/".startswith(f"{other.path}/") or f"{other.path}/".startswith(
@@ -79,7 +89,10 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as its owner sees it. `reason` says why it ended or waits; `agent` is set from SCHEDULED on."""
+    """A session as its owner sees it. `reason` says why it ended or waits, `detail` the same in words; `agent` is set from SCHEDULED on.
+
+    `exit_code` is that of its command, or of its kernel's process; None if that was killed by a signal, or lives.
+    """
 
     id: str
     name: str | None
@@ -92,6 +105,11 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     mounts: tuple[Mount, ...] = ()
     terminated_at: datetime | None = None
+    type: SessionType = SessionType.INTERACTIVE
+    command: tuple[str, ...] = ()
+    exit_code: int | None = None
+    result: SessionResult | None = None
+    detail: str | None = None
 
 
 class SessionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,3 +179,15 @@ class Logs(msgspec.Struct, frozen=True):
     """What a session has written so far, the newest part of it if that is long."""
 
     text: str
+
+
+def _check_command(type_: SessionType, command: tuple[str, ...]) -> None:
+    """Raise `Invalid` for a command that does not fit the type of session."""
+    if type_ is SessionType.BATCH and not command:
+        raise Invalid("command", "A batch session needs a command", code="missing-field")
+    if type_ is SessionType.INTERACTIVE and command:
+        raise Invalid("command", "An interactive session has no command; make it a batch session")
+    if command and not command[0]:
+        raise Invalid("command.0", "Expected a program")
+    if sum(map(len, command)) > limits.COMMAND_CHARACTERS_MAX:
+        raise Invalid("command", f"Longer than {limits.COMMAND_CHARACTERS_MAX} characters")

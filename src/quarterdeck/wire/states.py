@@ -15,6 +15,21 @@ class SessionStatus(enum.StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class SessionType(enum.StrEnum):
+    """What a session is for: to work in, to run a command to its end, or to keep a command up."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+    INFERENCE = "inference"
+
+
+class SessionResult(enum.StrEnum):
+    """What came of a session that is TERMINATED: a batch session succeeds with exit code 0, another when its user ended it."""
+
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+
+
 class KernelStatus(enum.StrEnum):
     """Where a kernel is in its life."""
 

@@ -14,7 +14,7 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from quarterdeck.agent.kernels import channel, limits, linux, namespaces, spec
+from quarterdeck.agent.kernels import channel, limits, linux, namespaces, program, spec
 from quarterdeck.agent.kernels.interpreter import Interpreter, Outcome
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import MARK, KernelSpec, SetUpFailed
@@ -59,6 +59,8 @@ def main(link: int, isolation: Isolation, marks: Marks) -> NoReturn:
     except OSError as error:
         channel.send(control, {"refused": "kernel-failed", "detail": str(error)})
         os._exit(1)
+    if kernel.command:
+        program.become(kernel.command, control, pid)
     _serve(control, streams, pid)
 
 

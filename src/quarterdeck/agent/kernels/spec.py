@@ -21,6 +21,9 @@ WORK = "work"
 TEMPORARY = "tmp"
 """The part of a kernel's directory for temporary files."""
 
+EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 126, 127
+"""Exit codes of a kernel whose command cannot be run, as shells have them."""
+
 EXIT_CHANNEL_LOST = 121
 """Exit code of a runner whose control channel was closed under it."""
 
@@ -46,6 +49,8 @@ class KernelSpec:
     memory_bytes: int
     open_files: int = 4096
     file_bytes: int = 64 * 2**30
+    command: tuple[str, ...] = ()
+    """The program that the kernel becomes, with its arguments; without one it is an interpreter."""
 
     def encode(self) -> bytes:
         """Return the spec as JSON."""
@@ -55,7 +60,8 @@ class KernelSpec:
     def decode(cls, message: dict[str, Any]) -> "KernelSpec":
         """Read what `encode` wrote, parsed."""
         binds = tuple(Bind(**bind) for bind in message["binds"])
-        return cls(**message | {"binds": binds, "cores": tuple(message["cores"])})
+        cores, command = tuple(message["cores"]), tuple(message["command"])
+        return cls(**message | {"binds": binds, "cores": cores, "command": command})
 
 
 class SetUpFailed(Exception):

@@ -51,12 +51,24 @@ class LifecycleBooks:
         )
         return row is not None
 
-    async def ending(self, kernel: str, reason: model.Reason, actor: str) -> model.Due | None:
+    async def ending(self, kernel: str, end: model.End, actor: str) -> model.Due | None:
         """Make the session of a live kernel TERMINATING; None if it was not before that. Keeps a claim."""
         row = await self._database.fetch_one(
-            _SQL["end_session_of"], {"kernel": kernel, "actor": actor, "reason": reason.value}
+            _SQL["end_session_of"],
+            {
+                "kernel": kernel,
+                "actor": actor,
+                "reason": end.reason.value,
+                "detail": end.detail,
+                "exit_code": end.exit_code,
+            },
         )
         return None if row is None or row["agent"] is None else model.Due(**row)
+
+    async def keep_logs(self, session: str, text: str) -> None:
+        """Keep what a session has written; what was kept first stays."""
+        kept = {"session": session, "text": text.replace("\0", "\N{REPLACEMENT CHARACTER}")}
+        await self._database.execute(_SQL["keep_logs"], kept)
 
     async def ended(self, work: model.Work) -> None:
         """TERMINATING -> TERMINATED; the slots come free."""
@@ -77,5 +89,7 @@ def _work(session: str, row: Mapping[str, Any]) -> model.Work:
             slots=sessions.Slots(row["cpu"], row["memory_mib"]),
             mounts=tuple(agents.KernelMount(source, path) for source, path in row["mounts"]),
             environment=row["environment"],
+            command=tuple(row["command"]),
         ),
+        type=sessions.SessionType(row["type"]),
     )

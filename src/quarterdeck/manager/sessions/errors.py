@@ -4,6 +4,7 @@ QuarterdeckError
 ├── SessionNotFound
 ├── SessionNameTaken
 ├── SessionNotRunning
+├── SessionTakesNoCode
 ├── SessionBusy
 ├── FolderNotMountable   a folder of the mounts is not there, or not the owner's
 ├── ImageNotFound
@@ -34,6 +35,12 @@ class SessionNotRunning(QuarterdeckError):
     """The session is not running."""
 
     code = "session-not-running"
+
+
+class SessionTakesNoCode(QuarterdeckError):
+    """The session runs a command and takes no code."""
+
+    code = "session-takes-no-code"
 
 
 class SessionBusy(QuarterdeckError):

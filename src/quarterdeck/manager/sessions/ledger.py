@@ -6,6 +6,7 @@ from quarterdeck.base import ids
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.sessions import model
+from quarterdeck.wire import sessions
 
 LOST_SESSIONS_AT_ONCE_MAX = 200
 
@@ -27,10 +28,10 @@ class ReconcilerLedger:
         row = await self._database.fetch_one(_SQL["alive_agent"], {"agent": agent})
         return None if row is None else model.Place(**row)
 
-    async def running_on(self, agent: str) -> Sequence[str]:
+    async def running_on(self, agent: str) -> Sequence[model.Running]:
         """Return the kernels that are RUNNING on an agent."""
         rows = await self._database.fetch(_SQL["running_on"], {"agent": agent})
-        return [row["id"] for row in rows]
+        return [model.Running(row["kernel"], sessions.SessionType(row["type"])) for row in rows]
 
     async def agent_of_running(self, kernel: str) -> str | None:
         """Return the agent of a kernel that is RUNNING."""

@@ -8,6 +8,7 @@ import logging
 
 from quarterdeck.manager.sessions import errors, model, ports
 from quarterdeck.manager.sessions.lanes import Lanes
+from quarterdeck.wire import agents
 
 CALL_SECONDS_MAX = 5.0
 STEPS_MAX = 4
@@ -64,31 +65,39 @@ class Lifecycle:
                 return False
 
     async def _create(self, work: model.Work) -> bool:
-        match await self._ask_to_create(work):
+        view = await self._ask_to_create(work)
+        if view is None:
+            return await self._end_or_retry(work)
+        if isinstance(view, model.End):
+            return await self._end(work, view)
+        match model.after_create(view.status):
             case model.Outcome.RUNS:
                 return not await self._books.running(work)
             case model.Outcome.ENDED:
-                return await self._end(work, model.Reason.SELF_TERMINATED)
-            case model.Outcome.FAILED:
-                return await self._end(work, model.Reason.KERNEL_FAILED)
-            case model.Outcome.UNCLEAR:
+                if work.request.command:  # it ran, and was quick
+                    await self._books.running(work)
+                return await self._end(work, model.end_of(work.type, view))
+            case _:
                 return await self._end_or_retry(work)
 
-    async def _ask_to_create(self, work: model.Work) -> model.Outcome:
+    async def _ask_to_create(self, work: model.Work) -> agents.KernelView | model.End | None:
+        """Return the kernel, or why there will be none; None: that is not clear."""
         try:
             async with asyncio.timeout(CALL_SECONDS_MAX):
-                view = await self._kernels.create(work.address, work.kernel, work.request)
+                return await self._kernels.create(work.address, work.kernel, work.request)
         except errors.AgentRefused as error:
             _note("kernel-create-refused", work, error)
-            return model.after_refusal(error.refusal)
+            final = model.after_refusal(error.refusal) is model.Outcome.FAILED
+            return model.End(model.Reason.KERNEL_FAILED, error.detail) if final else None
         except (TimeoutError, errors.AgentFailure) as error:
             _note("kernel-create-unclear", work, error)
-            return model.Outcome.UNCLEAR
-        return model.after_create(view.status)
+            return None
 
     async def _destroy(self, work: model.Work) -> bool:
         try:
             async with asyncio.timeout(CALL_SECONDS_MAX):
+                if work.request.command:
+                    await self._keep_logs(work)
                 await self._kernels.destroy(work.address, work.kernel)
         except (TimeoutError, errors.AgentFailure) as error:
             _note("kernel-destroy-unclear", work, error)
@@ -98,14 +107,22 @@ class Lifecycle:
         self._news.freed(work.session)
         return False
 
-    async def _end(self, work: model.Work, reason: model.Reason) -> bool:
-        await self._books.ending(work.kernel, reason, model.LIFECYCLE)
+    async def _keep_logs(self, work: model.Work) -> None:
+        """Keep what the command has written; a kernel that is gone, or never was, has nothing to say."""
+        try:
+            logs = await self._kernels.logs(work.address, work.kernel)
+        except errors.SessionNotRunning:
+            return
+        await self._books.keep_logs(work.session, logs.text)
+
+    async def _end(self, work: model.Work, end: model.End) -> bool:
+        await self._books.ending(work.kernel, end, model.LIFECYCLE)
         return True
 
     async def _end_or_retry(self, work: model.Work) -> bool:
         reason = model.after_silence(work.status_seconds)
         if reason is not None:
-            return await self._end(work, reason)
+            return await self._end(work, model.End(reason))
         await self._books.release(work)
         return False
 

@@ -26,6 +26,8 @@ class Reason(enum.StrEnum):
     SELF_TERMINATED = "self-terminated"
     KERNEL_MISSING = "kernel-missing"
     AGENT_LOST = "agent-lost"
+    TASK_FINISHED = "task-finished"
+    TASK_FAILED = "task-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Route:
     status: sessions.SessionStatus
     kernel: str | None
     address: str | None
+    runs_command: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,15 @@ class Step(enum.Enum):
     NOTHING = enum.auto()
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a session ends: in one word, in words, and with what exit code if its kernel's process ended with one."""
+
+    reason: Reason
+    detail: str | None = None
+    exit_code: int | None = None
+
+
 class Outcome(enum.Enum):
     """What came of a create."""
 
@@ -100,6 +112,15 @@ class Work:
     address: str
     status_seconds: float
     request: agents.KernelCreate
+    type: sessions.SessionType = sessions.SessionType.INTERACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A kernel that runs by the books, and the type of its session."""
+
+    kernel: str
+    type: sessions.SessionType = sessions.SessionType.INTERACTIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +128,7 @@ class Ending:
     """A kernel that is gone though its session runs."""
 
     kernel: str
-    reason: Reason
+    end: End
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +171,25 @@ def after_silence(status_seconds: float) -> Reason | None:
     return Reason.CREATE_TIMED_OUT if status_seconds >= CREATE_SECONDS_MAX else None
 
 
-def compare(running: Iterable[str], inventory: Mapping[str, agents.KernelView]) -> Findings:
+def end_of(type_: sessions.SessionType, view: agents.KernelView) -> End:
+    """Return why a session ends whose kernel has ended by itself."""
+    code = view.exit.code if view.exit is not None else None
+    if type_ is not sessions.SessionType.BATCH:
+        return End(Reason.SELF_TERMINATED, view.reason, code)
+    return End(Reason.TASK_FINISHED if code == 0 else Reason.TASK_FAILED, view.reason, code)
+
+
+def compare(running: Iterable[Running], inventory: Mapping[str, agents.KernelView]) -> Findings:
     """Hold the kernels that ran by the books before an inventory was taken against the inventory."""
-    expected = frozenset(running)
+    expected = {one.kernel: one.type for one in running}
     ended = [
-        Ending(kernel, Reason.KERNEL_MISSING)
+        Ending(kernel, End(Reason.KERNEL_MISSING))
         for kernel in sorted(expected)
         if kernel not in inventory
     ]
     ended += [
-        Ending(kernel, Reason.SELF_TERMINATED)
-        for kernel in sorted(expected & inventory.keys())
+        Ending(kernel, end_of(expected[kernel], inventory[kernel]))
+        for kernel in sorted(expected.keys() & inventory.keys())
         if inventory[kernel].status is not sessions.KernelStatus.RUNNING
     ]
-    return Findings(tuple(ended), tuple(sorted(inventory.keys() - expected)))
+    return Findings(tuple(ended), tuple(sorted(inventory.keys() - expected.keys())))

@@ -50,6 +50,10 @@ class Lookups(Protocol):
         """Return where a session runs."""
         ...
 
+    async def kept_logs(self, session: str) -> str | None:
+        """Return what a session had written, if that was kept."""
+        ...
+
 
 class Books(Protocol):
     """What the lifecycle reads and writes about sessions and their kernels. Each call is one transaction."""
@@ -74,8 +78,12 @@ class Books(Protocol):
         """CREATING -> RUNNING; False if it is not CREATING any more."""
         ...
 
-    async def ending(self, kernel: str, reason: model.Reason, actor: str) -> model.Due | None:
+    async def ending(self, kernel: str, end: model.End, actor: str) -> model.Due | None:
         """Make the session of a live kernel TERMINATING; None if it was not before that. Keeps a claim."""
+        ...
+
+    async def keep_logs(self, session: str, text: str) -> None:
+        """Keep what a session has written; what was kept first stays."""
         ...
 
     async def ended(self, work: model.Work) -> None:
@@ -94,7 +102,7 @@ class Ledger(Protocol):
         """Return an agent, if it is alive."""
         ...
 
-    async def running_on(self, agent: str) -> Sequence[str]:
+    async def running_on(self, agent: str) -> Sequence[model.Running]:
         """Return the kernels that are RUNNING on an agent."""
         ...
 

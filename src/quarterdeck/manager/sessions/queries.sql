@@ -15,8 +15,8 @@ ORDER BY id FOR KEY SHARE;
 
 -- name: insert_session
 -- No row: the name is taken, the image is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, environment, status, status_cause, status_actor)
-SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(environment)s::jsonb, 'PENDING', 'requested', u.id::text
+INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, environment, type, command, status, status_cause, status_actor)
+SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(environment)s::jsonb, %(type)s, %(command)s::text[], 'PENDING', 'requested', u.id::text
 FROM users u JOIN images i ON i.name = %(image)s
 WHERE u.id = %(owner)s AND u.deleted_at IS NULL
 FOR KEY SHARE OF u
@@ -34,7 +34,7 @@ FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[]) AS moun
 
 -- name: view_session
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
-       CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
+       s.detail, s.type, s.command, s.exit_code, s.result, CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
        CASE WHEN s.status NOT IN ('PENDING', 'CANCELLED') THEN k.agent_id END AS agent,
        m.mounts
 FROM sessions s
@@ -48,7 +48,7 @@ WHERE s.id = %(id)s;
 
 -- name: list_sessions
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
-       CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
+       s.detail, s.type, s.command, s.exit_code, s.result, CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
        CASE WHEN s.status NOT IN ('PENDING', 'CANCELLED') THEN k.agent_id END AS agent,
        m.mounts
 FROM sessions s
@@ -73,7 +73,7 @@ ORDER BY h.seq LIMIT %(limit)s;
 
 -- name: route
 -- The one read in front of a call to a running kernel.
-SELECT s.owner_id::text AS owner, s.status, k.id::text AS kernel, a.address
+SELECT s.owner_id::text AS owner, s.status, s.command <> '{}' AS runs_command, k.id::text AS kernel, a.address
 FROM sessions s
 LEFT JOIN kernels k ON k.session_id = s.id AND k.status = 'RUNNING' AND s.status = 'RUNNING'
 LEFT JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
@@ -86,7 +86,8 @@ FROM sessions WHERE id = %(id)s AND (owner_id = %(user)s::text::uuid OR %(is_adm
 
 -- name: end_session_of
 -- Ends the session of a kernel.
-SELECT session_id::text AS session, end_session(session_id, %(reason)s, %(actor)s) AS agent
+SELECT session_id::text AS session,
+       end_session(session_id, %(reason)s, %(actor)s, %(exit_code)s, %(detail)s) AS agent
 FROM kernels WHERE id = %(kernel)s AND status <> 'TERMINATED';
 
 -- name: due
@@ -105,14 +106,14 @@ WITH begun AS (
     UPDATE sessions
     SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle'
     WHERE id = %(id)s AND status = 'SCHEDULED'
-    RETURNING id, image, cpu, memory_mib, environment
+    RETURNING id, image, cpu, memory_mib, environment, type, command
 )
 UPDATE kernels k
 SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle',
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
 FROM begun s, agents a
 WHERE k.session_id = s.id AND k.status = 'SCHEDULED' AND a.id = k.agent_id
-RETURNING k.status, k.id::text AS kernel, k.agent_id AS agent, a.address, s.image, s.cpu, s.memory_mib, s.environment,
+RETURNING k.status, k.id::text AS kernel, k.agent_id AS agent, a.address, s.image, s.cpu, s.memory_mib, s.environment, s.type, s.command,
     0::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
@@ -130,10 +131,16 @@ FROM sessions s, agents a
 WHERE s.id = %(id)s AND s.status IN ('CREATING', 'TERMINATING') AND k.session_id = s.id AND k.status <> 'TERMINATED'
   AND a.id = k.agent_id AND a.status = 'ALIVE'
   AND (k.claimed_until IS NULL OR k.claimed_until < now() OR k.claimed_by = %(manager)s)
-RETURNING k.status, k.id::text AS kernel, k.agent_id AS agent, a.address, s.image, s.cpu, s.memory_mib, s.environment,
+RETURNING k.status, k.id::text AS kernel, k.agent_id AS agent, a.address, s.image, s.cpu, s.memory_mib, s.environment, s.type, s.command,
     extract(epoch FROM clock_timestamp() - k.status_changed_at)::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
+
+-- name: keep_logs
+INSERT INTO session_logs (session_id, text) VALUES (%(session)s, %(text)s) ON CONFLICT (session_id) DO NOTHING;
+
+-- name: kept_logs
+SELECT text FROM session_logs WHERE session_id = %(session)s;
 
 -- name: release_all
 UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = %(manager)s AND status <> 'TERMINATED';
@@ -176,7 +183,9 @@ SELECT id AS agent, address FROM agents WHERE status = 'ALIVE' ORDER BY id;
 SELECT id AS agent, address FROM agents WHERE id = %(agent)s AND status = 'ALIVE';
 
 -- name: running_on
-SELECT id::text FROM kernels WHERE agent_id = %(agent)s AND status = 'RUNNING';
+SELECT k.id::text AS kernel, s.type
+FROM kernels k JOIN sessions s ON s.id = k.session_id
+WHERE k.agent_id = %(agent)s AND k.status = 'RUNNING';
 
 -- name: agent_of_running
 SELECT agent_id AS agent FROM kernels WHERE id = %(kernel)s AND status = 'RUNNING';

@@ -90,7 +90,7 @@ class Reconciler:
             await self._destroy_orphans(place, findings.strangers)
 
     async def _end(self, place: model.Place, ending: model.Ending) -> None:
-        due = await self._books.ending(ending.kernel, ending.reason, model.RECONCILER)
+        due = await self._books.ending(ending.kernel, ending.end, model.RECONCILER)
         if due is None:
             return
         _log.warning(
@@ -99,7 +99,8 @@ class Reconciler:
                 "agent": place.agent,
                 "session": due.session,
                 "kernel": ending.kernel,
-                "reason": ending.reason.value,
+                "reason": ending.end.reason.value,
+                "detail": ending.end.detail,
             },
         )
         self._driver.drive(due.agent, due.session)

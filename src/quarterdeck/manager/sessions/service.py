@@ -73,22 +73,37 @@ class SessionService:
     async def execute(
         self, by: Principal, session: str, code: sessions.Execute
     ) -> sessions.Execution:
-        """Run code in a session. Raises `SessionNotFound`, `SessionNotRunning`, `AgentFailure`."""
+        """Run code in a session. Raises `SessionNotFound`, `SessionNotRunning`, `SessionTakesNoCode`, `AgentFailure`."""
+        route = await self._route(by, session)
+        if route.runs_command:
+            raise errors.SessionTakesNoCode
         return await self._call(
-            by,
-            session,
+            route,
             EXECUTE_SECONDS_MAX,
             lambda address, kernel: self._kernels.execute(address, kernel, code),
         )
 
     async def logs(self, by: Principal, session: str) -> sessions.Logs:
-        """Return what a session has written. Raises `SessionNotFound`, `SessionNotRunning`, `AgentFailure`."""
-        return await self._call(by, session, LOGS_SECONDS_MAX, self._kernels.logs)
+        """Return what a session has written, of one with a command also after its end.
 
-    async def _call(self, by: Principal, session: str, seconds: float, call: _Call[_T]) -> _T:
+        Raises `SessionNotFound`, `SessionNotRunning`, `AgentFailure`.
+        """
+        route = await self._route(by, session)
+        try:
+            return await self._call(route, LOGS_SECONDS_MAX, self._kernels.logs)
+        except errors.SessionNotRunning:
+            kept = await self._lookups.kept_logs(session) if route.runs_command else None
+            if kept is None:
+                raise
+            return sessions.Logs(kept)
+
+    async def _route(self, by: Principal, session: str) -> model.Route:
         route = await self._lookups.route(session)
         if route is None or not by.may_see(route.owner):
             raise errors.SessionNotFound
+        return route
+
+    async def _call(self, route: model.Route, seconds: float, call: _Call[_T]) -> _T:
         if route.kernel is None:
             raise errors.SessionNotRunning(f"The session is {route.status}")
         if route.address is None:

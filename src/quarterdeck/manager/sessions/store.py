@@ -83,7 +83,14 @@ class SessionStore:
         if row is None:
             return None
         status = sessions.SessionStatus(row["status"])
-        return model.Route(row["owner"], status, row["kernel"], row["address"])
+        return model.Route(
+            row["owner"], status, row["kernel"], row["address"], row["runs_command"]
+        )
+
+    async def kept_logs(self, session: str) -> str | None:
+        """Return what a session had written, if that was kept."""
+        row = await self._database.fetch_one(_SQL["kept_logs"], {"session": session})
+        return None if row is None else row["text"]
 
     async def _insert_with_mounts(self, new: model.NewSession) -> statements.Row | None:
         async with self._database.transaction() as tx:
@@ -135,6 +142,8 @@ def _columns(new: model.NewSession) -> statements.Row:
         "cpu": new.given.slots.cpu,
         "memory_mib": new.given.slots.memory_mib,
         "environment": msgspec.json.encode(new.given.environment).decode(),
+        "type": new.given.type.value,
+        "command": list(new.given.command),
     }
 
 
@@ -148,6 +157,8 @@ def _new_view(new: model.NewSession, created_at: datetime) -> sessions.SessionVi
         slots=new.given.slots,
         created_at=created_at,
         mounts=tuple(sorted(new.given.mounts, key=lambda mount: mount.path)),
+        type=new.given.type,
+        command=new.given.command,
     )
 
 
@@ -170,6 +181,11 @@ def _view(row: statements.Row) -> sessions.SessionView:
         reason=row["reason"],
         mounts=tuple(sessions.Mount(folder, path) for folder, path in row["mounts"] or ()),
         terminated_at=row["terminated_at"],
+        type=sessions.SessionType(row["type"]),
+        command=tuple(row["command"]),
+        exit_code=row["exit_code"],
+        result=None if row["result"] is None else sessions.SessionResult(row["result"]),
+        detail=row["detail"],
     )
 
 

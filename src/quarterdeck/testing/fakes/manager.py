@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from quarterdeck.manager.scheduling import model as scheduling
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.wire import agents, sessions
-from quarterdeck.wire.states import KernelStatus, SessionStatus
+from quarterdeck.wire.states import KernelStatus, SessionStatus, SessionType
 
 AGENT = "agent"
 ADDRESS = "http://agent"
@@ -80,6 +80,9 @@ class FakeBooks:
     def __init__(self) -> None:
         self.status: dict[str, SessionStatus] = {}
         self.reason: dict[str, model.Reason] = {}
+        self.ends: dict[str, model.End] = {}
+        self.kept: dict[str, str] = {}
+        self.command: tuple[str, ...] = ()
         self.past: list[tuple[str, SessionStatus]] = []
         self.status_seconds = 0.0
         self.elsewhere: set[str] = set()
@@ -115,8 +118,12 @@ class FakeBooks:
             address=ADDRESS,
             status_seconds=self.status_seconds,
             request=agents.KernelCreate(
-                session=session, image="python:3.11", slots=sessions.Slots()
+                session=session,
+                image="python:3.11",
+                slots=sessions.Slots(),
+                command=self.command,
             ),
+            type=SessionType.BATCH if self.command else SessionType.INTERACTIVE,
         )
 
     async def release_all(self) -> None:
@@ -134,15 +141,20 @@ class FakeBooks:
         self.set(work.session, SessionStatus.RUNNING)
         return True
 
-    async def ending(self, kernel: str, reason: model.Reason, actor: str) -> model.Due | None:
+    async def ending(self, kernel: str, end: model.End, actor: str) -> model.Due | None:
         """Make the session of a kernel TERMINATING; None if it was not before that."""
         session = kernel.removeprefix(kernel_of(""))
         before = {SessionStatus.SCHEDULED, SessionStatus.CREATING, SessionStatus.RUNNING}
         if self.status.get(session) not in before:
             return None
-        self.reason[session] = reason
+        self.reason[session] = end.reason
+        self.ends[session] = end
         self.set(session, SessionStatus.TERMINATING)
         return model.Due(AGENT, session)
+
+    async def keep_logs(self, session: str, text: str) -> None:
+        """Keep what a session has written; what was kept first stays."""
+        self.kept.setdefault(session, text)
 
     async def ended(self, work: model.Work) -> None:
         """TERMINATING -> TERMINATED."""
@@ -164,14 +176,20 @@ class FakeLedger:
         """Return the agent, if it is the one."""
         return model.Place(AGENT, ADDRESS) if agent == AGENT else None
 
-    async def running_on(self, agent: str) -> Sequence[str]:
+    async def running_on(self, agent: str) -> Sequence[model.Running]:
         """Return the kernels of RUNNING sessions."""
         status = self._books.status
-        return [kernel_of(each) for each in status if status[each] is SessionStatus.RUNNING]
+        type_ = SessionType.BATCH if self._books.command else SessionType.INTERACTIVE
+        return [
+            model.Running(kernel_of(each), type_)
+            for each in status
+            if status[each] is SessionStatus.RUNNING
+        ]
 
     async def agent_of_running(self, kernel: str) -> str | None:
         """Return the one agent for a kernel of a RUNNING session."""
-        return AGENT if kernel in await self.running_on(AGENT) else None
+        running = {one.kernel for one in await self.running_on(AGENT)}
+        return AGENT if kernel in running else None
 
     async def orphans(self, kernels: Sequence[str]) -> Sequence[str]:
         """Return kernels whose sessions have ended or never were."""

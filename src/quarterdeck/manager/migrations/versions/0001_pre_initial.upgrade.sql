@@ -111,20 +111,40 @@ CREATE TABLE sessions (
     cpu integer NOT NULL CHECK (cpu > 0),
     memory_mib integer NOT NULL CHECK (memory_mib > 0),
     environment jsonb NOT NULL DEFAULT '{}',
+    type text NOT NULL DEFAULT 'interactive' CHECK (type IN ('interactive', 'batch', 'inference')),
+    command text[] NOT NULL DEFAULT '{}' CHECK (
+        CASE type WHEN 'interactive' THEN command = '{}' WHEN 'batch' THEN command <> '{}' ELSE true END
+    ),
     status text NOT NULL,
     status_cause text NOT NULL,
     status_actor text NOT NULL,
     status_changed_at timestamptz NOT NULL DEFAULT now(),
     reason text,
+    detail text,
+    exit_code integer,
+    result text GENERATED ALWAYS AS (
+        CASE WHEN status <> 'TERMINATED' THEN NULL
+             WHEN reason = CASE type WHEN 'batch' THEN 'task-finished' ELSE 'user-requested' END THEN 'SUCCESS'
+             ELSE 'FAILURE' END
+    ) STORED,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN sessions.status_cause IS 'Why the status last changed; whoever changes it sets cause and actor with it, the history copies them.';
 COMMENT ON COLUMN sessions.reason IS 'Why the session ended or is ending.';
+COMMENT ON COLUMN sessions.detail IS 'The same in words, with what is known of the end of its kernel.';
+COMMENT ON COLUMN sessions.result IS 'A batch session succeeds with exit code 0, any other when its user ended it.';
 CREATE UNIQUE INDEX sessions_live_name ON sessions (owner_id, name)
     WHERE status NOT IN ('TERMINATED', 'CANCELLED');
 CREATE INDEX sessions_live ON sessions (status, created_at, id)
     WHERE status NOT IN ('TERMINATED', 'CANCELLED');
 CREATE INDEX sessions_owner ON sessions (owner_id, created_at DESC, id DESC);
+
+CREATE TABLE session_logs (
+    session_id uuid PRIMARY KEY REFERENCES sessions ON DELETE CASCADE,
+    text text NOT NULL,
+    kept_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE session_logs IS 'What the command of a session wrote, its newest part, kept before the kernel goes.';
 
 CREATE TABLE session_mounts (
     session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
@@ -293,13 +313,16 @@ END $$;
 COMMENT ON FUNCTION place_sessions IS
     'Writes a decision about placement as far as it still holds: PENDING sessions, agents that are ALIVE and have the room.';
 
-CREATE FUNCTION end_session(session uuid, reason text, actor text) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION end_session(
+    session uuid, reason text, actor text, exit_code integer DEFAULT NULL, detail text DEFAULT NULL
+) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     agent text;
 BEGIN
     UPDATE sessions s
     SET status = CASE s.status WHEN 'PENDING' THEN 'CANCELLED' ELSE 'TERMINATING' END,
-        status_cause = end_session.reason, status_actor = end_session.actor, reason = end_session.reason
+        status_cause = end_session.reason, status_actor = end_session.actor, reason = end_session.reason,
+        exit_code = end_session.exit_code, detail = end_session.detail
     WHERE s.id = end_session.session AND s.status IN ('PENDING', 'SCHEDULED', 'CREATING', 'RUNNING');
     IF NOT FOUND THEN
         RETURN NULL;

@@ -85,7 +85,7 @@ async def test_stillborn_kernel_ends_the_session():
 async def test_session_terminated_while_its_kernel_is_made_leaves_no_kernel():
     world = World()
     world.kernels.meanwhile = lambda: world.books.ending(
-        kernel_of("s"), model.Reason.USER_REQUESTED, "user"
+        kernel_of("s"), model.End(model.Reason.USER_REQUESTED), "user"
     )
     await world.step()
     assert world.status is SessionStatus.TERMINATED
@@ -115,3 +115,36 @@ async def test_session_of_another_manager_is_left_alone():
     world.books.elsewhere.add("s")
     await world.lifecycle.work()
     assert (world.status, world.kernels.calls) == (SessionStatus.SCHEDULED, [])
+
+
+async def test_command_that_is_over_before_its_kernel_is_announced_has_run():
+    world = World()
+    world.books.command = ("true",)
+    world.kernels.stillborn = True
+    await world.step()
+    assert SessionStatus.RUNNING in [status for _, status in world.books.past]
+    assert world.books.reason["s"] is model.Reason.TASK_FAILED  # the fake tells no exit code
+    assert world.status is SessionStatus.TERMINATED
+
+
+async def test_what_a_command_wrote_is_kept_before_its_kernel_goes():
+    world = World()
+    world.books.command = ("true",)
+    await world.step()
+    await world.books.ending(kernel_of("s"), model.End(model.Reason.TASK_FINISHED), "test")
+    world.kernels.failures["logs"] = [errors.AgentUnreachable()]
+    await world.step()
+    assert (world.status, world.books.kept) == (SessionStatus.TERMINATING, {})
+    assert kernel_of("s") in world.kernels.alive
+    await world.step()
+    assert (world.status, world.books.kept["s"]) == (
+        SessionStatus.TERMINATED,
+        f"log of {kernel_of('s')}",
+    )
+
+
+async def test_command_of_a_kernel_that_is_gone_wrote_nothing():
+    world = World(SessionStatus.TERMINATING)
+    world.books.command = ("true",)
+    await world.step()
+    assert (world.status, world.books.kept) == (SessionStatus.TERMINATED, {})

@@ -3,9 +3,9 @@
 import pytest
 
 from quarterdeck.manager.sessions import model
-from quarterdeck.wire.agents import KernelView
+from quarterdeck.wire.agents import KernelExit, KernelView
 from quarterdeck.wire.sessions import Slots
-from quarterdeck.wire.states import KernelStatus
+from quarterdeck.wire.states import KernelStatus, SessionType
 
 
 def view(kernel, status=KernelStatus.RUNNING):
@@ -51,15 +51,39 @@ def test_silence_is_asked_again_until_it_lasted_too_long():
 
 
 def test_inventory_that_agrees_has_no_findings():
-    assert model.compare(["k"], {"k": view("k")}) == model.Findings((), ())
+    assert model.compare([model.Running("k")], {"k": view("k")}) == model.Findings((), ())
 
 
 def test_missing_and_dead_kernels_end_and_others_are_strangers():
     inventory = {"dead": view("dead", KernelStatus.TERMINATED), "new": view("new")}
-    assert model.compare(["gone", "dead"], inventory) == model.Findings(
+    assert model.compare(
+        [model.Running("gone"), model.Running("dead")], inventory
+    ) == model.Findings(
         (
-            model.Ending("gone", model.Reason.KERNEL_MISSING),
-            model.Ending("dead", model.Reason.SELF_TERMINATED),
+            model.Ending("gone", model.End(model.Reason.KERNEL_MISSING)),
+            model.Ending("dead", model.End(model.Reason.SELF_TERMINATED)),
         ),
         ("new",),
     )
+
+
+@pytest.mark.parametrize(
+    ("type_", "code", "reason"),
+    [
+        (SessionType.BATCH, 0, model.Reason.TASK_FINISHED),
+        (SessionType.BATCH, 3, model.Reason.TASK_FAILED),
+        (SessionType.BATCH, None, model.Reason.TASK_FAILED),
+        (SessionType.INTERACTIVE, 0, model.Reason.SELF_TERMINATED),
+        (SessionType.INFERENCE, 0, model.Reason.SELF_TERMINATED),
+    ],
+)
+def test_kernel_that_ended_by_itself_ends_its_session_by_its_type(type_, code, reason):
+    ended = KernelView(
+        id="k",
+        session="s",
+        status=KernelStatus.TERMINATED,
+        slots=Slots(),
+        exit=KernelExit(code=code, signal=9 if code is None else None),
+        reason="in words",
+    )
+    assert model.end_of(type_, ended) == model.End(reason, "in words", code)

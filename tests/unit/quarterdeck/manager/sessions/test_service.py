@@ -21,7 +21,7 @@ class Store:
     """The ports `Sessions` and `Lookups`: what was inserted, in a dict; one folder of ada's."""
 
     def __init__(self):
-        self.new, self.views, self.routes = {}, {}, {}
+        self.new, self.views, self.routes, self.kept = {}, {}, {}, {}
 
     async def mountable(self, owner, folders):
         return {FOLDER: "local"} if owner == "ada" and FOLDER in folders else {}
@@ -54,6 +54,9 @@ class Store:
 
     async def route(self, session):
         return self.routes.get(session)
+
+    async def kept_logs(self, session):
+        return self.kept.get(session)
 
 
 class Sources:
@@ -89,11 +92,13 @@ class World:
             ADA, SessionCreate(image="python:3.11", slots=Slots(), **given)
         )
 
-    async def running(self, address=ADDRESS):
+    async def running(self, address=ADDRESS, **facts):
         view = await self.make()
         request = KernelCreate(session=view.id, image=view.image, slots=view.slots)
         await self.kernels.create(ADDRESS, "k", request)
-        self.store.routes[view.id] = model.Route("ada", SessionStatus.RUNNING, "k", address)
+        self.store.routes[view.id] = model.Route(
+            "ada", SessionStatus.RUNNING, "k", address, **facts
+        )
         return view.id
 
 
@@ -167,3 +172,24 @@ async def test_session_on_a_lost_agent_cannot_be_reached():
     session = await world.running(address=None)
     with pytest.raises(errors.AgentUnreachable):
         await world.service.execute(ADA, session, Execute("1"))
+
+
+async def test_session_that_runs_a_command_takes_no_code():
+    world = World()
+    session = await world.running(runs_command=True)
+    with pytest.raises(errors.SessionTakesNoCode):
+        await world.service.execute(ADA, session, Execute("1"))
+
+
+async def test_what_a_command_wrote_can_be_read_after_its_end():
+    world = World()
+    session = await world.running(runs_command=True)
+    world.store.routes[session] = model.Route(
+        "ada", SessionStatus.TERMINATED, None, None, runs_command=True
+    )
+    with pytest.raises(errors.SessionNotRunning):
+        await world.service.logs(ADA, session)
+    world.store.kept[session] = "all that it wrote"
+    assert (await world.service.logs(ADA, session)).text == "all that it wrote"
+    with pytest.raises(errors.SessionNotFound):
+        await world.service.logs(BOB, session)
