@@ -13,9 +13,11 @@ from quarterdeck.agent import http
 from quarterdeck.agent.config import Config
 from quarterdeck.agent.errors import NotConfigured
 from quarterdeck.agent.kernels import launcher
+from quarterdeck.agent.kernels.dummy import DummyKernels
 from quarterdeck.agent.kernels.errors import ForkServerDied
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.scratch import Scratch
+from quarterdeck.agent.ports import Backend
 from quarterdeck.agent.resources.ledger import Ledger
 from quarterdeck.agent.service import AgentService
 from quarterdeck.base import clock as clocks
@@ -40,7 +42,7 @@ async def main(config: Config, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(http_server.listen(config.listen)))
         scratch = stack.enter_context(contextlib.closing(Scratch.open(config.scratch)))
-        kernels = await stack.enter_async_context(_zygote(config))
+        kernels = await stack.enter_async_context(_backend(config))
         etcd = await stack.enter_async_context(Etcd.open(config.etcd_url))
         url = await _redis_url(etcd)
         events = await stack.enter_async_context(redis.Events.open(url))
@@ -58,7 +60,11 @@ async def main(config: Config, stop: asyncio.Event) -> None:
         await stack.enter_async_context(http_server.serve(app, listener))
         stack.push_async_callback(_stop, service)
         health.registration = await stack.enter_async_context(_registered(etcd, config, kernels))
-        extra = {"slots": config.slots, "isolation": kernels.isolation}
+        extra = {
+            "slots": config.slots,
+            "isolation": kernels.isolation,
+            "dummy": config.dummy is not None,
+        }
         _log.info("agent-ready", extra=extra)
         await _until(stop, kernels)
 
@@ -86,7 +92,7 @@ class _News:
 class _Health:
     """Well when managers find us, kernels can start, and news can be told."""
 
-    def __init__(self, kernels: Launcher, events: redis.Events) -> None:
+    def __init__(self, kernels: Backend, events: redis.Events) -> None:
         self._kernels = kernels
         self._events = events
         self.registration: Registration | None = None
@@ -107,8 +113,11 @@ class _Health:
 
 
 @contextlib.asynccontextmanager
-async def _zygote(config: Config) -> AsyncIterator[Launcher]:
-    kernels = Launcher.launch(config.marks)
+async def _backend(config: Config) -> AsyncIterator[Backend]:
+    if config.dummy is not None:
+        kernels: Backend = DummyKernels(config.dummy)
+    else:
+        kernels = Launcher.launch(config.marks)
     try:
         yield kernels
     finally:
@@ -133,7 +142,7 @@ async def _stop(service: AgentService) -> None:
 
 
 def _registered(
-    etcd: Etcd, config: Config, kernels: Launcher
+    etcd: Etcd, config: Config, kernels: Backend
 ) -> contextlib.AbstractAsyncContextManager[Registration]:
     record = AgentRecord(
         id=config.id,
@@ -150,7 +159,7 @@ def _registered(
     )
 
 
-async def _until(stop: asyncio.Event, kernels: Launcher) -> None:
+async def _until(stop: asyncio.Event, kernels: Backend) -> None:
     """Return when `stop` is set. Raises `ForkServerDied`."""
     async with tasks.background() as background:
         background.start(_wake_on_death(stop, kernels))
@@ -159,6 +168,6 @@ async def _until(stop: asyncio.Event, kernels: Launcher) -> None:
         raise ForkServerDied
 
 
-async def _wake_on_death(stop: asyncio.Event, kernels: Launcher) -> None:
+async def _wake_on_death(stop: asyncio.Event, kernels: Backend) -> None:
     await kernels.died.wait()
     stop.set()

@@ -4,7 +4,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from quarterdeck.agent.kernels.dummy import Plan
 from quarterdeck.base.config import Environment, Secret
+from quarterdeck.base.errors import ConfigInvalid
+from quarterdeck.wire import decode
+from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.sessions import Slots
 
 _CPU_MAX = 1024
@@ -23,6 +27,8 @@ class Config:
     scratch: Path
     slots: Slots
     marks: dict[str, str]
+    dummy: Plan | None = None
+    """Not None: kernels are dummies, and this is what they do."""
     clock_shift: str = ""
     """The file that shifts the time of day (SHAKEOUT_CLOCK); empty without a harness."""
 
@@ -31,7 +37,8 @@ def load(environment: Environment) -> Config:
     """Read the configuration. Raises `ConfigInvalid` naming the variable.
 
     QD_CPU defaults to the cores that the process may use, QD_MEMORY_MIB to half of the machine's memory. QD_KERNEL_MARKS names
-    variables, by commas, that are passed on to the processes of kernels.
+    variables, by commas, that are passed on to the processes of kernels. QD_KERNELS is process (default) or dummy, see
+    `kernels.dummy`.
     """
     names = environment.text("QD_KERNEL_MARKS", ",").split(",")
     return Config(
@@ -48,8 +55,24 @@ def load(environment: Environment) -> Config:
             ),
         ),
         marks={name: environment.text(name) for name in names if name},
+        dummy=_dummy(environment),
         clock_shift=environment.text("SHAKEOUT_CLOCK", ""),
     )
+
+
+def _dummy(environment: Environment) -> Plan | None:
+    match environment.text("QD_KERNELS", "process"):
+        case "process":
+            return None
+        case "dummy":
+            try:
+                return decode.decode(Plan, environment.text("QD_DUMMY", "{}").encode())
+            except Invalid as error:
+                detail = f"QD_DUMMY is not usable: {error.field or ''} {error.detail}"
+                raise ConfigInvalid(detail, field="QD_DUMMY") from error
+        case other:
+            detail = f"QD_KERNELS is not process or dummy: {other!r}"
+            raise ConfigInvalid(detail, field="QD_KERNELS")
 
 
 def _half_of_memory_mib() -> int:

@@ -1,9 +1,11 @@
 """What the agent's service needs of the world: processes, directories, and somebody to tell. Fakes: `quarterdeck.testing.fakes.agent`."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.wire.sessions import Execution
 
@@ -42,6 +44,28 @@ class Kernels(Protocol):
 
     async def kill(self, id_: str) -> None:
         """End a kernel and return when none of its processes is left."""
+        ...
+
+
+class Backend(Kernels, Protocol):
+    """Kernels, as the agent's process has them from its start to its end."""
+
+    @property
+    def died(self) -> asyncio.Event:
+        """Is set when no kernel can be made any more, and none lives."""
+        ...
+
+    @property
+    def isolation(self) -> Isolation:
+        """How kernels are kept apart."""
+        ...
+
+    async def ready(self) -> None:
+        """Return when kernels can be made. Raises `ForkServerDied`."""
+        ...
+
+    async def close(self) -> None:
+        """End all that is left."""
         ...
 
 

@@ -28,6 +28,7 @@ from shakeout.services.postgres_data import Database
 from shakeout.services.redis import Redis
 from shakeout.services.s3 import S3
 from shakeout.system import secret
+from shakeout.system.cluster import Cluster
 from shakeout.system.model import Component, HttpReady, System
 from shakeout.system.place import Place, Reachable
 
@@ -98,6 +99,33 @@ def part(whole: System, component: str) -> System:
         tenant="",
         hints=None,
     )
+
+
+def with_dummies(whole: System, plan: str = "{}") -> System:
+    """Return the system with agents whose kernels are dummies that behave by a plan, see `quarterdeck.agent.kernels.dummy`.
+
+    Nothing of a kernel is on the machine then, and nobody looks for it.
+    """
+    dummy = {"QD_KERNELS": "dummy", "QD_DUMMY": plan}
+
+    def component(one: Component) -> Component:
+        if one.name != "agent":
+            return one
+        return dataclasses.replace(
+            one, environment=lambda place: {**one.environment(place), **dummy}
+        )
+
+    return dataclasses.replace(
+        whole,
+        name=f"{whole.name}-dummies",
+        components=tuple(component(one) for one in whole.components),
+        leaks=tuple(without_kernels if each is Invariants else each for each in whole.leaks),
+    )
+
+
+def without_kernels(cluster: Cluster) -> Invariants:
+    """Return the probe for a cluster whose kernels are no processes."""
+    return Invariants(cluster, kernels_show=False)
 
 
 def _concerns(leak: object, component: str) -> bool:
@@ -214,3 +242,5 @@ def _hints(keys: Keys) -> Callable[[Reachable], Mapping[str, str]]:
 
 keys = Keys(secret.of_user(settings.read().home))
 system = describe(keys)
+dummies = with_dummies(system)
+"""A session's behaviour is in its environment variable `QD_DUMMY`."""

@@ -1,18 +1,25 @@
-"""What every implementation of the agent's port `Kernels` does: the fake as well as the real one."""
+"""What every implementation of the agent's port `Kernels` does: the fake, the dummy and the real one."""
 
 import asyncio
 
 import pytest
 
+from quarterdeck.agent.kernels.dummy import DummyKernels, Plan
 from quarterdeck.agent.kernels.errors import KernelDied, KernelTerminated
 from quarterdeck.base import tasks
 from quarterdeck.testing.fakes.agent import FakeKernels
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "dummy", "real"])
 def kernels(request):
     """An implementation of the port."""
-    return FakeKernels() if request.param == "fake" else request.getfixturevalue("namespaced")
+    match request.param:
+        case "fake":
+            return FakeKernels()
+        case "dummy":
+            return DummyKernels(Plan())
+        case _:
+            return request.getfixturevalue("namespaced")
 
 
 @pytest.fixture
@@ -59,5 +66,5 @@ async def test_a_kernel_killed_before_it_is_ready_is_not_given_out(kernels, work
     assert len(exits) == 1
 
 
-async def test_both_can_mount(kernels, namespaced):
+async def test_all_can_mount(kernels, namespaced):
     assert kernels.mounts or not namespaced.mounts

@@ -3,6 +3,7 @@
 import pytest
 
 from quarterdeck.agent import config
+from quarterdeck.agent.kernels.dummy import Plan
 from quarterdeck.base.config import Environment
 from quarterdeck.base.errors import ConfigInvalid
 from quarterdeck.wire.sessions import Slots
@@ -59,3 +60,31 @@ def test_a_mark_that_is_not_set_is_named():
     with pytest.raises(ConfigInvalid) as refusal:
         load(QD_KERNEL_MARKS="RUN")
     assert refusal.value.field == "RUN"
+
+
+def test_dummies_are_ordered_with_all_that_they_do():
+    assert load().dummy is None
+    assert load(QD_KERNELS="dummy").dummy == Plan()
+    ordered = load(QD_KERNELS="dummy", QD_DUMMY='{"behaviours": {"slow": {"create_ms": 5}}}')
+    assert ordered.dummy.behaviours["slow"].create_ms == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "variable"),
+    [
+        ({"QD_KERNELS": "docker"}, "QD_KERNELS"),
+        ({"QD_KERNELS": "dummy", "QD_DUMMY": "{"}, "QD_DUMMY"),
+        ({"QD_KERNELS": "dummy", "QD_DUMMY": '{"x": 1}'}, "QD_DUMMY"),
+        (
+            {
+                "QD_KERNELS": "dummy",
+                "QD_DUMMY": '{"behaviours": {"a": {"share": 0.6}, "b": {"share": 0.6}}}',
+            },
+            "QD_DUMMY",
+        ),
+    ],
+)
+def test_dummies_that_cannot_be_are_refused(changes, variable):
+    with pytest.raises(ConfigInvalid) as refused:
+        load(**changes)
+    assert refused.value.field == variable

@@ -1,0 +1,181 @@
+"""Kernels that are no processes, with delays and failures to order: hundreds of agents on one machine, and every bad moment at will.
+
+`QD_KERNELS=dummy`, and `QD_DUMMY` a JSON object: `{"seed": 1, "behaviours": {"slow": {"share": 0.1, "create_ms": 500}, …}}`. A session
+chooses its behaviour by its environment variable `QD_DUMMY`, a name or a JSON object; else the seed does, by the shares.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from quarterdeck.agent.kernels.capture import Tail
+from quarterdeck.agent.kernels.dummy_code import Namespace
+from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
+from quarterdeck.agent.kernels.namespaces import Isolation
+from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.base import tasks
+from quarterdeck.wire import decode
+from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.sessions import Execution
+
+CHOICE = "QD_DUMMY"
+"""The variable of a session's environment that chooses."""
+
+FIRST_PID = 2**30
+"""No operating system has a process of this number: nobody is hit who is taken for a kernel."""
+
+Milliseconds = Annotated[int, Meta(ge=0, le=86_400_000)]
+
+
+class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a kernel does. `create_fails` is the code of the refusal; after `dies_after_ms` it ends by itself, with `exit_code`."""
+
+    share: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    create_ms: Milliseconds = 0
+    create_fails: str = ""
+    dies_after_ms: Milliseconds | None = None
+    exit_code: int = 1
+    execute_ms: Milliseconds = 0
+    destroy_ms: Milliseconds = 0
+    destroy_hangs: bool = False
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the kernels of an agent do. What the shares leave over behaves well."""
+
+    seed: int = 0
+    behaviours: dict[str, Behaviour] = {}
+
+    def __post_init__(self) -> None:
+        """Raise `Invalid` for shares that are more than all."""
+        if sum(one.share for one in self.behaviours.values()) > 1:
+            raise Invalid("behaviours", "The shares are more than 1 together")
+
+
+class DummyKernel:
+    """The port `Kernel`."""
+
+    def __init__(
+        self, id_: str, pid: int, behaviour: Behaviour, on_exit: Callable[[Exit], None]
+    ) -> None:
+        self.id = id_
+        self.pid = pid
+        self.behaviour = behaviour
+        self.killed = False
+        self._on_exit = on_exit
+        self._exit: Exit | None = None
+        self._gone = asyncio.Event()
+        self._written = Tail()
+        self._namespace = Namespace()
+        self._turn = asyncio.Lock()
+
+    async def execute(self, code: str) -> Execution:
+        """Run code of the little language of `dummy_code`. Raises `KernelDied`, `KernelTerminated`."""
+        async with self._turn:
+            await self._pass_time(self.behaviour.execute_ms)
+            if self.killed:
+                raise KernelTerminated
+            if self._exit is not None:
+                raise KernelDied(f"The kernel ended: {self._exit}")
+            done = self._namespace.run(code)
+        self._written.add(done.stdout.encode())
+        return done
+
+    def logs(self) -> str:
+        """Return what was printed."""
+        return self._written.text()
+
+    def end(self, exit_: Exit) -> None:
+        """End, if it has not ended."""
+        if self._exit is None:
+            self._exit = exit_
+            self._gone.set()
+            self._on_exit(exit_)
+
+    async def _pass_time(self, milliseconds: int) -> None:
+        """Let time pass, as long as the kernel lives."""
+        if milliseconds:
+            try:
+                async with asyncio.timeout(milliseconds / 1000):
+                    await self._gone.wait()
+            except TimeoutError:
+                return
+
+
+class DummyKernels:
+    """The port `Kernels`, without a process."""
+
+    mounts = True
+
+    def __init__(self, plan: Plan) -> None:
+        self.isolation = Isolation()
+        self.died = asyncio.Event()
+        self._plan = plan
+        self._random = random.Random(plan.seed)
+        self._living: dict[str, DummyKernel] = {}
+        self._count = 0
+
+    async def ready(self) -> None:
+        """Return at once."""
+
+    async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> DummyKernel:
+        """Make a kernel, or fail, as its behaviour says."""
+        behaviour = self._behaviour(spec.environment)
+        self._count += 1
+        kernel = DummyKernel(spec.id, FIRST_PID + self._count, behaviour, on_exit)
+        self._living[spec.id] = kernel
+        await tasks.pause(behaviour.create_ms / 1000)
+        if kernel.killed:
+            raise KernelTerminated
+        if behaviour.create_fails:
+            self._living.pop(spec.id, None)
+            kernel.end(Exit())
+            raise KernelNotStarted("The dummy was told to fail", code=behaviour.create_fails)
+        if behaviour.dies_after_ms is not None:
+            loop = asyncio.get_running_loop()
+            exit_ = Exit(code=behaviour.exit_code)
+            loop.call_later(behaviour.dies_after_ms / 1000, kernel.end, exit_)
+        return kernel
+
+    async def kill(self, id_: str) -> None:
+        """End a kernel, as fast as its behaviour says; it may be never."""
+        kernel = self._living.get(id_)
+        if kernel is None:
+            return
+        kernel.killed = True
+        if kernel.behaviour.destroy_hangs:
+            await asyncio.Event().wait()
+        await tasks.pause(kernel.behaviour.destroy_ms / 1000)
+        self._living.pop(id_, None)
+        kernel.end(Exit())
+
+    async def close(self) -> None:
+        """End all kernels, whatever their behaviour."""
+        for kernel in tuple(self._living.values()):
+            kernel.killed = True
+            kernel.end(Exit())
+        self._living.clear()
+
+    def _behaviour(self, environment: Mapping[str, str]) -> Behaviour:
+        """Return what a kernel is to do. Raises `KernelNotStarted` when its session asks for something that is not there."""
+        choice = environment.get(CHOICE, "")
+        if choice.startswith("{"):
+            try:
+                return decode.decode(Behaviour, choice.encode())
+            except Invalid as error:
+                raise KernelNotStarted(f"{CHOICE} is no behaviour: {error.detail}") from error
+        if choice:
+            found = self._plan.behaviours.get(choice)
+            if found is None:
+                raise KernelNotStarted(f"There is no behaviour {choice!r}")
+            return found
+        drawn = self._random.random()
+        for behaviour in self._plan.behaviours.values():
+            drawn -= behaviour.share
+            if drawn < 0:
+                return behaviour
+        return Behaviour()
