@@ -13,6 +13,7 @@ from shakeout.process.errors import HarnessDied
 from shakeout.process.supervisor import Supervisor
 from shakeout.runner import Kept, Runner
 from shakeout.running import Running, Wanted
+from shakeout.services import debian
 from shakeout.system import boot
 from shakeout.system.cluster import Cluster
 from shakeout.system.model import Topology
@@ -179,7 +180,8 @@ class Clusters:
             raise deaths[0]
 
     def _begin(self, running: Running, soon: frozenset[str]) -> None:
-        optional = {one.name for one in running.wanted.system.services if one.optional}
+        services = running.wanted.system.services
+        optional = {one.name for one in services if one.optional and not debian.lacking(one)}
         for name in sorted(soon & optional - running.wanted.needs):
             self._runner.run(running.cluster.begin(name))
 

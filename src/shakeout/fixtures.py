@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shakeout import harness, skips
+from shakeout.services import debian
 
 if TYPE_CHECKING:
     from shakeout.clusters import Clusters
@@ -74,14 +75,18 @@ def shakeout_use(request: pytest.FixtureRequest, shakeout_clusters: "Clusters") 
 
 @pytest.fixture
 def shakeout_wanted(request: pytest.FixtureRequest, system: "System") -> "Wanted":
-    """What the markers of this test ask for."""
+    """What the markers of this test ask for. Skips where a service that it needs is not installed."""
     from shakeout import running  # noqa: PLC0415 - unit tests want none
 
     marker = request.node.get_closest_marker("cluster")
+    needs = harness.needs_of(request.node)
+    for service in system.services:
+        if service.name in needs:
+            skips.require(*debian.lacking(service))
     return running.Wanted(
         system,
         dict(marker.kwargs) if marker else {},
-        harness.needs_of(request.node),
+        needs,
         durable=request.config.getoption("--durable"),
         links=request.node.get_closest_marker("links") is not None,
         disks=request.node.get_closest_marker("disks") is not None,

@@ -6,6 +6,12 @@ QuarterdeckError
 │   ├── Refused                            it answered with a problem: nothing was done
 │   ├── Unreachable                        it never got the request: nothing was done
 │   └── OutcomeUnknown                     it may have done it or not: ask it
+├── RegistryError                          a container registry did not give what was asked for
+│   ├── RegistryUnreachable                nobody answers, not in time, or with an error of its own
+│   ├── RegistryUnauthorized               it does not let us in
+│   ├── RegistryMisbehaves                 it does not keep to the protocol
+│   ├── RepositoryNotFound, ManifestNotFound, BlobNotFound
+│   └── DigestMismatch                     the content is not what its digest says
 └── Unavailable                            a service we depend on does not answer
     ├── DatabaseUnavailable, RedisUnavailable, EtcdUnavailable, ObjectStoreUnavailable
     └── Contended                          a transaction lost against another, nothing was done
@@ -76,3 +82,49 @@ class EtcdUnavailable(Unavailable):
 
 class ObjectStoreUnavailable(Unavailable):
     """The object store does not answer."""
+
+
+class RegistryError(QuarterdeckError):
+    """The registry did not give what was asked for."""
+
+    code = "registry-misbehaves"
+
+
+class RegistryUnreachable(RegistryError):
+    """The registry cannot be reached."""
+
+    code = "registry-unreachable"
+
+
+class RegistryUnauthorized(RegistryError):
+    """The registry does not let us in."""
+
+    code = "registry-unauthorized"
+
+
+class RegistryMisbehaves(RegistryError):
+    """The registry does not keep to the protocol."""
+
+
+class RepositoryNotFound(RegistryError):
+    """The registry has no such repository."""
+
+    code = "manifest-not-found"
+
+
+class ManifestNotFound(RegistryError):
+    """The registry has no such image."""
+
+    code = "manifest-not-found"
+
+
+class BlobNotFound(RegistryError):
+    """The registry lacks a part of the image."""
+
+    code = "manifest-not-found"
+
+
+class DigestMismatch(RegistryError):
+    """The content is not what its digest says."""
+
+    code = "digest-mismatch"

@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 from shakeout.checks import etcd, files, postgres, processes, redis
 from shakeout.checks.leaks import Expected, Factory, Probe
 from shakeout.services import postgres_data
+from shakeout.services import registry as registry_service
 from shakeout.services.etcd import Etcd
 from shakeout.services.postgres import Postgres
 from shakeout.services.redis import Redis
+from shakeout.services.registry import Registry
 from shakeout.services.s3 import S3
 from shakeout.system.cluster import Cluster
+from shakeout.system.place import Place
 from shakeout.system.service import Service
 
 
@@ -41,12 +44,23 @@ def _probe(service: Service, cluster: Cluster) -> Probe | Expected:
             )
         case Etcd():
             return etcd.KeysAndLeases(f"{service.name} keys", place.port("client"))
-        case S3():
-            return files.Files(
-                f"{service.name} objects",
-                {"": place.directory / "buckets"},
-                ("*/**/*",),
-                directories=False,
-            )
+        case S3() | Registry():
+            return _files(service, place)
         case _:
             return Expected(service.name, ())
+
+
+def _files(service: S3 | Registry, place: Place) -> Probe:
+    """Of a service that keeps each thing as a file, or below a directory of its name."""
+    if isinstance(service, Registry):
+        return files.Files(
+            f"{service.name} repositories",
+            {"": place.directory / registry_service.REPOSITORIES},
+            ("**/_manifests",),
+        )
+    return files.Files(
+        f"{service.name} objects",
+        {"": place.directory / "buckets"},
+        ("*/**/*",),
+        directories=False,
+    )

@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from shakeout.services.errors import ProgramMissing
 
@@ -30,12 +31,13 @@ class Program:
 
 REGISTRY = Program("docker-registry", "docker-registry", "a container registry")
 SKOPEO = Program("skopeo", "skopeo", "filling that registry")
+OPENSSL = Program("openssl", "openssl", "the key behind that registry's tokens")
 RUNC = Program("runc", "runc", "kernels in containers")
 UMOCI = Program("umoci", "umoci", "a second opinion on unpacked images")
 BUBBLEWRAP = Program("bwrap", "bubblewrap", "a second opinion on namespaces")
 BUSYBOX = Program("busybox", "busybox-static", "a shell for images made in tests")
 
-ALL = (REGISTRY, SKOPEO, RUNC, UMOCI, BUBBLEWRAP, BUSYBOX)
+ALL = (REGISTRY, SKOPEO, OPENSSL, RUNC, UMOCI, BUBBLEWRAP, BUSYBOX)
 
 
 def find(name: str) -> Path | None:
@@ -50,3 +52,18 @@ def locate(program: Program) -> Path:
     if found is None:
         raise ProgramMissing(program.name, program.remedy)
     return found
+
+
+@runtime_checkable
+class Packaged(Protocol):
+    """A service that comes from packages."""
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """What must be installed for it."""
+
+
+def lacking(service: object) -> tuple[Program, ...]:
+    """What a service wants and this machine does not have."""
+    wanted = service.programs if isinstance(service, Packaged) else ()
+    return tuple(program for program in wanted if find(program.name) is None)

@@ -5,9 +5,11 @@ import contextlib
 import pytest
 
 from quarterdeck.base import tasks
+from quarterdeck.testing.registries import Shelf
 from shakeout.services.etcd import Etcd
 from shakeout.services.postgres import Postgres
 from shakeout.services.redis import Redis
+from shakeout.services.registry import Access, Registry
 from shakeout.services.s3 import S3
 from shakeout.system.model import System
 
@@ -16,7 +18,12 @@ from shakeout.system.model import System
 def system():
     """Services alone; no component."""
     store = S3("s3", buckets=("infra",), optional=True)
-    return System("infra", services=(Postgres(), Redis(), Etcd(), store))
+    registries = (
+        Registry("registry", optional=True),
+        Registry("guarded", access=Access.PASSWORD, optional=True),
+        Registry("ticketed", access=Access.TOKEN, optional=True),
+    )
+    return System("infra", services=(Postgres(), Redis(), Etcd(), store, *registries))
 
 
 @pytest.fixture
@@ -33,6 +40,12 @@ def opened(shakeout_runner):
 
 
 @pytest.fixture
+def enter(opened):
+    """As `opened`, within a test: `await enter(manager)`."""
+    return opened(contextlib.AsyncExitStack()).enter_async_context
+
+
+@pytest.fixture
 def pauses(monkeypatch):
     """The seconds of each pause between two attempts, as they are made."""
     made = []
@@ -44,3 +57,14 @@ def pauses(monkeypatch):
 
     monkeypatch.setattr(tasks, "pause", noting)
     return made
+
+
+@pytest.fixture
+def shelf(cluster):
+    """What the registries of the cluster hold: `shelf("guarded")`; what is put there is gone afterwards."""
+    with contextlib.ExitStack() as stack:
+
+        def open_(name="registry"):
+            return stack.enter_context(contextlib.closing(Shelf(cluster, name)))
+
+        yield open_
