@@ -1,5 +1,8 @@
 """Many files of one trivial test each, run by Pants with the broker and without: `python -m benchmarks.broker [FILES]`.
 
+A third run, of files whose test asks for no cluster, is the floor: what Pants, the interpreter and pytest cost whatever the
+broker does. The ratio is given of the whole, and of what is above the floor.
+
 Each file is a process and a sandbox of its own, as in projects that batch nothing. The project is a copy of this one's
 sources and build files, with nothing but these tests. Pants runs every test (--force), after one run that made the
 sandboxes' environment; each run begins without a broker.
@@ -16,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("src", "3rdparty", "build-support", "BUILD", "pants", "pants.toml", "pytest.ini")
 FILES = 200
-MODES = ("off", "auto")
+MODES = ("floor", "off", "auto")
 
 CONFTEST = '''"""Quarterdeck under test."""
 
@@ -32,6 +35,9 @@ def system():
 TEST = """async def test_address(cluster):
     assert cluster.address("manager").startswith("http://")
 """
+FLOOR_TEST = """async def test_address():
+    assert "http://".startswith("http")
+"""
 BUILD = """python_test_utils(name="conftest", sources=["conftest.py"], dependencies=["//:pytest-plugin"])
 python_tests(sources=["test_*.py"], dependencies=["//:pytest-plugin", ":conftest"])
 """
@@ -42,20 +48,25 @@ def main() -> int:
     files = int(sys.argv[1]) if len(sys.argv) > 1 else FILES
     with tempfile.TemporaryDirectory(prefix="shakeout-many-") as made:
         project = Path(made)
-        generate(project, 2)
+        generate(project, 2, TEST)
         run(project, "off")
-        generate(project, files)
-        seconds = {mode: run(project, mode) for mode in MODES}
+        seconds = {}
+        for mode in MODES:
+            generate(project, files, FLOOR_TEST if mode == "floor" else TEST)
+            seconds[mode] = run(project, "off" if mode == "floor" else mode)
     for mode, took in seconds.items():
         say(
-            f"{files} files, broker {mode:<4} {took:7.1f} s   {1000 * took / files:7.0f} ms a file"
+            f"{files} files, broker {mode:<5} {took:7.1f} s   {1000 * took / files:7.0f} ms a file"
         )
-    say(f"ratio {seconds['auto'] / seconds['off']:.3f}")
+    floor, off, auto = (seconds[mode] for mode in MODES)
+    say(
+        f"ratio of the whole {auto / off:.3f}; above the floor {(auto - floor) / (off - floor):.3f}"
+    )
     return 0
 
 
-def generate(project: Path, files: int) -> None:
-    """Make the project, or add files to it."""
+def generate(project: Path, files: int, test: str) -> None:
+    """Make the project, or write its files anew."""
     for name in COPIED:
         if (ROOT / name).is_dir():
             ignored = shutil.ignore_patterns("__pycache__")
@@ -70,7 +81,7 @@ def generate(project: Path, files: int) -> None:
     build = project / "BUILD"
     build.write_text(BUILD_OF_ROOT)
     for number in range(files):
-        (tests / f"test_{number:03}.py").write_text(TEST)
+        (tests / f"test_{number:03}.py").write_text(test)
 
 
 BUILD_OF_ROOT = (
