@@ -35,14 +35,36 @@ class Full(Exception):
     """As many clusters run as may."""
 
 
+@dataclass(eq=False)
+class Waiter:
+    """Somebody who waits for a cluster, a private one perhaps."""
+
+    private: bool
+    cluster: asyncio.Future[Cluster]
+
+
 @dataclass
 class Shelf:
-    """All clusters of one shape that are not on lease, and who waits for one."""
+    """All clusters of one shape that are not on lease, and who waits for one, the longest first."""
 
     fresh: list[Cluster] = field(default_factory=list)
     used: list[Cluster] = field(default_factory=list)
-    waiting: collections.deque[asyncio.Future[Cluster]] = field(default_factory=collections.deque)
+    waiting: list[Waiter] = field(default_factory=list)
     booting: int = 0
+
+    def next_waiter(self, *, used: bool) -> Waiter | None:
+        """Whose turn it is to get a cluster, one that was used or a fresh one, if anybody still waits."""
+        self.waiting = [one for one in self.waiting if not one.cluster.done()]
+        fitting = (one for one in self.waiting if not (used and one.private))
+        found = next(fitting, None)
+        if found is not None:
+            self.waiting.remove(found)
+        return found
+
+    def idle(self) -> Cluster | None:
+        """Take a cluster that nobody has, one that was used first."""
+        clusters = self.used or self.fresh
+        return clusters.pop(0) if clusters else None
 
 
 class Pool:
@@ -54,26 +76,32 @@ class Pool:
         self._shelves: collections.defaultdict[Shape, Shelf] = collections.defaultdict(Shelf)
         self._numbers = itertools.count(1)
         self._count = 0
+        self._had_users: set[str] = set()
 
     async def take(self, shape: Shape, *, private: bool) -> Cluster:
         """A healthy cluster that is nobody else's from now on. Raises Full, and whatever ends a boot."""
         shelf = self._shelves[shape]
         found = self._pick(shelf, private=private)
         if found is None:
-            if self._count >= CLUSTERS_MAX:
-                raise Full(f"{CLUSTERS_MAX} clusters run already")
-            waiter = asyncio.get_running_loop().create_future()
+            if self._count >= CLUSTERS_MAX and not self._evict():
+                raise Full(f"{CLUSTERS_MAX} clusters run already, all of them in use")
+            waiter = Waiter(private, asyncio.get_running_loop().create_future())
             shelf.waiting.append(waiter)
             self._boot_for_all(shape, shelf)
-            found = await waiter
+            found = await waiter.cluster
         self._boot_ahead(shape, shelf)
         return found
 
     def put_back(self, shape: Shape, cluster: Cluster, *, fresh: bool) -> None:
-        """Take a clean cluster for the next user, who may be waiting already."""
+        """Take a clean cluster for the next user, who may be waiting already. `fresh`: its last user has not begun."""
         shelf = self._shelves[shape]
-        if fresh:
-            self._give(shelf, cluster)
+        if not fresh:
+            self._had_users.add(cluster.name)
+        fresh = cluster.name not in self._had_users
+        if waiter := shelf.next_waiter(used=not fresh):
+            waiter.cluster.set_result(cluster)
+        elif fresh:
+            shelf.fresh.append(cluster)
         elif len(shelf.used) < USED_MAX:
             shelf.used.append(cluster)
         else:
@@ -81,7 +109,9 @@ class Pool:
 
     def throw_away(self, cluster: Cluster) -> None:
         """End a cluster, whatever state it is in."""
-        self._group.create_task(self._abandon(cluster))
+        self._count -= 1
+        self._had_users.discard(cluster.name)
+        self._group.create_task(_abandon(cluster))
 
     def forget_dead(self) -> None:
         """Throw away what died while nobody used it."""
@@ -107,6 +137,13 @@ class Pool:
             return shelf.used.pop()
         return shelf.fresh.pop() if shelf.fresh else None
 
+    def _evict(self) -> bool:
+        """Make room by the end of a cluster that nobody has, of whatever shape; False if there is none."""
+        found = next((one for shelf in self._shelves.values() if (one := shelf.idle())), None)
+        if found is not None:
+            self.throw_away(found)
+        return found is not None
+
     def _boot_for_all(self, shape: Shape, shelf: Shelf) -> None:
         while shelf.booting < len(shelf.waiting):
             self._begin(shape, shelf)
@@ -126,13 +163,12 @@ class Pool:
             cluster = await self._booted(shape)
         except Exception as error:  # noqa: BLE001 (the user's code runs here, too; whoever asked is told)
             self._count -= 1
-            waiters = _pop(shelf.waiting)
-            for waiter in waiters:
-                waiter.set_exception(error)
-            if not waiters:
+            if waiter := shelf.next_waiter(used=False):
+                waiter.cluster.set_exception(error)
+            else:
                 sys.stderr.write(f"booting {shape.system} ahead failed: {error!r}\n")
         else:
-            self._give(shelf, cluster)
+            self.put_back(shape, cluster, fresh=True)
         finally:
             shelf.booting -= 1
 
@@ -151,24 +187,10 @@ class Pool:
             raise
         return cluster
 
-    def _give(self, shelf: Shelf, cluster: Cluster) -> None:
-        for waiter in _pop(shelf.waiting):
-            waiter.set_result(cluster)
-            return
-        shelf.fresh.append(cluster)
 
-    async def _abandon(self, cluster: Cluster) -> None:
-        with contextlib.suppress(HarnessDied):
-            await cluster.abandon()
-        self._count -= 1
-
-
-def _pop(waiting: collections.deque[asyncio.Future[Cluster]]) -> list[asyncio.Future[Cluster]]:
-    """The first who still waits, if anybody does."""
-    while waiting:
-        if not (waiter := waiting.popleft()).done():
-            return [waiter]
-    return []
+async def _abandon(cluster: Cluster) -> None:
+    with contextlib.suppress(HarnessDied):
+        await cluster.abandon()
 
 
 def _load(reference: str) -> System:

@@ -2,12 +2,13 @@
 
 FaultError
 ├── ClusterShared      others use the cluster, too
-└── FaultUnavailable   it cannot be injected here
+├── FaultUnavailable   it cannot be injected here
+└── FaultStuck         injecting or undoing it takes too long
 """
 
 
 class FaultError(Exception):
-    """A fault was not injected; nothing has happened."""
+    """Something is wrong with a fault itself, not with what it does."""
 
 
 class ClusterShared(FaultError):
@@ -28,3 +29,11 @@ class FaultUnavailable(FaultError):
         """`reason` is what `available` answered."""
         super().__init__(f"{fault} cannot be injected: {reason}")
         self.reason = reason
+
+
+class FaultStuck(FaultError):
+    """Injecting or undoing it does not come to an end."""
+
+    def __init__(self, act: str, within: float) -> None:
+        """`act` says in words what was being done, `within` how many seconds it had."""
+        super().__init__(f"{act} has not ended within {within:g} s")

@@ -6,11 +6,12 @@ async with lifecycle.injected(Kill("manager"), private_cluster):
 Asks `health` before and after; what went through all of it is counted by `coverage`.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 from shakeout.faults import coverage, health, phase
-from shakeout.faults.errors import ClusterShared, FaultUnavailable
+from shakeout.faults.errors import ClusterShared, FaultStuck, FaultUnavailable
 from shakeout.faults.fault import Fault
 from shakeout.system.cluster import Cluster
 from shakeout.timeline import record
@@ -33,7 +34,7 @@ async def injected(
     note to the error that came first. Any member that ends meanwhile has died, except those whose end is part of the
     fault and those in `may_die`, which are started again.
 
-    Raises ClusterShared, FaultUnavailable; WaitTimedOut when the cluster is not healthy before or after, or when the
+    Raises ClusterShared, FaultUnavailable; FaultStuck when injecting or undoing it does not end; WaitTimedOut when the cluster is not healthy before or after, or when the
     effect or its end is not seen; WaitHopeless with the death of a member.
     """
     if cluster.shared:
@@ -82,7 +83,7 @@ class _Life:
         for member in self._may_die:
             if member.process is not None:
                 member.process.expect_exit()
-        await self._fault.inject(self._cluster)
+        await self._in_time("injecting", self._fault.inject(self._cluster))
         await self._until(
             lambda: self._fault.missing_effect(self._cluster),
             f"the effect of the fault {text(self._fault)}",
@@ -92,7 +93,7 @@ class _Life:
     async def end(self) -> None:
         """Undo it, wait until that is seen, and ask for everybody's health."""
         try:
-            await self._fault.recover(self._cluster)
+            await self._in_time("undoing", self._fault.recover(self._cluster))
             await self._until(
                 lambda: self._fault.missing_recovery(self._cluster),
                 f"the recovery from the fault {text(self._fault)}",
@@ -108,6 +109,16 @@ class _Life:
             await self.end()
         except Exception as second:  # noqa: BLE001 - told as a note of the error that came first
             error.add_note(f"undoing the fault {text(self._fault)} failed, too: {second}")
+
+    async def _in_time(self, act: str, work: Awaitable[None]) -> None:
+        deadline = asyncio.timeout(self._within)
+        try:
+            async with deadline:
+                await work
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            raise FaultStuck(f"{act} the fault {text(self._fault)}", self._within) from error
 
     async def _revive(self) -> None:
         """Start those that were allowed to die, and watch them again."""

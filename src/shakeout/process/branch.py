@@ -102,6 +102,11 @@ class Branch:
         """Wait until the spawner is no more."""
         await self._gone.wait()
 
+    def require(self) -> None:
+        """Raise HarnessDied when the spawner is no more."""
+        if not self._channel.open:
+            raise errors.HarnessDied(self.name)
+
     def let_go(self) -> tuple[socket.socket, int]:
         """Give the spawner away: its channel, and the number that the next holder begins with.
 

@@ -90,7 +90,12 @@ class Scope:
         raise KeyError(process.name)
 
     def let_go(self) -> dict[str, tuple[socket.socket, int]]:
-        """Give all spawners away: by kind the channel and the number to go on with. Raises HarnessDied."""
+        """Give all spawners away: by kind the channel and the number to go on with.
+
+        Raises HarnessDied when one is no more; none is given away then.
+        """
+        for branch in self._branches.values():
+            branch.require()
         branches, self._branches = self._branches, {}
         self.processes = []
         return {kind: branch.let_go() for kind, branch in branches.items()}

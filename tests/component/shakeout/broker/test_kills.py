@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from shakeout.broker.errors import NoLease
+from shakeout.process import procfs
 from shakeout.process.errors import HarnessDied, ProcessError
 from shakeout.waiting.until import until
 
@@ -90,3 +91,20 @@ async def use(brokers, system):
     except ProcessError:
         return "failed"
     return "used"
+
+
+async def test_cluster_that_lost_a_spawner_is_not_handed_over_and_still_ends(
+    booted, harness_run, harbour
+):
+    """None of its channels is given away then, so that it hears the end of all its processes."""
+    async with booted(harbour.system) as cluster:
+        scope = cluster.host.scope
+        boat = procfs.stat(cluster.process("boat").pid)
+        assert boat is not None
+        os.kill(boat.parent, signal.SIGKILL)
+        await until(lambda: not cluster.member("boat").running, within=GONE_SECONDS_MAX)
+        with pytest.raises(HarnessDied):
+            scope.let_go()
+        async with asyncio.timeout(GONE_SECONDS_MAX):
+            await cluster.abandon()
+    harness_run.forget_failure()

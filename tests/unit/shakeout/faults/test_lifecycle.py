@@ -1,12 +1,13 @@
 """The life of a fault: each step in its order, whatever fails on the way, and which error is told."""
 
+import asyncio
 import types
 from typing import Any
 
 import pytest
 
 from shakeout.faults import coverage, lifecycle, phase
-from shakeout.faults.errors import ClusterShared, FaultUnavailable
+from shakeout.faults.errors import ClusterShared, FaultStuck, FaultUnavailable
 from shakeout.system.progress import State
 from shakeout.timeline import record
 from shakeout.waiting.errors import WaitHopeless, WaitTimedOut
@@ -18,16 +19,18 @@ class Storm:
     name = "storm"
     targets = ("boat", "lighthouse")
 
-    def __init__(self, steps, fails=(), missing=()):
+    def __init__(self, steps, fails=(), missing=(), hangs=()):
         self.steps = steps
         self.fails = fails
         self.missing = missing
+        self.hangs = hangs
 
     def available(self, _cluster):
         return "the sea is calm" if "available" in self.missing else ""
 
     async def inject(self, _cluster):
         self.step("inject")
+        await self.hang("inject")
 
     async def missing_effect(self, _cluster):
         self.step("effect")
@@ -35,10 +38,15 @@ class Storm:
 
     async def recover(self, _cluster):
         self.step("recover")
+        await self.hang("recover")
 
     async def missing_recovery(self, _cluster):
         self.step("recovery")
         return "still windy" if "recovery" in self.missing else ""
+
+    async def hang(self, name):
+        if name in self.hangs:
+            await asyncio.Event().wait()
 
     def step(self, name):
         if not self.steps or self.steps[-1] != name:
@@ -148,6 +156,18 @@ async def test_effect_that_is_not_seen_is_told_and_the_fault_undone(sea):
         await body(sea, missing=("effect",))
     assert "no wind" in str(told.value)
     assert sea.steps == ["health", "inject", "effect", "recover", "recovery", "health"]
+
+
+async def test_injection_that_does_not_end_is_told_and_the_fault_undone(sea):
+    with pytest.raises(FaultStuck, match=r"injecting the fault storm .* not ended within 0.05 s"):
+        await body(sea, hangs=("inject",))
+    assert sea.steps == ["health", "inject", "recover", "recovery", "health"]
+
+
+async def test_undoing_that_does_not_end_is_told(sea):
+    with pytest.raises(FaultStuck, match=r"undoing the fault storm .* not ended within 0.05 s"):
+        await body(sea, hangs=("recover",))
+    assert "body" in sea.steps
 
 
 async def test_recovery_that_is_not_seen_is_told(sea):
