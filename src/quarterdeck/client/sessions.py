@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,6 @@ from quarterdeck.wire.sessions import (
     HistoryRow,
     Logs,
     SessionStatus,
-    SessionType,
     SessionView,
     Slots,
 )
@@ -39,12 +38,12 @@ class Sessions:
         name: str | None = None,
         mounts: Mapping[str, "Folder | str"] | None = None,
         environment: Mapping[str, str] | None = None,
-        type: SessionType | str = SessionType.INTERACTIVE,  # noqa: A002 - the field's name
-        command: Sequence[str] = (),
+        **more: Any,
     ) -> "Session":
         """Ask for a session and return its handle at once; `mounts` maps paths in it to folders (handles or ids).
 
-        `command`: what a batch session runs, or an inference session keeps up.
+        `more`: the other fields of a request (`quarterdeck.wire.sessions.SessionCreate`), such as `type`, `command` and
+        `depends_on`, whose sessions may be handles.
         """
         request = api.create_session(
             image,
@@ -55,7 +54,10 @@ class Sessions:
                 for path, folder in (mounts or {}).items()
             ],
             environment=environment,
-            more=_beyond_defaults(SessionType(type), command),
+            more={
+                **more,
+                "depends_on": [getattr(one, "id", one) for one in more.get("depends_on", ())],
+            },
         )
         return self._handle(await self._transport.call(request, SessionView))
 
@@ -134,9 +136,3 @@ class Session:
         with contextlib.suppress(ClientError, TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS_MAX):
                 await self._transport.run(procedures.look(self._progress))
-
-
-def _beyond_defaults(type_: SessionType, command: Sequence[str]) -> dict[str, Any]:
-    if type_ is SessionType.INTERACTIVE and not command:
-        return {}
-    return {"type": type_.value, "command": list(command)}

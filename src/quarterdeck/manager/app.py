@@ -48,6 +48,7 @@ from quarterdeck.manager.scheduling.store import PlacementStore
 from quarterdeck.manager.sessions import gateway as sessions_gateway
 from quarterdeck.manager.sessions import http as sessions_http
 from quarterdeck.manager.sessions.books import LifecycleBooks
+from quarterdeck.manager.sessions.dependencies import Dependencies
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
@@ -177,6 +178,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
         loops=Loops(
             signals=signals,
             scheduler=Scheduler(PlacementStore(database, clock), lifecycle),
+            dependencies=Dependencies(store),
             lifecycle=lifecycle,
             reconciler=reconciler,
             agents=agents,

@@ -10,6 +10,7 @@ from quarterdeck.manager.folders.discovery import HostDiscovery
 from quarterdeck.manager.folders.removals import TreeRemoval
 from quarterdeck.manager.identity.cache import Cache
 from quarterdeck.manager.scheduling.service import Scheduler
+from quarterdeck.manager.sessions.dependencies import Dependencies
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
 from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.manager.signals import Signals
@@ -18,6 +19,7 @@ WORKERS = 64
 """Sessions that one manager looks after at a time."""
 
 SCHEDULING_SECONDS = 1.0
+DEPENDENCIES_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
 INVENTORY_SECONDS = 3.0
 REGISTRY_SECONDS = 5.0
@@ -33,6 +35,7 @@ class Loops:
 
     signals: Signals
     scheduler: Scheduler
+    dependencies: Dependencies
     lifecycle: Lifecycle
     reconciler: Reconciler
     agents: AgentService
@@ -46,6 +49,12 @@ class Loops:
         signals, reconciler = self.signals, self.reconciler
         yield every(
             SCHEDULING_SECONDS, self.scheduler.run, name="scheduling", wake=signals.scheduling
+        )
+        yield every(
+            DEPENDENCIES_SECONDS,
+            self.dependencies.run,
+            name="dependencies",
+            wake=signals.dependencies,
         )
         yield every(SWEEP_SECONDS, self._sweep, name="sweep", wake=reconciler.lost_wake)
         yield every(IDLE_SECONDS, reconciler.check_suspects, name="suspects", wake=reconciler.wake)

@@ -40,6 +40,7 @@ class Signals:
         self._stream = stream
         self._own: OrderedDict[Event, None] = OrderedDict()
         self.scheduling = Wake()
+        self.dependencies = Wake()
         self.registry = Wake()
         self.everything = Wake()
 
@@ -51,6 +52,7 @@ class Signals:
     def freed(self, session: str) -> None:
         """A session has ended: slots may have come free."""
         self.scheduling.set()
+        self.dependencies.set()
         self._publish(session)
 
     def agents_changed(self, ids: Sequence[str]) -> None:  # noqa: ARG002 - any agent may have room
@@ -65,10 +67,12 @@ class Signals:
             match event:
                 case None:
                     self.scheduling.set()
+                    self.dependencies.set()
                     self.registry.set()
                     self.everything.set()
                 case Event(kind=EventKind.SESSION):
                     self.scheduling.set()
+                    self.dependencies.set()
                 case Event(kind=EventKind.AGENT):
                     self.registry.set()
                 case Event(kind=EventKind.KERNEL, id=kernel):

@@ -42,6 +42,7 @@ COMMAND_CHARACTERS_MAX = 64 * 1024
 """Of all arguments together."""
 CODE_CHARACTERS_MAX = 256 * 1024
 MOUNTS_MAX = 32
+DEPENDENCIES_MAX = 32
 
 IN_WORDS = {
     _NAME: "Expected 1 to 63 lower-case letters, digits and hyphens, not a hyphen first",

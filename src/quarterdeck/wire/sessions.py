@@ -65,6 +65,7 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """A request for a session. Mount paths must differ, and none may lie inside another.
 
     A batch session needs a command, an inference session may have one that has to stay up, an interactive one has none.
+    It waits until the sessions in `depends_on` have succeeded. With `reuse` a live session of that name, made of the same, is as good.
     """
 
     image: limits.ImageName
@@ -74,10 +75,17 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     environment: limits.Environment = {}
     type: SessionType = SessionType.INTERACTIVE
     command: limits.Command = ()
+    depends_on: Annotated[tuple[limits.Id, ...], Meta(max_length=limits.DEPENDENCIES_MAX)] = ()
+    reuse: bool = False
 
     def __post_init__(self) -> None:
         """Raise `Invalid` for mounts that cover each other and a command that does not fit the type."""
         _check_command(self.type, self.command)
+        if self.reuse and self.name is None:
+            raise Invalid("name", "A session to reuse needs a name", code="missing-field")
+        for at, session in enumerate(self.depends_on):
+            if session in self.depends_on[:at]:
+                raise Invalid(f"depends_on.{at}", "This session is given twice")
         for at, mount in enumerate(self.mounts):
             for other in self.mounts[:at]:
                 if f"{mount.path}/".startswith(f"{other.path}/") or f"{other.path}/".startswith(
@@ -110,6 +118,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     result: SessionResult | None = None
     detail: str | None = None
+    depends_on: tuple[str, ...] = ()
 
 
 class SessionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -12,7 +12,7 @@ WITH rooms AS MATERIALIZED (
 ), waiting AS MATERIALIZED (
     SELECT s.id, s.cpu, s.memory_mib, s.created_at
     FROM sessions s
-    WHERE s.status = 'PENDING'
+    WHERE s.status = 'PENDING' AND dependencies_met(s.depends_on)
       AND EXISTS (SELECT FROM rooms r WHERE r.cpu >= s.cpu AND r.memory_mib >= s.memory_mib)
     ORDER BY s.created_at, s.id
     LIMIT %(limit)s

@@ -7,6 +7,7 @@ QuarterdeckError
 ├── SessionTakesNoCode
 ├── SessionBusy
 ├── FolderNotMountable   a folder of the mounts is not there, or not the owner's
+├── DependencyNotFound  a session to wait for is not there, or not the owner's
 ├── ImageNotFound
 ├── OwnerGone            the user was deleted while the request was under way
 ├── TooManyWaiters
@@ -53,6 +54,12 @@ class FolderNotMountable(QuarterdeckError):
     """There is no such folder to mount."""
 
     code = "folder-not-found"
+
+
+class DependencyNotFound(QuarterdeckError):
+    """There is no such session to wait for."""
+
+    code = "session-not-found"
 
 
 class ImageNotFound(QuarterdeckError):

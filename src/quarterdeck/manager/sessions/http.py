@@ -35,7 +35,8 @@ class _Api:
 
     async def create(self, request: web.Request) -> web.Response:
         given = await http_server.body(request, sessions.SessionCreate)
-        return http_server.reply(await self._service.create(principal(request), given), 201)
+        made = await self._service.create(principal(request), given)
+        return http_server.reply(made.view, 201 if made.new else 200)
 
     async def list(self, request: web.Request) -> web.Response:
         query = http_server.query(request, sessions.SessionQuery)

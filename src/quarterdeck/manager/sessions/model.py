@@ -41,6 +41,14 @@ class NewSession:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """The session that somebody asked for: a new one, or one that was there and is as good."""
+
+    view: sessions.SessionView
+    new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """Changes of a session that has this owner."""
 

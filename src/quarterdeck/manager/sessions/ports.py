@@ -18,7 +18,14 @@ class Sessions(Protocol):
         ...
 
     async def insert(self, new: model.NewSession) -> sessions.SessionView:
-        """Add a session that is PENDING. Raises `SessionNameTaken`, `ImageNotFound`, `FolderNotMountable`, `OwnerGone`."""
+        """Add a session that is PENDING.
+
+        Raises `SessionNameTaken`, `ImageNotFound`, `DependencyNotFound`, `FolderNotMountable`, `OwnerGone`.
+        """
+        ...
+
+    async def named(self, owner: str, name: str) -> sessions.SessionView | None:
+        """Return a user's live session of a name."""
         ...
 
     async def view(self, session: str) -> sessions.SessionView | None:
@@ -36,6 +43,14 @@ class Sessions(Protocol):
 
         Returns the agent that has its kernel, if one has.
         """
+        ...
+
+
+class Dependents(Protocol):
+    """Sessions that wait for others."""
+
+    async def cancel_doomed(self) -> Sequence[str]:
+        """Cancel sessions that wait for one that has failed or was cancelled; return them. None: there is none more."""
         ...
 
 

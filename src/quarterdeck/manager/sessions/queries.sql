@@ -14,18 +14,27 @@ WHERE id = ANY(%(folders)s::uuid[]) AND owner_id = %(owner)s AND status = 'READY
 ORDER BY id FOR KEY SHARE;
 
 -- name: insert_session
--- No row: the name is taken, the image is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, environment, type, command, status, status_cause, status_actor)
-SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(environment)s::jsonb, %(type)s, %(command)s::text[], 'PENDING', 'requested', u.id::text
+-- No row: the name is taken, the image or a dependency is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
+INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, environment, type, command, depends_on, status, status_cause, status_actor)
+SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
+       %(depends_on)s::uuid[], 'PENDING', 'requested', u.id::text
 FROM users u JOIN images i ON i.name = %(image)s
-WHERE u.id = %(owner)s AND u.deleted_at IS NULL
+WHERE u.id = %(owner)s AND u.deleted_at IS NULL AND NOT EXISTS (
+    SELECT FROM unnest(%(depends_on)s::uuid[]) AS wanted (id)
+    WHERE NOT EXISTS (SELECT FROM sessions s WHERE s.id = wanted.id AND s.owner_id = u.id)
+)
 FOR KEY SHARE OF u
 ON CONFLICT (owner_id, name) WHERE status NOT IN ('TERMINATED', 'CANCELLED') DO NOTHING
 RETURNING created_at;
 
 -- name: why_not_inserted
 SELECT EXISTS (SELECT FROM users WHERE id = %(owner)s AND deleted_at IS NULL) AS owner_lives,
-       EXISTS (SELECT FROM images WHERE name = %(image)s) AS image_exists;
+       EXISTS (SELECT FROM images WHERE name = %(image)s) AS image_exists,
+       ARRAY(SELECT id::text FROM sessions WHERE id = ANY(%(depends_on)s::uuid[]) AND owner_id = %(owner)s) AS dependencies;
+
+-- name: live_named
+SELECT id::text FROM sessions
+WHERE owner_id = %(owner)s AND name = %(name)s AND status NOT IN ('TERMINATED', 'CANCELLED');
 
 -- name: insert_mounts
 INSERT INTO session_mounts (session_id, folder_id, path, source)
@@ -34,7 +43,7 @@ FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[]) AS moun
 
 -- name: view_session
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
-       s.detail, s.type, s.command, s.exit_code, s.result, CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
+       s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[], CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
        CASE WHEN s.status NOT IN ('PENDING', 'CANCELLED') THEN k.agent_id END AS agent,
        m.mounts
 FROM sessions s
@@ -48,7 +57,7 @@ WHERE s.id = %(id)s;
 
 -- name: list_sessions
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
-       s.detail, s.type, s.command, s.exit_code, s.result, CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
+       s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[], CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
        CASE WHEN s.status NOT IN ('PENDING', 'CANCELLED') THEN k.agent_id END AS agent,
        m.mounts
 FROM sessions s
@@ -89,6 +98,27 @@ FROM sessions WHERE id = %(id)s AND (owner_id = %(user)s::text::uuid OR %(is_adm
 SELECT session_id::text AS session,
        end_session(session_id, %(reason)s, %(actor)s, %(exit_code)s, %(detail)s) AS agent
 FROM kernels WHERE id = %(kernel)s AND status <> 'TERMINATED';
+
+-- name: cancel_doomed
+-- PENDING -> CANCELLED for sessions of which a dependency has failed or was cancelled. One that somebody else changes is left to the next time.
+WITH doomed AS MATERIALIZED (
+    SELECT b.id, coalesce(a.name || ' (' || a.id || ')', a.id::text) AS failed, a.status, a.reason, a.detail
+    FROM sessions b
+    CROSS JOIN LATERAL (
+        SELECT id, name, status, reason, detail FROM sessions
+        WHERE id = ANY(b.depends_on) AND (status = 'CANCELLED' OR result = 'FAILURE')
+        ORDER BY id LIMIT 1
+    ) a
+    WHERE b.status = 'PENDING' AND b.depends_on <> '{}'
+    ORDER BY b.id LIMIT %(limit)s
+    FOR NO KEY UPDATE OF b SKIP LOCKED
+)
+UPDATE sessions s
+SET status = 'CANCELLED', status_cause = 'dependency-failed', status_actor = 'dependencies', reason = 'dependency-failed',
+    detail = concat('depends on session ', d.failed, ', which is ', d.status, ': ', coalesce(d.detail, d.reason))
+FROM doomed d
+WHERE s.id = d.id AND s.status = 'PENDING'
+RETURNING s.id::text;
 
 -- name: due
 SELECT k.agent_id AS agent, s.id::text AS session

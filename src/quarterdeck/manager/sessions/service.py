@@ -7,11 +7,13 @@ from typing import TypeVar
 from quarterdeck.base import ids
 from quarterdeck.base.clock import Clock
 from quarterdeck.manager.identity.model import Principal
-from quarterdeck.manager.sessions import errors, model, ports
+from quarterdeck.manager.sessions import errors, model, naming, ports
 from quarterdeck.wire import sessions
 
 EXECUTE_SECONDS_MAX = 600.0
 LOGS_SECONDS_MAX = 10.0
+NAME_ATTEMPTS_MAX = 5
+"""How often a name is tried whose holder ends in that moment."""
 
 _T = TypeVar("_T")
 _Call = Callable[[str, str], Awaitable[_T]]
@@ -39,16 +41,28 @@ class SessionService:
         self._news = news
         self._clock = clock
 
-    async def create(self, by: Principal, given: sessions.SessionCreate) -> sessions.SessionView:
-        """Add a session; it waits for a place.
+    async def create(self, by: Principal, given: sessions.SessionCreate) -> model.Made:
+        """Add a session; it waits for a place. With `reuse` a live one of that name may be returned.
 
-        Raises `SessionNameTaken`, `ImageNotFound`, `FolderNotMountable`, and what the storage says of folders that cannot be mounted.
+        Raises `SessionNameTaken`, `ImageNotFound`, `DependencyNotFound`, `FolderNotMountable`, and what the storage says of folders
+        that cannot be mounted.
         """
-        session = ids.new(self._clock)
-        sources = await self._mount_sources(by.user, given)
-        view = await self._store.insert(model.NewSession(session, by.user, given, sources))
-        self._news.created(session)
-        return view
+        new = model.NewSession(
+            ids.new(self._clock), by.user, given, await self._mount_sources(by.user, given)
+        )
+        for _ in range(NAME_ATTEMPTS_MAX):
+            try:
+                view = await self._store.insert(new)
+            except errors.SessionNameTaken:
+                other = await self._store.named(by.user, given.name or "")
+                if other is None:  # it has just ended
+                    continue
+                if given.reuse:
+                    return model.Made(naming.reused(given, other), new=False)
+                raise naming.taken(given, other) from None
+            self._news.created(view.id)
+            return model.Made(view)
+        raise errors.SessionNameTaken(field="name")
 
     async def list(
         self, by: Principal, query: sessions.SessionQuery
@@ -68,7 +82,10 @@ class SessionService:
         agent = await self._store.terminate(session, by)
         if agent is not None:
             self._driver.drive(agent, session)
-        return await self.get(by, session)
+        view = await self.get(by, session)
+        if view.status is sessions.SessionStatus.CANCELLED:
+            self._news.freed(session)
+        return view
 
     async def execute(
         self, by: Principal, session: str, code: sessions.Execute

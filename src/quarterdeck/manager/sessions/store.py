@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
@@ -12,12 +13,13 @@ from quarterdeck.manager.sessions import errors, model
 from quarterdeck.wire import sessions
 
 LIST_ROWS_MAX = 1000
+DOOMED_ROWS_MAX = 500
 
 _SQL = queries.load(__package__)
 
 
 class SessionStore:
-    """The ports `Sessions` and `Lookups` on a database."""
+    """The ports `Sessions`, `Lookups` and `Dependents` on a database."""
 
     def __init__(self, database: postgres.Database) -> None:
         self._database = database
@@ -30,7 +32,10 @@ class SessionStore:
         return {row["id"]: row["host"] for row in rows}
 
     async def insert(self, new: model.NewSession) -> sessions.SessionView:
-        """Add a session that is PENDING. Raises `SessionNameTaken`, `ImageNotFound`, `FolderNotMountable`, `OwnerGone`."""
+        """Add a session that is PENDING.
+
+        Raises `SessionNameTaken`, `ImageNotFound`, `DependencyNotFound`, `FolderNotMountable`, `OwnerGone`.
+        """
         if not new.given.mounts:
             row = await self._database.fetch_one(_SQL["insert_session"], _columns(new))
         else:
@@ -38,6 +43,16 @@ class SessionStore:
         if row is None:
             raise await self._why_not(new)
         return _new_view(new, row["created_at"])
+
+    async def named(self, owner: str, name: str) -> sessions.SessionView | None:
+        """Return a user's live session of a name."""
+        row = await self._database.fetch_one(_SQL["live_named"], {"owner": owner, "name": name})
+        return None if row is None else await self.view(row["id"])
+
+    async def cancel_doomed(self) -> Sequence[str]:
+        """Cancel sessions that wait for one that has failed or was cancelled; return them. None: there is none more."""
+        rows = await self._database.fetch(_SQL["cancel_doomed"], {"limit": DOOMED_ROWS_MAX})
+        return [row["id"] for row in rows]
 
     async def view(self, session: str) -> sessions.SessionView | None:
         """Return a session."""
@@ -100,16 +115,17 @@ class SessionStore:
                 await statements.execute(tx, _SQL["insert_mounts"], _mount_columns(new))
         return row
 
-    async def _why_not(
-        self, new: model.NewSession
-    ) -> errors.OwnerGone | errors.ImageNotFound | errors.SessionNameTaken:
-        row = await self._database.fetch_one(
-            _SQL["why_not_inserted"], {"owner": new.owner, "image": new.given.image}
-        )
+    async def _why_not(self, new: model.NewSession) -> QuarterdeckError:
+        row = await self._database.fetch_one(_SQL["why_not_inserted"], _columns(new))
         if row is None or not row["owner_lives"]:
             return errors.OwnerGone()
         if not row["image_exists"]:
             return errors.ImageNotFound(f"There is no image {new.given.image!r}", field="image")
+        for at, session in enumerate(new.given.depends_on):
+            if session not in row["dependencies"]:
+                return errors.DependencyNotFound(
+                    f"There is no session {session}", field=f"depends_on.{at}"
+                )
         return errors.SessionNameTaken(f"A live session is named {new.given.name!r}", field="name")
 
 
@@ -144,6 +160,7 @@ def _columns(new: model.NewSession) -> statements.Row:
         "environment": msgspec.json.encode(new.given.environment).decode(),
         "type": new.given.type.value,
         "command": list(new.given.command),
+        "depends_on": list(new.given.depends_on),
     }
 
 
@@ -159,6 +176,7 @@ def _new_view(new: model.NewSession, created_at: datetime) -> sessions.SessionVi
         mounts=tuple(sorted(new.given.mounts, key=lambda mount: mount.path)),
         type=new.given.type,
         command=new.given.command,
+        depends_on=new.given.depends_on,
     )
 
 
@@ -186,6 +204,7 @@ def _view(row: statements.Row) -> sessions.SessionView:
         exit_code=row["exit_code"],
         result=None if row["result"] is None else sessions.SessionResult(row["result"]),
         detail=row["detail"],
+        depends_on=tuple(row["depends_on"]),
     )
 
 

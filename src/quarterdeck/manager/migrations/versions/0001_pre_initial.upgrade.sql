@@ -115,6 +115,7 @@ CREATE TABLE sessions (
     command text[] NOT NULL DEFAULT '{}' CHECK (
         CASE type WHEN 'interactive' THEN command = '{}' WHEN 'batch' THEN command <> '{}' ELSE true END
     ),
+    depends_on uuid[] NOT NULL DEFAULT '{}',
     status text NOT NULL,
     status_cause text NOT NULL,
     status_actor text NOT NULL,
@@ -130,6 +131,7 @@ CREATE TABLE sessions (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN sessions.status_cause IS 'Why the status last changed; whoever changes it sets cause and actor with it, the history copies them.';
+COMMENT ON COLUMN sessions.depends_on IS 'Sessions of the same owner that have to succeed before this one may be placed.';
 COMMENT ON COLUMN sessions.reason IS 'Why the session ended or is ending.';
 COMMENT ON COLUMN sessions.detail IS 'The same in words, with what is known of the end of its kernel.';
 COMMENT ON COLUMN sessions.result IS 'A batch session succeeds with exit code 0, any other when its user ended it.';
@@ -137,7 +139,16 @@ CREATE UNIQUE INDEX sessions_live_name ON sessions (owner_id, name)
     WHERE status NOT IN ('TERMINATED', 'CANCELLED');
 CREATE INDEX sessions_live ON sessions (status, created_at, id)
     WHERE status NOT IN ('TERMINATED', 'CANCELLED');
+CREATE INDEX sessions_dependent ON sessions (id) WHERE status = 'PENDING' AND depends_on <> '{}';
 CREATE INDEX sessions_owner ON sessions (owner_id, created_at DESC, id DESC);
+
+CREATE FUNCTION dependencies_met(depends_on uuid[]) RETURNS boolean STABLE LANGUAGE sql AS $$
+    SELECT depends_on = '{}' OR NOT EXISTS (
+        SELECT FROM unnest(depends_on) AS wanted (id) LEFT JOIN sessions s ON s.id = wanted.id
+        WHERE s.result IS DISTINCT FROM 'SUCCESS'
+    )
+$$;
+COMMENT ON FUNCTION dependencies_met IS 'Whether all of these sessions have succeeded: once true, true for ever.';
 
 CREATE TABLE session_logs (
     session_id uuid PRIMARY KEY REFERENCES sessions ON DELETE CASCADE,

@@ -1,5 +1,6 @@
 """What users do with sessions, over fakes: mounts are checked before anything is written, another's session does not exist."""
 
+import msgspec
 import pytest
 
 from quarterdeck.manager.folders.errors import StorageUnreachable
@@ -10,7 +11,7 @@ from quarterdeck.testing.fakes.clock import EPOCH, FakeClock
 from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, Recorder
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.sessions import Execute, Mount, SessionCreate, SessionView, Slots
-from quarterdeck.wire.states import SessionStatus
+from quarterdeck.wire.states import SessionStatus, SessionType
 from quarterdeck.wire.users import Role
 
 ADA, BOB = Principal("ada", Role.USER), Principal("bob", Role.USER)
@@ -22,11 +23,18 @@ class Store:
 
     def __init__(self):
         self.new, self.views, self.routes, self.kept = {}, {}, {}, {}
+        self.vanishing = None
 
     async def mountable(self, owner, folders):
         return {FOLDER: "local"} if owner == "ada" and FOLDER in folders else {}
 
+    async def named(self, owner, name):  # noqa: ARG002 - all are of one owner
+        self.views.pop(self.vanishing, None)
+        return self._holder(name)
+
     async def insert(self, new):
+        if new.given.name and self._holder(new.given.name):
+            raise errors.SessionNameTaken
         self.new[new.id] = new
         self.views[new.id] = SessionView(
             id=new.id,
@@ -58,6 +66,9 @@ class Store:
     async def kept_logs(self, session):
         return self.kept.get(session)
 
+    def _holder(self, name):
+        return next((one for one in self.views.values() if one.name == name), None)
+
 
 class Sources:
     """Where folders are mounted."""
@@ -88,9 +99,9 @@ class World:
         )
 
     async def make(self, **given):
-        return await self.service.create(
-            ADA, SessionCreate(image="python:3.11", slots=Slots(), **given)
-        )
+        plain = SessionCreate(image="python:3.11")
+        asked = msgspec.structs.replace(plain, **given)
+        return (await self.service.create(ADA, asked)).view
 
     async def running(self, address=ADDRESS, **facts):
         view = await self.make()
@@ -193,3 +204,56 @@ async def test_what_a_command_wrote_can_be_read_after_its_end():
     assert (await world.service.logs(ADA, session)).text == "all that it wrote"
     with pytest.raises(errors.SessionNotFound):
         await world.service.logs(BOB, session)
+
+
+async def test_name_that_is_taken_is_refused_with_the_session_that_has_it():
+    world = World()
+    first = await world.make(name="mine")
+    with pytest.raises(errors.SessionNameTaken) as refused:
+        await world.make(name="mine")
+    assert (refused.value.field, first.id in refused.value.detail) == ("name", True)
+
+
+async def test_session_that_is_as_good_is_reused_and_wakes_nobody():
+    world = World()
+    first = await world.make(name="mine")
+    made = await world.service.create(
+        ADA, SessionCreate(image="python:3.11", slots=Slots(), name="mine", reuse=True)
+    )
+    assert (made.view, made.new) == (first, False)
+    assert world.told.told == [("created", first.id)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"image": "python:3.12"}, "image"),
+        ({"slots": Slots(2, 256)}, "slots.cpu"),
+        ({"slots": Slots(1, 512)}, "slots.memory_mib"),
+        ({"type": "batch", "command": ("ls",)}, "type"),
+    ],
+)
+async def test_session_that_differs_is_not_reused(changes, field):
+    world = World()
+    await world.make(name="mine")
+    changes = {"type": SessionType(changes.pop("type", "interactive"))} | changes
+    with pytest.raises(errors.SessionNameTaken) as refused:
+        await world.make(name="mine", reuse=True, **changes)
+    assert refused.value.field == field
+
+
+async def test_session_that_is_ending_is_not_reused():
+    world = World()
+    first = await world.make(name="mine")
+    world.store.views[first.id] = msgspec.structs.replace(first, status=SessionStatus.TERMINATING)
+    with pytest.raises(errors.SessionNameTaken) as refused:
+        await world.make(name="mine", reuse=True)
+    assert "TERMINATING" in refused.value.detail
+
+
+async def test_name_whose_holder_has_just_ended_is_tried_again():
+    world = World()
+    first = await world.make(name="mine")
+    world.store.vanishing = first.id
+    again = await world.make(name="mine")
+    assert again.id != first.id

@@ -1,0 +1,31 @@
+"""Names of live sessions: whether one that has the name already is as good as the one asked for. Pure."""
+
+from quarterdeck.manager.sessions import errors
+from quarterdeck.wire import sessions
+
+
+def taken(given: sessions.SessionCreate, other: sessions.SessionView) -> errors.SessionNameTaken:
+    """Return the refusal of a name that another session has."""
+    return errors.SessionNameTaken(
+        f"The session {other.id}, which is {other.status}, has the name {given.name!r}",
+        field="name",
+    )
+
+
+def reused(given: sessions.SessionCreate, other: sessions.SessionView) -> sessions.SessionView:
+    """Return the other session if it is as good. Raises `SessionNameTaken` with the field that differs."""
+    if other.status is sessions.SessionStatus.TERMINATING:
+        raise taken(given, other)
+    for field, wanted, there in (
+        ("image", given.image, other.image),
+        ("type", given.type, other.type),
+        ("slots.cpu", given.slots.cpu, other.slots.cpu),
+        ("slots.memory_mib", given.slots.memory_mib, other.slots.memory_mib),
+        ("command", list(given.command), list(other.command)),
+    ):
+        if wanted != there:
+            raise errors.SessionNameTaken(
+                f"The session {other.id} has the name {given.name!r} and another {field}: {there}, not {wanted}",
+                field=field,
+            )
+    return other
