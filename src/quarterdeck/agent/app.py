@@ -88,6 +88,9 @@ class _News:
     def kernel_changed(self, kernel: str) -> None:
         self._events.publish(Event(EventKind.KERNEL, kernel))
 
+    def image_changed(self, digest: str) -> None:
+        self._events.publish(Event(EventKind.IMAGE, digest))
+
 
 class _Health:
     """Well when managers find us, kernels can start, and news can be told."""

@@ -1,12 +1,13 @@
 """What the agent's service needs of the world: processes, directories, and somebody to tell. Fakes: `quarterdeck.testing.fakes.agent`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Protocol
 
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.wire.agents import ImagePull
 from quarterdeck.wire.sessions import Execution
 
 
@@ -82,8 +83,27 @@ class Scratch(Protocol):
 
 
 class News(Protocol):
-    """Whoever wants to know that a kernel has ended."""
+    """Whoever wants to know that a kernel has ended, or a pull."""
 
     def kernel_changed(self, kernel: str) -> None:
         """Tell it soon. Never blocks."""
+        ...
+
+    def image_changed(self, digest: str) -> None:
+        """Tell soon that a pull has ended. Never blocks."""
+        ...
+
+
+class Registry(Protocol):
+    """Where images come from. What it says is not believed: whoever asks compares it with the digest.
+
+    Its methods raise `quarterdeck.base.errors.QuarterdeckError` with the reason in words.
+    """
+
+    async def manifest(self, source: ImagePull, digest: str) -> bytes:
+        """Return a manifest or an index."""
+        ...
+
+    def blob(self, source: ImagePull, digest: str) -> AsyncIterator[bytes]:
+        """Yield the pieces of a blob."""
         ...

@@ -47,6 +47,35 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: datetime
 
 
+class ImagePull(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where an agent gets an image; the digest is in the address. `registry` is a URL, `repository` a name in it."""
+
+    registry: Annotated[str, Meta(pattern=r"^https?://[^/\s]+\Z", max_length=300)]
+    repository: Annotated[str, Meta(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*\Z", max_length=255)]
+    username: Annotated[str, Meta(max_length=255)] = ""
+    password: Annotated[str, Meta(max_length=4096)] = ""
+
+
+class PullStatus(enum.StrEnum):
+    """How far an image has come on an agent."""
+
+    PULLING = "PULLING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+class AgentImage(msgspec.Struct, frozen=True, kw_only=True):
+    """An image on an agent. `layer` of `layers` is under way; `reason` says why a pull has failed."""
+
+    digest: str
+    status: PullStatus
+    bytes_done: int = 0
+    bytes_total: int = 0
+    layer: int = 0
+    layers: int = 0
+    reason: str | None = None
+
+
 class KernelMount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A directory of the agent's host in a kernel: `source` absolute, `path` relative to the working directory."""
 

@@ -15,6 +15,8 @@ class EventKind(enum.StrEnum):
     KERNEL = "kernel-changed"
     SESSION = "session-changed"
     AGENT = "agent-changed"
+    IMAGE = "image-changed"
+    """A pull of the image with this digest has ended on some agent."""
 
 
 class Event(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from msgspec import Meta
 _NAME = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 _ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 _IMAGE = r"^[a-z0-9][a-z0-9._/:@-]{0,254}\Z"
+_DIGEST = r"^sha256:[0-9a-f]{64}\Z"
 _SEGMENT = r"(?!\.{1,2}(/|\Z))[^/\x00-\x1f\x7f]{1,255}"
 _RELATIVE_PATH = rf"^{_SEGMENT}(/{_SEGMENT})*\Z"
 _ABSOLUTE_PATH = r"^/[^\x00]*\Z"
@@ -21,6 +22,9 @@ Id = Annotated[str, Meta(pattern=_ID)]
 
 ImageName = Annotated[str, Meta(pattern=_IMAGE)]
 """The name of an image, such as `python:3.11`."""
+
+Digest = Annotated[str, Meta(pattern=_DIGEST)]
+"""By what content is known: the SHA-256 of its bytes."""
 
 RelativePath = Annotated[str, Meta(pattern=_RELATIVE_PATH, max_length=1024)]
 """A path of names joined by `/`: no leading or trailing slash, no `.` or `..`, no control characters."""
@@ -48,6 +52,7 @@ IN_WORDS = {
     _NAME: "Expected 1 to 63 lower-case letters, digits and hyphens, not a hyphen first",
     _ID: "Expected an id (a UUID in lower case)",
     _IMAGE: "Expected the name of an image, such as python:3.11",
+    _DIGEST: "Expected a digest: sha256: and 64 lower-case hexadecimal digits",
     _RELATIVE_PATH: "Expected a relative path without '.', '..', empty names or control characters",
     _ABSOLUTE_PATH: "Expected an absolute path",
     _VARIABLE_NAME: "Expected the name of a variable: letters, digits and underscores, not a digit first",

@@ -111,7 +111,12 @@ class FakeNews:
 
     def __init__(self) -> None:
         self.kernels: list[str] = []
+        self.images: list[str] = []
 
     def kernel_changed(self, kernel: str) -> None:
         """Keep it."""
         self.kernels.append(kernel)
+
+    def image_changed(self, digest: str) -> None:
+        """Keep it."""
+        self.images.append(digest)
