@@ -26,6 +26,11 @@ class Clock(Protocol):
         ...
 
 
+def pause(seconds: float) -> None:
+    """Let time pass between two attempts of something that cannot be waited for; for blocking programs only."""
+    time.sleep(seconds)
+
+
 class SystemClock:
     """The clock of this machine."""
 

@@ -9,6 +9,9 @@ from quarterdeck.client.request import Request
 HISTORY_WAIT_SECONDS = 20
 """How long one long poll lasts; the manager allows 30."""
 
+EVENTS = "/v1/events"
+"""Where the events of all own sessions are, for `events.Following`."""
+
 
 def create_session(
     image: str,
@@ -51,6 +54,11 @@ def get_history(
     if until is not None:
         query.append(("until", until))
     return Request("GET", _at("sessions", id_) + "/history", tuple(query))
+
+
+def session_events(id_: str) -> str:
+    """Return where the events of a session are, for `events.Following`."""
+    return _at("sessions", id_) + "/events"
 
 
 def execute(id_: str, code: str) -> Request:
@@ -118,6 +126,11 @@ def delete_user(id_: str) -> Request:
 def list_agents() -> Request:
     """Ask for all agents (administrators)."""
     return Request("GET", "/v1/agents")
+
+
+def get_diagnostics() -> Request:
+    """Ask what the manager holds for its clients right now (administrators)."""
+    return Request("GET", "/v1/diagnostics")
 
 
 def _at(kind: str, id_: str) -> str:

@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from quarterdeck.base.clock import Clock, SystemClock
+from quarterdeck.client import api
 from quarterdeck.client.agents import Agents
 from quarterdeck.client.folders import Folders
 from quarterdeck.client.request import Credentials, Request
 from quarterdeck.client.sessions import Sessions
 from quarterdeck.client.transport_async import Transport
 from quarterdeck.client.users import Users
+from quarterdeck.wire.nodes import Diagnostics
 
 T = TypeVar("T")
 
@@ -75,6 +77,10 @@ class Client:
     def agents(self) -> Agents:
         """The agents, for administrators."""
         return Agents(self.transport)
+
+    async def diagnostics(self) -> Diagnostics:
+        """Return what the manager holds for its clients right now, for administrators."""
+        return await self.transport.call(api.get_diagnostics(), Diagnostics)
 
     async def call(self, request: Request, type_: type[T]) -> T:
         """Send any request and read its answer as a type."""

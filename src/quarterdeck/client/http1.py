@@ -80,6 +80,10 @@ class Response:
         """Whether the body was read to its end and the connection can be used again."""
         return self._answer.complete and self._answer.reusable
 
+    def patience(self, seconds: float) -> None:
+        """Bound each wait for more of the body."""
+        self._socket.settimeout(seconds)
+
     def blocks(self) -> Iterable[bytes]:
         """Give the body as it comes. Raises OSError."""
         while True:

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import msgspec
 
-from quarterdeck.client import api, procedures
+from quarterdeck.client import api, events, procedures
 from quarterdeck.client.errors import ClientError, NotReached
 from quarterdeck.client.folders import Folder
 from quarterdeck.client.transport_async import Transport
@@ -67,6 +67,23 @@ class Sessions:
         """Return live sessions; those of one status; with `ended` all."""
         request = api.list_sessions(status=status, ended=ended)
         return (await self._transport.call(request, Items[SessionView])).items
+
+    async def watch(self, id_: str, *, after: int = 0) -> AsyncGenerator[HistoryRow, None]:
+        """Give the changes of a session and its kernels as they come, after a sequence number, until the session has ended.
+
+        It comes back after a connection that broke; nothing is missed and nothing comes twice. Raises `Refused`, `Unreachable`.
+        """
+        following = events.Following(api.session_events(id_), after)
+        async with contextlib.aclosing(self._transport.follow(following)) as rows:
+            async for row in rows:
+                yield msgspec.convert(row, HistoryRow)
+
+    async def watch_all(self, *, after: int | None = None) -> AsyncGenerator[HistoryRow, None]:
+        """Give the changes of all own sessions as they come, from now on or after a sequence number. It does not end by itself."""
+        following = events.Following(api.EVENTS, after)
+        async with contextlib.aclosing(self._transport.follow(following)) as rows:
+            async for row in rows:
+                yield msgspec.convert(row, HistoryRow)
 
     async def get(self, given: str) -> "Session":
         """Return the handle of a session by id or name. Raises `Refused`, `NotFound`."""

@@ -6,8 +6,9 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, TypeVar
 
+from quarterdeck.base import clock as clocks
 from quarterdeck.base.clock import Clock
-from quarterdeck.client import files, http1, request
+from quarterdeck.client import events, files, http1, request
 from quarterdeck.client.errors import ClientError, NotReached, Unreachable
 from quarterdeck.client.request import Credentials, Prepared, Procedure, Request
 
@@ -63,6 +64,14 @@ class Transport:
         with self._exchange(prepared, body) as response:
             return request.outcome(prepared.method, response.status, response.read())
 
+    def follow(self, following: events.Following) -> Iterator[dict[str, Any]]:
+        """Give the rows of a stream of events as they come, over broken connections, until it ends. Raises `ClientError`s."""
+        while not following.ended:
+            with following.stream():
+                yield from self._stream(following)
+            if not following.ended:
+                clocks.pause(following.come_back(self._clock.monotonic()))
+
     def upload(self, grant: request.Grant, copy: files.Copy) -> Any:
         """Copy a local file into a folder, compare checksums, and return its entry. Raises `ClientError`s."""
         with contextlib.closing(files.Source(copy.local)) as source:
@@ -106,6 +115,21 @@ class Transport:
             raise
         if not response.reusable:
             self.close()
+
+    def _stream(self, following: events.Following) -> Iterator[dict[str, Any]]:
+        """Follow over one connection of its own, so that other requests can be sent meanwhile."""
+        prepared = self._credentials.prepare(following.request(), self._clock.now())
+        own = Transport(self._credentials, self._clock)
+        own._deadline = self._deadline
+        with contextlib.closing(own), own._exchange(prepared) as response:
+            if response.status == 204:
+                following.nothing_left()
+            elif response.status >= 400:
+                request.outcome("GET", response.status, response.read())
+            response.patience(min(own._seconds_left(), events.SILENCE_SECONDS_MAX))
+            for block in response.blocks():
+                yield from following.take(block)
+                response.patience(min(own._seconds_left(), events.SILENCE_SECONDS_MAX))
 
     def _connection(self, url: str, seconds: float) -> http1.Connection:
         if url not in self._connections:

@@ -2,23 +2,31 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 import yarl
 
-from quarterdeck.base import http_pool
+from quarterdeck.base import http_pool, tasks
 from quarterdeck.base.clock import Clock
-from quarterdeck.client import files, request
+from quarterdeck.client import events, files, request
 from quarterdeck.client.errors import Unreachable
 from quarterdeck.client.request import Credentials, Grant, Prepared, Procedure, Request
 from quarterdeck.wire import decode
 
 TRANSFERS_MAX = 16
+STREAMS_MAX = 100
 CONNECT_SECONDS_MAX = 10.0
 
 T = TypeVar("T")
+
+
+class _Sessions(NamedTuple):
+    """Connections for files and connections for streams of events: neither waits for the other."""
+
+    transfers: aiohttp.ClientSession
+    streams: aiohttp.ClientSession
 
 
 class Transport:
@@ -27,12 +35,12 @@ class Transport:
     def __init__(
         self,
         pool: http_pool.Pool,
-        session: aiohttp.ClientSession,
+        sessions: "_Sessions",
         credentials: Credentials,
         clock: Clock,
     ) -> None:
         self._pool = pool
-        self._session = session
+        self._session, self._streams = sessions
         self._credentials = credentials
         self._clock = clock
 
@@ -42,15 +50,10 @@ class Transport:
         """Own connections for the time of a block."""
         async with (
             http_pool.Pool.open() as pool,
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=TRANSFERS_MAX),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS_MAX),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
-                auto_decompress=False,
-            ) as session,
+            _session(TRANSFERS_MAX) as transfers,
+            _session(STREAMS_MAX) as streams,
         ):
-            yield cls(pool, session, credentials, clock)
+            yield cls(pool, _Sessions(transfers, streams), credentials, clock)
 
     async def call(self, wanted: Request, type_: type[T]) -> T:
         """Send a request to the manager and read the answer as a type. Raises `ClientError`s, `Invalid`."""
@@ -82,6 +85,18 @@ class Transport:
             raise request.broken(prepared.method, f"{prepared.url}: {error}") from error
         return request.outcome(prepared.method, response.status, response.body)
 
+    async def follow(self, following: events.Following) -> AsyncGenerator[dict[str, Any], None]:
+        """Give the rows of a stream of events as they come, over broken connections, until it ends. Raises `ClientError`s.
+
+        Who leaves it before its end closes it (`contextlib.aclosing`).
+        """
+        while not following.ended:
+            async with contextlib.aclosing(self._events(following)) as rows:
+                async for row in rows:
+                    yield row
+            if not following.ended:
+                await tasks.pause(following.come_back(self._clock.monotonic()))
+
     async def upload(self, grant: Grant, copy: files.Copy) -> dict[str, Any]:
         """Copy a local file into a folder, compare checksums, and return its entry. Raises `ClientError`s."""
         with contextlib.closing(files.Source(copy.local)) as source:
@@ -107,20 +122,59 @@ class Transport:
                 sink.discard()
             return sink.size
 
+    async def _events(self, following: events.Following) -> AsyncGenerator[dict[str, Any], None]:
+        prepared = self._credentials.prepare(following.request(), self._clock.now())
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(following.stream())
+            response = await stack.enter_async_context(
+                self._stream(prepared, silence=events.SILENCE_SECONDS_MAX)
+            )
+            if response.status == 204:
+                following.nothing_left()
+            elif response.status >= 400:
+                request.outcome("GET", response.status, await response.read())
+            async for block in response.content.iter_any():
+                for row in following.take(block):
+                    yield row
+
     @contextlib.asynccontextmanager
     async def _stream(
-        self, prepared: Prepared, body: AsyncIterator[bytes] | None = None
+        self,
+        prepared: Prepared,
+        body: AsyncIterator[bytes] | None = None,
+        *,
+        silence: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request of which the body or the answer is long; more than `silence` seconds without a byte are too long."""
+        session = self._session if silence is None else self._streams
         url = yarl.URL(prepared.url + prepared.target, encoded=True)
         try:
-            async with self._session.request(
-                prepared.method, url, data=body, headers=prepared.headers, allow_redirects=False
+            async with session.request(
+                prepared.method,
+                url,
+                data=body,
+                headers=prepared.headers,
+                allow_redirects=False,
+                timeout=_timeout(silence),
             ) as response:
                 yield response
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Unreachable(f"cannot reach {prepared.url}: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise request.broken(prepared.method, f"{prepared.url}: {error!r}") from error
+
+
+def _session(connections: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
+        auto_decompress=False,
+    )
+
+
+def _timeout(silence: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS_MAX, sock_read=silence)
 
 
 async def _content(source: files.Source) -> AsyncIterator[bytes]:

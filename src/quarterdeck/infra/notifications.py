@@ -38,6 +38,11 @@ class Notifications:
             background.start(self._run(connection), name="notifications")
             yield self
 
+    @property
+    def subscriptions(self) -> int:
+        """How many subscribe now."""
+        return sum(map(len, self._subscribers.values()))
+
     @contextlib.contextmanager
     def subscribe(
         self, channel: str, payload: str | None = None, *, wake: tasks.Wake | None = None

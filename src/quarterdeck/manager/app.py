@@ -22,13 +22,17 @@ from quarterdeck.infra import (
     postgres,
     redis,
 )
-from quarterdeck.manager import startup
+from quarterdeck.manager import diagnostics, startup
 from quarterdeck.manager.agents import gateway as agents_gateway
 from quarterdeck.manager.agents import http as agents_http
 from quarterdeck.manager.agents.service import AgentService
 from quarterdeck.manager.agents.store import AgentStore
 from quarterdeck.manager.config import Config
 from quarterdeck.manager.deadline import within_deadline
+from quarterdeck.manager.events import http as events_http
+from quarterdeck.manager.events.feed import Feed
+from quarterdeck.manager.events.service import EventService
+from quarterdeck.manager.events.store import EventStore
 from quarterdeck.manager.folders import gateway as folders_gateway
 from quarterdeck.manager.folders import http as folders_http
 from quarterdeck.manager.folders.discovery import HostDiscovery
@@ -91,6 +95,7 @@ class Services:
     agents: AgentService
     sessions: SessionService
     history: HistoryService
+    events: EventService
     loops: Loops
 
 
@@ -163,7 +168,9 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     agents = AgentService(
         AgentStore(database), agents_gateway.EtcdRegistry(world.etcd), (reconciler, signals)
     )
-    store = SessionStore(database)
+    store, bell = SessionStore(database), HistoryBell(world.bells)
+    rows = EventStore(database)
+    feed = Feed(rows, bell, signals.history)
     return Services(
         identity=Identity(
             UserStore(database), removal, keys, clock=clock, master_key=config.master_key
@@ -174,7 +181,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
         sessions=SessionService(
             store, store, kernels_for_users, folders, driver=lifecycle, news=signals, clock=clock
         ),
-        history=HistoryService(store, HistoryBell(world.bells), clock),
+        history=HistoryService(store, bell, clock),
+        events=EventService(rows, bell, feed),
         loops=Loops(
             signals=signals,
             scheduler=Scheduler(PlacementStore(database, clock), lifecycle),
@@ -182,6 +190,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             lifecycle=lifecycle,
             reconciler=reconciler,
             agents=agents,
+            feed=feed,
             hosts=hosts,
             removal=removal,
             keys=keys,
@@ -196,7 +205,10 @@ async def _serve(
     """Serve, and tell in etcd that we do: gone from there before the first request is refused."""
     config = world.config
     app = http_server.application(
-        [*_routes(services), http_server.health(COMPONENT, config.id, _check(world), world.clock)],
+        [
+            *_routes(services, world),
+            http_server.health(COMPONENT, config.id, _check(world), world.clock),
+        ],
         middlewares=[within_deadline, identity_http.authentication(services.identity)],
     )
     await stack.enter_async_context(http_server.serve(app, listener))
@@ -211,13 +223,15 @@ async def _serve(
     )
 
 
-def _routes(services: Services) -> list[web.RouteDef]:
+def _routes(services: Services, world: World) -> list[web.RouteDef]:
     return [
         *identity_http.routes(services.identity),
         *images_http.routes(services.images),
         *folders_http.routes(services.folders),
         *agents_http.routes(services.agents),
         *sessions_http.routes(services.sessions, services.history),
+        *events_http.routes(services.events, world.clock),
+        diagnostics.route(lambda: services.events.streams, lambda: world.bells.subscriptions),
     ]
 
 

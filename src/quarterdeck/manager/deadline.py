@@ -10,7 +10,7 @@ from quarterdeck.manager import errors
 REQUEST_SECONDS_MAX = 45.0
 """Longer than any wait of a handler, but for those of `PATIENT_PATHS`, which keep their own deadlines."""
 
-PATIENT_PATHS = ("/execute",)
+PATIENT_PATHS = ("/execute", "/events")
 _READS = frozenset({"GET", "HEAD"})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from quarterdeck.base.tasks import Wake, every
 from quarterdeck.manager.agents.service import AgentService
+from quarterdeck.manager.events.feed import Feed
 from quarterdeck.manager.folders.discovery import HostDiscovery
 from quarterdeck.manager.folders.removals import TreeRemoval
 from quarterdeck.manager.identity.cache import Cache
@@ -22,6 +23,7 @@ SCHEDULING_SECONDS = 1.0
 DEPENDENCIES_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
 INVENTORY_SECONDS = 3.0
+FEED_SECONDS = 5.0
 REGISTRY_SECONDS = 5.0
 REMOVAL_SECONDS = 5.0
 RETRY_SECONDS = 1.0
@@ -39,6 +41,7 @@ class Loops:
     lifecycle: Lifecycle
     reconciler: Reconciler
     agents: AgentService
+    feed: Feed
     hosts: HostDiscovery
     removal: TreeRemoval
     keys: Cache
@@ -60,6 +63,7 @@ class Loops:
         yield every(IDLE_SECONDS, reconciler.check_suspects, name="suspects", wake=reconciler.wake)
         yield every(INVENTORY_SECONDS, reconciler.sweep, name="inventory", wake=signals.everything)
         yield every(REGISTRY_SECONDS, self.agents.resync, name="resync", wake=signals.registry)
+        yield every(FEED_SECONDS, self.feed.step, name="feed", wake=signals.history)
         yield every(RETRY_SECONDS, self.agents.follow, name="registry")
         yield every(RETRY_SECONDS, self.hosts.follow, name="storage-hosts")
         yield every(REMOVAL_SECONDS, self.removal.run, name="tree-removal", wake=self.removal.wake)

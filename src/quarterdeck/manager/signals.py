@@ -43,10 +43,12 @@ class Signals:
         self.dependencies = Wake()
         self.registry = Wake()
         self.everything = Wake()
+        self.history = Wake()
 
     def created(self, session: str) -> None:
         """A session waits for a place."""
         self.scheduling.set()
+        self.history.set()
         self._publish(session)
 
     def freed(self, session: str) -> None:
@@ -73,6 +75,7 @@ class Signals:
                 case Event(kind=EventKind.SESSION):
                     self.scheduling.set()
                     self.dependencies.set()
+                    self.history.set()
                 case Event(kind=EventKind.AGENT):
                     self.registry.set()
                 case Event(kind=EventKind.KERNEL, id=kernel):
@@ -93,7 +96,7 @@ class Signals:
 
 
 class HistoryBell:
-    """The port `History` of sessions: the triggers of the database notify of each change."""
+    """The ports `History` of sessions and `Bell` of events: the triggers of the database notify of each change."""
 
     def __init__(self, subscriptions: Subscriptions) -> None:
         self._subscriptions = subscriptions
@@ -101,3 +104,7 @@ class HistoryBell:
     def waiting(self, session: str, wake: Wake) -> AbstractContextManager[object]:
         """Ring an alarm when the session has changed, for the time of a block."""
         return self._subscriptions.subscribe("session_history", session, wake=wake)
+
+    def anything(self, wake: Wake) -> AbstractContextManager[object]:
+        """Ring an alarm when any session has changed, for the time of a block."""
+        return self._subscriptions.subscribe("session_history", wake=wake)

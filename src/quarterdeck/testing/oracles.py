@@ -98,6 +98,14 @@ class Observe:
         (line,) = (line for line in table.splitlines() if line.startswith(name))
         return int(line.removeprefix(name).split()[0])
 
+    def descriptors(self, component: str) -> list[str]:
+        """Return what the open descriptors of a component are, as /proc tells."""
+        found = []
+        for entry in Path(f"/proc/{self._cluster.process(component).pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(str(entry.readlink()))
+        return found
+
     def scratch(self) -> dict[str, Path]:
         """Return the scratch directories that are there, by kernel."""
         return kernels.scratch_directories(self._cluster)

@@ -31,3 +31,11 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     """Its time of day, in seconds since 1970: who compares it with another's sees their clocks drift apart."""
     reason: str | None = None
+
+
+class Diagnostics(msgspec.Struct, frozen=True, kw_only=True):
+    """What a manager holds right now: asyncio tasks, open streams of events, subscriptions to the database's notifications."""
+
+    tasks: int
+    streams: int
+    subscriptions: int

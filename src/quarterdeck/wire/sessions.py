@@ -139,6 +139,12 @@ class HistoryQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: SessionStatus | None = None
 
 
+class EventQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From where to follow events: after a sequence number; None: from the beginning of a session, or from now on."""
+
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+
+
 class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     """One change of state, of the session or (with `kernel`) of its kernel. `seq` grows; `from_status` is None at creation."""
 

@@ -28,6 +28,7 @@ TYPE_IGNORES = {
 }
 # Who may sleep: everybody else waits for a condition.
 SLEEPERS = {
+    "src/quarterdeck/base/clock.py": "a blocking client's pause before it comes back",
     "src/quarterdeck/base/tasks.py": "a loop's pause between two rounds",
     "src/shakeout/runner.py": "gives the loop one turn",
     "src/shakeout/system/readiness.py": "a starting server signals nothing",

@@ -1,0 +1,36 @@
+-- The history as those who follow it read it; used by store.py.
+
+-- name: of_session
+-- A row without seq: the session is there, no such change is. All in one snapshot: a status that is an end has its row.
+SELECT s.owner_id::text AS owner, s.status AS session_status, s.id::text AS session,
+       h.seq, h.kernel_id::text AS kernel, h.from_status, h.to_status, h.cause, h.actor, h.at
+FROM sessions s
+LEFT JOIN session_history h ON h.session_id = s.id AND h.seq > %(after)s
+WHERE s.id = %(session)s
+ORDER BY h.seq LIMIT %(limit)s;
+
+-- name: terminal_row
+SELECT h.session_id::text AS session, h.seq, h.kernel_id::text AS kernel, h.from_status, h.to_status, h.cause, h.actor, h.at
+FROM session_history h
+WHERE h.session_id = %(session)s AND h.kernel_id IS NULL
+ORDER BY h.seq DESC LIMIT 1;
+
+-- name: of_owner
+SELECT h.session_id::text AS session, h.seq, h.kernel_id::text AS kernel, h.from_status, h.to_status, h.cause, h.actor, h.at
+FROM session_history h
+JOIN sessions s ON s.id = h.session_id
+WHERE s.owner_id = %(owner)s AND h.seq > %(after)s AND h.seq <= %(until)s
+ORDER BY h.seq LIMIT %(limit)s;
+
+-- name: mark
+SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS seq FROM session_history_seq_seq;
+
+-- name: fence
+SELECT pg_snapshot_xmin(now.snapshot)::text::bigint AS running, pg_snapshot_xmax(now.snapshot)::text::bigint AS begun
+FROM (SELECT pg_current_snapshot() AS snapshot) now;
+
+-- name: owners
+SELECT DISTINCT s.owner_id::text AS owner
+FROM session_history h
+JOIN sessions s ON s.id = h.session_id
+WHERE h.seq > %(after)s AND h.seq <= %(until)s;
