@@ -153,6 +153,7 @@ def _registered(
         address=config.advertise,
         slots=config.slots,
         mounts=kernels.mounts,
+        isolation=kernels.level,
     )
     return etcd_registration.Registration.open(
         etcd,

@@ -8,6 +8,7 @@ QuarterdeckError
 ├── InsufficientCapacity
 ├── ImageNotFound
 ├── MountsUnsupported      this machine allows no mounts to the agent's user
+├── IsolationUnsupported   this machine keeps kernels less apart than is demanded
 ├── ScratchStays           what a kernel left on disk could not be removed
 ├── Stopping               the agent ends and takes nothing new
 └── NotConfigured          etcd lacks something that every agent needs
@@ -56,6 +57,12 @@ class MountsUnsupported(QuarterdeckError):
     """This agent's machine allows no mounts to the agent's user."""
 
     code = "mounts-unsupported"
+
+
+class IsolationUnsupported(QuarterdeckError):
+    """This agent's machine cannot keep kernels apart as well as is demanded."""
+
+    code = "isolation-unsupported"
 
 
 class ScratchStays(QuarterdeckError):

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
-from quarterdeck.wire.agents import ImagePull
+from quarterdeck.wire.agents import ImagePull, IsolationLevel
 from quarterdeck.wire.sessions import Execution
 
 
@@ -34,6 +34,11 @@ class Kernels(Protocol):
     @property
     def mounts(self) -> bool:
         """Whether kernels can have mounts here."""
+        ...
+
+    @property
+    def level(self) -> IsolationLevel:
+        """How well kernels are kept apart here."""
         ...
 
     async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> Kernel:

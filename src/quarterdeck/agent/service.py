@@ -7,6 +7,7 @@ from functools import partial
 
 from quarterdeck.agent import model, ports
 from quarterdeck.agent.errors import (
+    IsolationUnsupported,
     KernelConflict,
     KernelNotFound,
     KernelNotRunning,
@@ -56,7 +57,7 @@ class AgentService:
         """Make a kernel and return when it is ready for code. The same again returns it as it is now.
 
         Raises `KernelConflict`, `KernelTerminated` (this id was destroyed), `KernelNotStarted`, `InsufficientCapacity`,
-        `MountsUnsupported`, `ImageNotFound`, `Invalid`, `Stopping`.
+        `MountsUnsupported`, `IsolationUnsupported`, `ImageNotFound`, `Invalid`, `Stopping`.
         """
         entry = self._table.get(id_)
         if entry is None:
@@ -121,8 +122,11 @@ class AgentService:
         model.check(request)
         if request.mounts and not self._kernels.mounts:
             raise MountsUnsupported(field="mounts")
+        if not self._kernels.level.covers(request.isolation):
+            detail = f"{request.isolation} demanded, {self._kernels.level} is the best here"
+            raise IsolationUnsupported(detail, field="isolation")
         holding = self._ledger.take(id_, request.slots)
-        entry = Entry(id_, request)
+        entry = Entry(id_, request, self._kernels.level)
         try:
             self._table.add(entry)
         except QuarterdeckError:

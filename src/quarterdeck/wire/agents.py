@@ -21,10 +21,26 @@ class AgentStatus(enum.StrEnum):
     LOST = "LOST"
 
 
+class IsolationLevel(enum.StrEnum):
+    """What keeps a kernel apart from its machine, from the least to the most."""
+
+    PROCESS = "process"
+    """Nothing but its limits: a process of the agent's user like any other."""
+    NAMESPACED = "namespaced"
+    """Its own processes, file system, network and users, on the machine's programs."""
+    OCI = "oci"
+    """The same, on the programs of an image."""
+
+    def covers(self, demand: "IsolationLevel") -> bool:
+        """Tell whether this is at least as much as a demand."""
+        levels = tuple(IsolationLevel)
+        return levels.index(self) >= levels.index(demand)
+
+
 class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An agent's registration in etcd. `instance` differs for each life of the process; `address` is its URL.
 
-    `mounts` tells whether its machine allows mounts in kernels.
+    `mounts` tells whether its machine allows mounts in kernels, `isolation` how well it keeps them apart.
     """
 
     id: str
@@ -32,6 +48,7 @@ class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     slots: Slots
     mounts: bool = True
+    isolation: IsolationLevel = IsolationLevel.PROCESS
 
 
 class AgentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +102,7 @@ class KernelMount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A request for a kernel; its id is in the address."""
+    """A request for a kernel; its id is in the address. `isolation` is the least that will do."""
 
     session: limits.Id
     image: limits.ImageName
@@ -94,6 +111,7 @@ class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     environment: limits.Environment = {}
     command: limits.Command = ()
     """What the kernel is: it ends with this program. Without one it is an interpreter."""
+    isolation: IsolationLevel = IsolationLevel.PROCESS
 
 
 class KernelExit(msgspec.Struct, frozen=True):
@@ -110,6 +128,7 @@ class KernelView(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     status: KernelStatus
     slots: Slots
+    isolation: IsolationLevel = IsolationLevel.PROCESS
     pid: int | None = None
     exit: KernelExit | None = None
     reason: str | None = None

@@ -178,13 +178,13 @@ async def test_too_many_waiting_executions_are_refused(kernel):
     assert {task.result().result for task in waiting} == {"1"}
 
 
-async def test_an_execution_whose_caller_went_away_disturbs_nobody(kernel, tmp_path):
-    gate = tmp_path / "gate"
-    started = tmp_path / "started"
-    code = f"""
+async def test_an_execution_whose_caller_went_away_disturbs_nobody(kernel, workshop):
+    work = workshop.scratch.directory(kernel.id) / "work"
+    gate, started = work / "gate", work / "started"
+    code = """
 import os, time
-open({str(started)!r}, "w").close()
-while not os.path.exists({str(gate)!r}): time.sleep(0.001)
+open("started", "w").close()
+while not os.path.exists("gate"): time.sleep(0.001)
 print("late")
 """
     loop = asyncio.get_running_loop()

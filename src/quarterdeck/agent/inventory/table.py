@@ -9,7 +9,7 @@ from quarterdeck.agent.errors import InsufficientCapacity, KernelNotFound
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.ports import Kernel
 from quarterdeck.base.errors import QuarterdeckError
-from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelView
+from quarterdeck.wire.agents import IsolationLevel, KernelCreate, KernelExit, KernelView
 from quarterdeck.wire.states import KernelStatus
 
 ENTRIES_MAX = 4096
@@ -22,6 +22,7 @@ class Entry:
 
     id: str
     request: KernelCreate
+    isolation: IsolationLevel = IsolationLevel.PROCESS
     status: KernelStatus = KernelStatus.CREATING
     kernel: Kernel | None = None
     exit: Exit | None = None
@@ -37,6 +38,7 @@ class Entry:
             session=self.request.session,
             status=self.status,
             slots=self.request.slots,
+            isolation=self.isolation,
             pid=self.kernel.pid if self.kernel else None,
             exit=None if ended is None else KernelExit(code=ended.code, signal=ended.signal),
             reason=None if ended is None else str(ended),

@@ -19,6 +19,7 @@ from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.base import tasks
 from quarterdeck.wire import decode
+from quarterdeck.wire.agents import IsolationLevel
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.sessions import Execution
 
@@ -110,6 +111,8 @@ class DummyKernels:
     """The port `Kernels`, without a process."""
 
     mounts = True
+    level = IsolationLevel.NAMESPACED
+    """As they do nothing, they do nothing to others."""
 
     def __init__(self, plan: Plan) -> None:
         self.isolation = Isolation()

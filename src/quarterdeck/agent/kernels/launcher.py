@@ -20,6 +20,7 @@ from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.process import Ends, KernelProcess
 from quarterdeck.agent.kernels.runner import Gift
 from quarterdeck.agent.kernels.spec import ISOLATED, MARK, PLAIN, TITLE_ROOM, Exit, KernelSpec
+from quarterdeck.wire.agents import IsolationLevel
 
 _MESSAGE_BYTES_MAX = 2**16
 _PROGRAM = "quarterdeck.agent.kernels.zygote"
@@ -70,6 +71,11 @@ class Launcher:
     def mounts(self) -> bool:
         """Whether kernels can have mounts here."""
         return self.isolation.mounts
+
+    @property
+    def level(self) -> IsolationLevel:
+        """How well kernels are kept apart here."""
+        return IsolationLevel.NAMESPACED if self.isolation.namespaced else IsolationLevel.PROCESS
 
     @property
     def pid(self) -> int:

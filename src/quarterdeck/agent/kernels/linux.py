@@ -1,13 +1,18 @@
-"""System calls that Python 3.11 lacks, by ctypes: unshare, setns, mount, prctl, capset. Each raises OSError. Used by `namespaces`, `zygote`."""
+"""System calls that Python 3.11 lacks, by ctypes: namespaces, mounts, prctl, capset, seccomp. Each raises OSError. Used by the zygote's side."""
 
 import ctypes
 import os
+import struct
 import sys
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
 
 MS_RDONLY = 0x1
 MS_NOSUID = 0x2
@@ -18,10 +23,25 @@ MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 
+MOUNT_READ_ONLY = 0x1
+MOUNT_NO_SUID = 0x2
+MOUNT_NO_DEVICES = 0x4
+MOUNT_NO_PROGRAMS = 0x8
+_MOUNT_OWNERS = 0x00100000
+
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_SECCOMP = 22
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 
+_SECCOMP_MODE_FILTER = 2
+_MNT_DETACH = 2
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442  # the same on every architecture
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 _ARGUMENTS_END = 46  # field 49 of /proc/<pid>/stat, counted from the third
 
@@ -29,6 +49,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.getenv.restype = ctypes.c_void_p
 _libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 _libc.mount.argtypes = [*[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p]
+_libc.syscall.restype = ctypes.c_long
 
 
 def unshare(flags: int) -> None:
@@ -41,12 +62,66 @@ def setns(descriptor: int, kind: int) -> None:
     _check(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
 
 
-def mount(source: str, target: str, kind: str | None, flags: int) -> None:
+def mount(  # noqa: PLR0917 - those of the system call, in its order
+    source: str, target: str, kind: str | None, flags: int, options: str | None = None
+) -> None:
     """Mount, bind or remount."""
     code = _libc.mount(
-        os.fsencode(source), os.fsencode(target), kind.encode() if kind else None, flags, None
+        os.fsencode(source),
+        os.fsencode(target),
+        kind.encode() if kind else None,
+        flags,
+        options.encode() if options else None,
     )
     _check(code, target)
+
+
+def open_tree(path: str) -> int:
+    """Return a descriptor of a copy of what is mounted at a path and below it: attached nowhere, to be placed by `move_mount`."""
+    flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
+    descriptor = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
+    if descriptor < 0:
+        _check(descriptor, path)
+    return int(descriptor)
+
+
+def move_mount(descriptor: int, target: str) -> None:
+    """Place what `open_tree` returned, in this process's mount namespace."""
+    code = _libc.syscall(
+        *(_MOVE_MOUNT, descriptor, b"", _AT_FDCWD, os.fsencode(target), _MOVE_MOUNT_F_EMPTY_PATH)
+    )
+    _check(code, target)
+
+
+def restrict_mount(descriptor: int, attributes: int) -> None:
+    """Set attributes (`MOUNT_READ_ONLY` ...) on a tree of mounts, all of them."""
+    _mount_setattr(descriptor, attributes, 0)
+
+
+def map_owners(descriptor: int, user_namespace: int) -> None:
+    """Show the files of a tree of mounts as owned by those whom a user namespace maps their owners to; needs the host's root."""
+    _mount_setattr(descriptor, _MOUNT_OWNERS, user_namespace)
+
+
+def _mount_setattr(descriptor: int, attributes: int, user_namespace: int) -> None:
+    given = struct.pack("QQQQ", attributes, 0, 0, user_namespace)
+    flags = _AT_EMPTY_PATH | _AT_RECURSIVE
+    code = _libc.syscall(_MOUNT_SETATTR, descriptor, b"", flags, given, len(given))
+    _check(code, "mount_setattr")
+
+
+def enter_root(directory: str) -> None:
+    """Make a directory that is a mount the root of this process's mount namespace, and let go of all that was mounted before."""
+    os.chdir(directory)
+    _check(_libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", ctypes.c_int(_MNT_DETACH)), "umount")
+    os.chdir("/")
+
+
+def set_host_name(name: str) -> None:
+    """Name the host, in this process's UTS namespace."""
+    data = name.encode()
+    _check(_libc.sethostname(data, len(data)), "sethostname")
 
 
 def prctl(option: int, value: int) -> None:
@@ -57,6 +132,16 @@ def prctl(option: int, value: int) -> None:
 def set_name(name: str) -> None:
     """Name this process, as `ps -o comm` shows it: at most 15 bytes."""
     Path("/proc/self/comm").write_text(name)
+
+
+def set_filter(program: bytes) -> None:
+    """Judge every system call of this process and its children by a BPF program from now on. After `PR_SET_NO_NEW_PRIVS`."""
+    code = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
+    place = ctypes.create_string_buffer(header, len(header))
+    _check(
+        _libc.prctl(PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(place), 0, 0), "seccomp"
+    )
 
 
 def drop_capabilities() -> None:

@@ -1,112 +1,246 @@
-"""What keeps a kernel apart from the rest of the machine: user, pid and mount namespaces. Used by `zygote` and `runner`.
+"""What keeps a kernel apart from the rest of the machine: namespaces, a file system of its own, a filter. Used by `zygote` and `runner`.
 
-As root the kernel's namespaces are made directly. An ordinary user's zygote first enters a user namespace of its own (its uid stays
+As root a kernel's namespaces are made directly. An ordinary user's zygote first enters a user namespace of its own (its uid stays
 the same), which lets it make the others. Where neither is allowed a kernel is a plain process: no mounts, and `supervisor` hunts
 its descendants.
 """
 
+import fcntl
 import os
-from collections.abc import Callable
+import socket
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, NoReturn
 
-from quarterdeck.agent.kernels import linux
-from quarterdeck.agent.kernels.spec import Bind, SetUpFailed
+from quarterdeck.agent.kernels import filters, linux, owners, roots, spec
+from quarterdeck.agent.kernels.owners import Owner
+from quarterdeck.agent.kernels.spec import KernelSpec, SetUpFailed
 
-_PROC_FLAGS = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
-_MOUNTS, _PIDS = 1, 2
-_KEPT_FLAGS = {
-    os.ST_NOSUID: linux.MS_NOSUID,
-    os.ST_NODEV: linux.MS_NODEV,
-    os.ST_NOEXEC: linux.MS_NOEXEC,
-}
+_APART = (
+    linux.CLONE_NEWNS
+    | linux.CLONE_NEWNET
+    | linux.CLONE_NEWIPC
+    | linux.CLONE_NEWUTS
+    | linux.CLONE_NEWCGROUP
+)
+_SIOCSIFFLAGS, _UP_AND_RUNNING = 0x8914, 0x41
+_WHY_BYTES_MAX = 1000
 
 
 @dataclass(frozen=True)
 class Isolation:
-    """What this machine allows: `user`: only through a user namespace; `mounts`: mount namespaces; `pids`: pid namespaces too."""
+    """What this machine allows. `namespaced`: all of it, `user`: only through a user namespace; `why` not, in words."""
 
+    namespaced: bool = False
     user: bool = False
-    mounts: bool = False
-    pids: bool = False
+    why: str = ""
+
+    @property
+    def mounts(self) -> bool:
+        """Whether kernels can have mounts."""
+        return self.namespaced
+
+    @property
+    def pids(self) -> bool:
+        """Whether the end of a kernel's first process is the end of all."""
+        return self.namespaced
 
 
 def probe() -> Isolation:
-    """Try out in child processes what is allowed here."""
+    """Try out in child processes what is allowed here: all that a kernel needs."""
+    reasons = []
     for user in (False, True):
-        found = _in_child(_try, user)
-        if found & _MOUNTS:
-            return Isolation(user=user, mounts=True, pids=bool(found & _PIDS))
-    return Isolation()
+        why = _failure_of_trial(user=user)
+        if why is None:
+            return Isolation(namespaced=True, user=user)
+        reasons.append(f"{'in a user namespace' if user else 'directly'}: {why}")
+    return Isolation(why="; ".join(reasons))
 
 
-def enter_user_namespace() -> None:
-    """Enter a user namespace in which this process's uid and gid keep their numbers and it may make other namespaces."""
+def enter_user_namespace(*, mounts: bool) -> None:
+    """Enter a user namespace in which this process's uid and gid keep their numbers and it may make other namespaces.
+
+    `mounts`: with a mount namespace, so that it may copy mounts; what is mounted later outside is seen in it.
+    """
     uid, gid = os.geteuid(), os.getegid()
-    linux.unshare(linux.CLONE_NEWUSER)
+    linux.unshare(linux.CLONE_NEWUSER | (linux.CLONE_NEWNS if mounts else 0))
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
 
 
-def enter_mount_namespace(*, fresh_proc: bool) -> None:
-    """Enter a mount namespace from which nothing spreads outwards; `fresh_proc`: /proc shows this pid namespace only."""
-    linux.unshare(linux.CLONE_NEWNS)
-    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
-    if fresh_proc:
-        linux.mount("proc", "/proc", "proc", _PROC_FLAGS)
+class Frame(NamedTuple):
+    """What all kernels of a zygote have in common: `pattern` is a descriptor of the mount namespace that each has a copy of."""
+
+    pattern: int
+    shown: tuple[str, ...]
+    program: bytes | None
+    """The filter, see `filters`."""
 
 
-def bind(binds: tuple[Bind, ...], directory: Path) -> None:
-    """Make each source visible below a directory. Raises `SetUpFailed`."""
-    for one in binds:
-        target = directory / one.path
-        target.mkdir(mode=0o755, parents=True, exist_ok=True)
-        if not Path(one.source).is_dir():
-            raise SetUpFailed("mount-source-missing", f"{one.path}: its directory is not there")
-        try:
-            linux.mount(one.source, str(target), None, linux.MS_BIND | linux.MS_REC)
-            if one.read_only:
-                linux.mount("none", str(target), None, _read_only_flags(target))
-        except OSError as error:
-            raise SetUpFailed("mount-failed", f"{one.path}: {error.strerror}") from error
-
-
-def _read_only_flags(target: Path) -> int:
-    """Return the flags of a read-only remount that keeps what a user namespace may not take away."""
-    present = os.statvfs(target).f_flag
-    kept = sum(flag for seen, flag in _KEPT_FLAGS.items() if present & seen)
-    return linux.MS_BIND | linux.MS_REMOUNT | linux.MS_RDONLY | kept
-
-
-def _try(user: bool) -> int:  # noqa: FBT001 - the one argument of a probe
-    if user:
-        enter_user_namespace()
-    linux.unshare(linux.CLONE_NEWNS)
-    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
-    linux.mount("/", "/", None, linux.MS_BIND | linux.MS_REC)
-    try:
-        linux.unshare(linux.CLONE_NEWPID)
-    except OSError:
-        return _MOUNTS
-    return _MOUNTS | _in_child(_try_proc, user)
-
-
-def _try_proc(_user: bool) -> int:  # noqa: FBT001 - the one argument of a probe
-    linux.mount("proc", "/proc", "proc", _PROC_FLAGS)
-    return _PIDS
-
-
-def _in_child(work: Callable[[bool], int], user: bool) -> int:  # noqa: FBT001 - passed on
-    """Run a probe in a child and return its bits; an OSError in it is none."""
+def frame(*, user: bool) -> Frame:
+    """Make the frame. `user`: this process is in a user namespace. Raises OSError."""
+    shown = roots.programs()
+    ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:
-        bits = 0
+        _make_pattern(theirs, shown, user=user)
+    theirs.close()
+    with ours:
+        said, given, _, _ = socket.recv_fds(ours, _WHY_BYTES_MAX, 1)
+    os.waitpid(child, 0)
+    if not given:
+        raise OSError(0, f"no file system for kernels: {said.decode()}")
+    return Frame(given[0], shown, filters.program(os.uname().machine))
+
+
+def settle(owner: Owner, frame_: Frame) -> None:
+    """Do for a kernel all that needs no spec: its namespaces, its network of one, its file system. Raises OSError."""
+    linux.setns(frame_.pattern, linux.CLONE_NEWNS)
+    linux.unshare(_APART)
+    _raise_loopback()
+    roots.make_own(owner, frame_.shown)
+
+
+def open_trees(kernel: KernelSpec, owner: Owner) -> list[int]:
+    """Make a kernel's directory; return descriptors of it and of its binds as mounts that are attached nowhere yet.
+
+    Done outside of the kernel's namespaces, where its sources are. Raises `SetUpFailed`, OSError.
+    """
+    work = make_directory(kernel)
+    for bind in kernel.binds:
+        (work / bind.path).mkdir(mode=0o755, parents=True, exist_ok=True)
+    opened: list[int] = []
+    try:
+        opened.append(_open_tree(kernel.directory, owner, 0))
+        opened.extend(_open_bind(bind, owner) for bind in kernel.binds)
+    except BaseException:
+        for descriptor in opened:
+            os.close(descriptor)
+        raise
+    return opened
+
+
+def make_directory(kernel: KernelSpec) -> Path:
+    """Make a kernel's directory with what is in it; return its working directory. Raises OSError: it is there already."""
+    directory = Path(kernel.directory)
+    work = directory / spec.WORK
+    for one in (directory, work, directory / spec.TEMPORARY):
+        one.mkdir(mode=0o700)
+    return work
+
+
+def furnish(kernel: KernelSpec, trees: Sequence[int]) -> None:
+    """Put a kernel's directory, its binds and its name into a tree that `settle` made, and close it. Raises `SetUpFailed`, OSError."""
+    directory, *binds = trees
+    roots.put(directory, kernel.directory)
+    for bind, tree in zip(kernel.binds, binds, strict=True):
         try:
-            bits = work(user)
-        except OSError:
-            bits = 0
+            linux.move_mount(tree, f"{kernel.directory}/{spec.WORK}/{bind.path}")
+        except OSError as error:
+            raise SetUpFailed("mount-failed", f"{bind.path}: {error.strerror}") from error
+    for tree in trees:
+        os.close(tree)
+    roots.name(kernel.hostname)
+
+
+def confine(owner: Owner, program: bytes | None) -> None:
+    """Give up for good every right over the machine that this process has."""
+    if owner.mapping >= 0:
+        owners.become(owner)
+    else:
+        enter_user_namespace(mounts=False)
+    linux.drop_capabilities()
+    if program is not None:
+        linux.set_filter(program)
+
+
+def _open_bind(bind: spec.Bind, owner: Owner) -> int:
+    if not Path(bind.source).is_dir():
+        raise SetUpFailed("mount-source-missing", f"{bind.path}: its directory is not there")
+    safe = linux.MOUNT_NO_SUID | linux.MOUNT_NO_DEVICES
+    try:
+        return _open_tree(
+            bind.source, owner, safe | (linux.MOUNT_READ_ONLY if bind.read_only else 0)
+        )
+    except OSError as error:
+        raise SetUpFailed("mount-failed", f"{bind.path}: {error.strerror}") from error
+
+
+def _open_tree(source: str, owner: Owner, attributes: int) -> int:
+    tree = linux.open_tree(source)
+    try:
+        linux.restrict_mount(tree, attributes | linux.MOUNT_NO_SUID | linux.MOUNT_NO_DEVICES)
+        if owner.mapping >= 0:
+            linux.map_owners(tree, owner.mapping)
+    except OSError:
+        os.close(tree)
+        raise
+    return tree
+
+
+def _make_pattern(link: socket.socket, shown: Sequence[str], *, user: bool) -> NoReturn:
+    """Hand over a mount namespace that is a pattern."""
+    try:
+        linux.unshare(linux.CLONE_NEWNS)
+        namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+        roots.make_pattern(shown, processes=user)
+        socket.send_fds(link, [b"."], [namespace])
+    except OSError as error:
+        link.send(str(error).encode())
+    finally:
+        os._exit(0)
+
+
+def _raise_loopback() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _UP_AND_RUNNING))
+
+
+def _failure_of_trial(*, user: bool) -> str | None:
+    """Return why a kernel cannot be namespaced, or None: it can."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(reading)
+            _try(user=user)
+            os.write(writing, b".")
+        except OSError as error:
+            os.write(writing, str(error).encode())
         finally:
-            os._exit(bits)
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as told:
+        said = told.read(_WHY_BYTES_MAX)
+    os.waitpid(child, 0)
+    return None if said == b"." else said.decode() or "the trial ended without a word"
+
+
+def _try(*, user: bool) -> None:
+    """Be a kernel, but for its directory. Raises OSError."""
+    if user:
+        enter_user_namespace(mounts=True)
+    owner = owners.Owners(mapped=not user).take()
+    frame_ = frame(user=user)
+    if not user:
+        linux.map_owners(linux.open_tree("/usr"), owner.mapping)
+    linux.unshare(linux.CLONE_NEWPID)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            settle(owner, frame_)
+            roots.name("trial")
+            confine(owner, frame_.program)
+            code = 0
+        except OSError as error:
+            code = min(error.errno or 1, 255)
+        finally:
+            os._exit(code)
     _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 0
+    code = os.waitstatus_to_exitcode(status)
+    if code:
+        raise OSError(code, os.strerror(code), "namespaces")

@@ -5,6 +5,7 @@ one `{"done": n, …outcome}`. Forked by `supervisor`.
 """
 
 import gc
+import itertools
 import json
 import os
 import signal
@@ -16,7 +17,8 @@ from typing import NamedTuple, NoReturn
 
 from quarterdeck.agent.kernels import channel, limits, linux, namespaces, program, spec
 from quarterdeck.agent.kernels.interpreter import Interpreter, Outcome
-from quarterdeck.agent.kernels.namespaces import Isolation
+from quarterdeck.agent.kernels.namespaces import Frame
+from quarterdeck.agent.kernels.owners import Owner
 from quarterdeck.agent.kernels.spec import MARK, KernelSpec, SetUpFailed
 from quarterdeck.agent.kernels.streams import Streams
 
@@ -24,6 +26,13 @@ DESCRIPTOR_FIRST = 1100
 """Where a runner's own descriptors begin: above those that code closes which closes "all"."""
 
 SPEC_BYTES_MAX = 2**24
+
+
+NO_FAILURE = b"."
+"""What comes with a gift; else it is why the kernel cannot be, as JSON: a code and words."""
+
+_TREES_MAX = 64
+_FAILURE_BYTES_MAX = 2**14
 
 
 class Gift(NamedTuple):
@@ -42,17 +51,31 @@ class Marks(NamedTuple):
     kernel: linux.Mark
 
 
-def main(link: int, isolation: Isolation, marks: Marks) -> NoReturn:
+class Place(NamedTuple):
+    """Where a kernel lives: as whom it runs, and in which frame if it has namespaces."""
+
+    owner: Owner
+    frame: Frame | None
+
+
+def main(link: int, place: Place, marks: Marks) -> NoReturn:
     """Wait for a gift on `link`, then be that kernel until it is killed or the agent is gone."""
-    os.closerange(3, link)
+    keep = (link, *(() if place.frame is None else (place.frame.pattern,)))
+    for first, last in itertools.pairwise((2, *sorted(keep))):
+        os.closerange(first + 1, last)
+    pid = int(os.readlink("/proc/self"))  # noqa: PTH115 - a number, not a path: the pid as the agent sees it
     _prepare(marks)
-    gift = _wait(link)
+    if place.frame is not None:
+        namespaces.settle(place.owner, place.frame)
+        os.close(place.frame.pattern)
+    gift, trees, failure = _wait(link)
     control = socket.socket(fileno=gift.control)
-    streams = Streams(gift.stdout, gift.stderr)
     try:
+        _refuse_what_cannot_be(failure)
+        streams = Streams(gift.stdout, gift.stderr)
         kernel = KernelSpec.decode(json.loads(os.pread(gift.spec, SPEC_BYTES_MAX, 0)))
         os.close(gift.spec)
-        pid = _set_up(kernel, isolation, marks)
+        _set_up(kernel, place, trees, marks)
     except SetUpFailed as error:
         channel.send(control, {"refused": error.code, "detail": error.detail})
         os._exit(1)
@@ -86,14 +109,17 @@ def _prepare(marks: Marks) -> None:
     rehearse()
 
 
-def _wait(link: int) -> Gift:
+def _wait(link: int) -> tuple[Gift, list[int], bytes]:
+    """Return the gift, the trees of mounts that came with it, and why the kernel cannot be or `NO_FAILURE`."""
     with socket.socket(fileno=link) as inbox:
-        _, given, _, _ = socket.recv_fds(inbox, 1, len(Gift._fields))
+        room = len(Gift._fields) + _TREES_MAX
+        failure, given, _, _ = socket.recv_fds(inbox, _FAILURE_BYTES_MAX, room)
     if not given:
         os._exit(0)
-    gift = Gift(*(fcntl(one, F_DUPFD_CLOEXEC, DESCRIPTOR_FIRST) for one in given))
+    kept = [fcntl(one, F_DUPFD_CLOEXEC, DESCRIPTOR_FIRST) for one in given]
     os.closerange(0, DESCRIPTOR_FIRST)
-    return gift
+    count = len(Gift._fields)
+    return Gift(*kept[:count]), kept[count:], failure
 
 
 def _serve(control: socket.socket, streams: Streams, pid: int) -> NoReturn:
@@ -131,24 +157,25 @@ def _leave_fork(outcome: Outcome) -> NoReturn:
     os._exit(1)
 
 
-def _set_up(kernel: KernelSpec, isolation: Isolation, marks: Marks) -> int:
-    """Make this process the kernel; return its pid as the agent sees it."""
+def _refuse_what_cannot_be(failure: bytes) -> None:
+    if failure != NO_FAILURE:
+        raise SetUpFailed(*json.loads(failure))
+
+
+def _set_up(kernel: KernelSpec, place: Place, trees: list[int], marks: Marks) -> None:
+    """Make this process the kernel."""
     marks.title.write(f"kernel {kernel.id}")
     marks.kernel.write(kernel.environment.get(MARK, kernel.id))
-    pid = int(os.readlink("/proc/self"))  # noqa: PTH115 - a number, not a path
-    directory = Path(kernel.directory)
-    work = directory / spec.WORK
-    for one in (directory, work, directory / spec.TEMPORARY):
-        one.mkdir(mode=0o700)
-    if isolation.mounts:
-        namespaces.enter_mount_namespace(fresh_proc=isolation.pids)
-        namespaces.bind(kernel.binds, work)
+    if place.frame is not None:
+        namespaces.furnish(kernel, trees)
+        namespaces.confine(place.owner, place.frame.program)
     elif kernel.binds:
         raise SetUpFailed(
             "mounts-unsupported", "This machine allows no mounts to the agent's user"
         )
-    linux.drop_capabilities()
-    os.chdir(work)
+    else:
+        namespaces.make_directory(kernel)
+        linux.drop_capabilities()
+    os.chdir(Path(kernel.directory) / spec.WORK)
     os.environ.update(kernel.environment)
     limits.apply(kernel)
-    return pid

@@ -51,6 +51,7 @@ class KernelSpec:
     file_bytes: int = 64 * 2**30
     command: tuple[str, ...] = ()
     """The program that the kernel becomes, with its arguments; without one it is an interpreter."""
+    hostname: str = "kernel"
 
     def encode(self) -> bytes:
         """Return the spec as JSON."""

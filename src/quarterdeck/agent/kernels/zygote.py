@@ -22,8 +22,16 @@ from typing import Any, NamedTuple
 from quarterdeck.agent.kernels import linux, namespaces, runner, streams, supervisor
 from quarterdeck.agent.kernels.linux import Mark
 from quarterdeck.agent.kernels.namespaces import Isolation
-from quarterdeck.agent.kernels.runner import DESCRIPTOR_FIRST, Gift, Marks
-from quarterdeck.agent.kernels.spec import ISOLATED, MARK
+from quarterdeck.agent.kernels.owners import Owner, Owners
+from quarterdeck.agent.kernels.runner import (
+    DESCRIPTOR_FIRST,
+    NO_FAILURE,
+    SPEC_BYTES_MAX,
+    Gift,
+    Marks,
+    Place,
+)
+from quarterdeck.agent.kernels.spec import ISOLATED, MARK, KernelSpec, SetUpFailed
 
 MESSAGE_BYTES_MAX = 2**20
 REHEARSALS = 10
@@ -42,6 +50,7 @@ class Child(NamedTuple):
     pid: int
     status: int
     link: socket.socket
+    owner: Owner
 
 
 class Zygote:
@@ -50,6 +59,8 @@ class Zygote:
     def __init__(self, agent: socket.socket, isolation: Isolation) -> None:
         self._agent = agent
         self._isolation = isolation
+        self._owners = Owners(mapped=isolation.namespaced and not isolation.user)
+        self._frame = namespaces.frame(user=isolation.user) if isolation.namespaced else None
         self._idle: deque[Child] = deque()
         self._kernels: dict[str, Child] = {}
         self._marks = Marks(Mark.of_last_argument(), Mark.of_variable(MARK))
@@ -99,7 +110,7 @@ class Zygote:
             child = self._idle.popleft() if self._idle else self._fork()
             self._kernels[kernel] = child
             with child.link:
-                socket.send_fds(child.link, [b"."], given)
+                self._give(child, given)
         except BrokenPipeError:
             return  # it died while idle; its end is told when it is reaped
         except OSError as error:
@@ -107,6 +118,25 @@ class Zygote:
         finally:
             for descriptor in given:
                 os.close(descriptor)
+
+    def _give(self, child: Child, given: list[int]) -> None:
+        """Make an idle process a kernel; where it has a file system of its own, with what it may see of the host's. Raises OSError."""
+        if not self._isolation.namespaced:
+            socket.send_fds(child.link, [NO_FAILURE], given)
+            return
+        failure, trees = NO_FAILURE, list[int]()
+        try:
+            text = os.pread(given[Gift._fields.index("spec")], SPEC_BYTES_MAX, 0)
+            trees = namespaces.open_trees(KernelSpec.decode(json.loads(text)), child.owner)
+        except SetUpFailed as error:
+            failure = json.dumps([error.code, error.detail]).encode()
+        except OSError as error:
+            failure = json.dumps(["kernel-failed", str(error)]).encode()
+        try:
+            socket.send_fds(child.link, [failure], [*given, *trees])
+        finally:
+            for tree in trees:
+                os.close(tree)
 
     def _refill(self) -> None:
         try:
@@ -120,7 +150,8 @@ class Zygote:
         status, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         high = [fcntl(one, F_DUPFD_CLOEXEC, DESCRIPTOR_FIRST) for one in (theirs.fileno(), write)]
         try:
-            return Child(self._fork_isolated(*high), status, link)
+            owner = self._owners.take()
+            return Child(self._fork_isolated(owner, *high), status, link, owner)
         except OSError:
             link.close()
             os.close(status)
@@ -130,22 +161,23 @@ class Zygote:
             for descriptor in (write, *high):
                 os.close(descriptor)
 
-    def _fork_isolated(self, link: int, status: int) -> int:
+    def _fork_isolated(self, owner: Owner, link: int, status: int) -> int:
         if not self._isolation.pids:
-            return self._fork_supervisor(link, status)
+            return self._fork_supervisor(owner, link, status)
         linux.unshare(linux.CLONE_NEWPID)
         try:
-            return self._fork_supervisor(link, status)
+            return self._fork_supervisor(owner, link, status)
         finally:
             linux.setns(self._own_pids, linux.CLONE_NEWPID)
 
-    def _fork_supervisor(self, link: int, status: int) -> int:
+    def _fork_supervisor(self, owner: Owner, link: int, status: int) -> int:
         pid = os.fork()
         if pid:
             return pid
         try:
             signal.set_wakeup_fd(-1)
-            run = partial(runner.main, link, self._isolation, self._marks)
+            place = Place(owner, self._frame)
+            run = partial(runner.main, link, place, self._marks)
             supervisor.main(run, status, parent=None if self._isolation.pids else self._pid)
         except BaseException:  # noqa: BLE001 - supervisor: a forked process must not go on as the zygote
             sys.excepthook(*sys.exc_info())
@@ -174,12 +206,14 @@ class Zygote:
         for child in self._idle:
             if child.pid == pid:
                 self._idle.remove(child)
+                self._owners.give_back(child.owner)
                 child.link.close()
                 os.close(child.status)
                 return
         for kernel, child in self._kernels.items():
             if child.pid == pid:
                 del self._kernels[kernel]
+                self._owners.give_back(child.owner)
                 self._say({"gone": kernel, "status": _read_status(child.status)})
                 return
 
@@ -197,7 +231,7 @@ def main(descriptor: int, *, isolate: bool) -> None:
     agent = socket.socket(fileno=descriptor)
     isolation = namespaces.probe() if isolate else Isolation()
     if isolation.user:
-        namespaces.enter_user_namespace()
+        namespaces.enter_user_namespace(mounts=True)
     if isolation.pids:
         _enter_pid_namespace(agent)
     else:

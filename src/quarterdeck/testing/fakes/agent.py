@@ -9,6 +9,7 @@ from pathlib import Path
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.wire.agents import IsolationLevel
 from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus
 
 FIRST_PID = 1000
@@ -61,6 +62,7 @@ class FakeKernels:
 
     def __init__(self, *, mounts: bool = True) -> None:
         self.mounts = mounts
+        self.level = IsolationLevel.NAMESPACED if mounts else IsolationLevel.PROCESS
         self.living: dict[str, FakeKernel] = {}
         self.refusal: KernelNotStarted | None = None
         self.gate = asyncio.Event()

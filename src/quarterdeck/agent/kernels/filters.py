@@ -1,0 +1,132 @@
+"""Which system calls a namespaced kernel may make: a BPF program for seccomp. Pure; used by `namespaces`.
+
+Denied is what changes namespaces, mounts, the machine or other processes, and sockets of families that no namespace holds (VSOCK).
+A denied call fails with EPERM; `clone3` with ENOSYS, so that the C library uses `clone`, whose flags a filter can see.
+"""
+
+import errno
+import socket
+import struct
+
+_LOAD, _JUMP_EQUAL, _JUMP_BITS, _AND, _RETURN = 0x20, 0x15, 0x45, 0x54, 0x06
+_NUMBER, _ARCHITECTURE, _FIRST, _SECOND = 0, 4, 16, 24
+"""Offsets in what the program judges; of arguments the lower half."""
+
+_ALLOW, _ERROR, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
+_NAMESPACE_FLAGS = 0x7E020080
+"""All CLONE_NEW... of `clone`."""
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
+
+_ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_CLONE, _IOCTL, _SOCKET, _CLONE3 = (
+    {"x86_64": 56, "aarch64": 220},
+    {"x86_64": 16, "aarch64": 29},
+    {"x86_64": 41, "aarch64": 198},
+    435,
+)
+_X32 = 0x40000000
+
+_DENIED = {  # name: x86_64, aarch64
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "kcmp": (312, 272),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "bpf": (321, 280),
+    "kexec_load": (246, 104),
+    "kexec_file_load": (320, 294),
+    "init_module": (175, 105),
+    "finit_module": (313, 273),
+    "delete_module": (176, 106),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "reboot": (169, 142),
+    "acct": (163, 89),
+    "quotactl": (179, 60),
+    "settimeofday": (164, 170),
+    "clock_settime": (227, 112),
+    "clock_adjtime": (305, 266),
+    "adjtimex": (159, 171),
+    "syslog": (103, 116),
+    "lookup_dcookie": (212, 18),
+    "vhangup": (153, 58),
+    "sethostname": (170, 161),
+    "setdomainname": (171, 162),
+    "iopl": (172, 172),  # a number of the other's that is denied only where it is this one's
+    "ioperm": (173, 173),
+}
+_DENIED_X86_ONLY = ("iopl", "ioperm")
+_DENIED_EVERYWHERE = (
+    *(425, 426, 427),  # io_uring
+    *(428, 429, 430, 431, 432, 433, 442),  # open_tree, move_mount, fs..., mount_setattr
+    438,  # pidfd_getfd
+    443,  # quotactl_fd
+)
+
+
+def program(machine: str) -> bytes | None:
+    """Return the program for a machine as uname names it, or None: its calls are not known here."""
+    architecture = _ARCHITECTURES.get(machine)
+    if architecture is None:
+        return None
+    at = list(_ARCHITECTURES).index(machine)
+    numbers = {
+        numbers[at] for name, numbers in _DENIED.items() if at == 0 or name not in _DENIED_X86_ONLY
+    }
+    steps = [
+        (_LOAD, 0, 0, _ARCHITECTURE),
+        (_JUMP_EQUAL, 1, 0, architecture),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _NUMBER),
+        (_JUMP_BITS, 0, 1, _X32),
+        (_RETURN, 0, 0, _ERROR | errno.ENOSYS),
+        *_refuse(_CLONE3, errno.ENOSYS),
+    ]
+    for number in sorted({*numbers, *_DENIED_EVERYWHERE}):
+        steps += _refuse(number, errno.EPERM)
+    steps += _judge(_CLONE[machine], _FIRST, [(_JUMP_BITS, 0, 1, _NAMESPACE_FLAGS)])
+    steps += _judge(
+        _IOCTL[machine],
+        _SECOND,
+        [(_JUMP_EQUAL, 1, 0, _TIOCSTI), (_JUMP_EQUAL, 0, 1, _TIOCLINUX)],
+    )
+    steps += _families(_SOCKET[machine])
+    steps.append((_RETURN, 0, 0, _ALLOW))
+    return b"".join(struct.pack("HBBI", *step) for step in steps)
+
+
+_Step = tuple[int, int, int, int]
+"""Of BPF: code, how many to skip if true, if false, operand."""
+
+
+def _refuse(number: int, error: int) -> list[_Step]:
+    return [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERROR | error)]
+
+
+def _judge(number: int, argument: int, tests: list[_Step]) -> list[_Step]:
+    """Refuse a call if a test of an argument holds; the last test skips one step if it does not. Loads the number again."""
+    body: list[_Step] = [(_LOAD, 0, 0, argument), *tests, (_RETURN, 0, 0, _ERROR | errno.EPERM)]
+    return [(_JUMP_EQUAL, 0, len(body), number), *body, (_LOAD, 0, 0, _NUMBER)]
+
+
+def _families(number: int) -> list[_Step]:
+    """Refuse sockets of families that are not listed."""
+    known: list[_Step] = [
+        (_JUMP_EQUAL, len(_FAMILIES) - at, 0, family) for at, family in enumerate(_FAMILIES)
+    ]
+    refuse = (_RETURN, 0, 0, _ERROR | errno.EAFNOSUPPORT)
+    body: list[_Step] = [(_LOAD, 0, 0, _FIRST), *known, refuse]
+    return [(_JUMP_EQUAL, 0, len(body), number), *body]
