@@ -133,5 +133,54 @@ def get_diagnostics() -> Request:
     return Request("GET", "/v1/diagnostics")
 
 
+def list_images(*, missing: bool = False) -> Request:
+    """Ask for the images that are offered, with `missing` those that are not any more."""
+    return Request("GET", "/v1/images", (("all", "true"),) if missing else ())
+
+
+def get_image(name: str) -> Request:
+    """Ask for an image."""
+    return Request("GET", _at("images", name))
+
+
+def add_registry(
+    name: str,
+    url: str,
+    *,
+    username: str | None = None,
+    secret: str | None = None,
+    repositories: Sequence[str] = (),
+) -> Request:
+    """Ask for a registry to be known (administrators). `secret` names the file with the password on the manager."""
+    optional = {"username": username, "secret": secret, "repositories": list(repositories)}
+    body = {"name": name, "url": url, **{key: value for key, value in optional.items() if value}}
+    return Request("POST", "/v1/registries", body=body)
+
+
+def list_registries() -> Request:
+    """Ask for all registries (administrators)."""
+    return Request("GET", "/v1/registries")
+
+
+def delete_registry(id_: str) -> Request:
+    """Ask to forget a registry (administrators)."""
+    return Request("DELETE", _at("registries", id_))
+
+
+def rescan(id_: str) -> Request:
+    """Ask for a look at a registry (administrators)."""
+    return Request("POST", _at("registries", id_) + "/rescan")
+
+
+def get_rescan(id_: str) -> Request:
+    """Ask how the newest look at a registry goes or went (administrators)."""
+    return Request("GET", _at("registries", id_) + "/rescan")
+
+
+def cancel_rescan(id_: str) -> Request:
+    """Ask to end the look at a registry (administrators)."""
+    return Request("DELETE", _at("registries", id_) + "/rescan")
+
+
 def _at(kind: str, id_: str) -> str:
     return f"/v1/{kind}/{quote(id_, safe='')}"

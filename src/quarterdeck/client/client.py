@@ -13,6 +13,7 @@ from quarterdeck.base.clock import Clock, SystemClock
 from quarterdeck.client import api
 from quarterdeck.client.agents import Agents
 from quarterdeck.client.folders import Folders
+from quarterdeck.client.images import Images, Registries
 from quarterdeck.client.request import Credentials, Request
 from quarterdeck.client.sessions import Sessions
 from quarterdeck.client.transport_async import Transport
@@ -81,6 +82,16 @@ class Client:
     async def diagnostics(self) -> Diagnostics:
         """Return what the manager holds for its clients right now, for administrators."""
         return await self.transport.call(api.get_diagnostics(), Diagnostics)
+
+    @property
+    def images(self) -> Images:
+        """The images that sessions may be made of."""
+        return Images(self.transport)
+
+    @property
+    def registries(self) -> Registries:
+        """The registries that offer images, for administrators."""
+        return Registries(self.transport)
 
     async def call(self, request: Request, type_: type[T]) -> T:
         """Send any request and read its answer as a type."""

@@ -44,7 +44,11 @@ from quarterdeck.manager.identity import http as identity_http
 from quarterdeck.manager.identity.cache import Cache
 from quarterdeck.manager.identity.service import Identity
 from quarterdeck.manager.identity.store import UserStore
+from quarterdeck.manager.images import gateway as images_gateway
 from quarterdeck.manager.images import http as images_http
+from quarterdeck.manager.images.rescan import Rescanner
+from quarterdeck.manager.images.rescans_store import RescanStore
+from quarterdeck.manager.images.service import ImageService
 from quarterdeck.manager.images.store import ImageStore
 from quarterdeck.manager.loops import Loops
 from quarterdeck.manager.scheduling.service import Scheduler
@@ -90,7 +94,7 @@ class Services:
     """The use cases, built."""
 
     identity: Identity
-    images: ImageStore
+    images: ImageService
     folders: FolderService
     agents: AgentService
     sessions: SessionService
@@ -116,6 +120,7 @@ async def running(config: Config) -> AsyncIterator[None]:
         await services.identity.ensure_admin(config.admin_access_key)
         await services.agents.resync()
         await services.loops.lifecycle.begin()
+        await services.images.begin()
         background = await stack.enter_async_context(tasks.background())
         for loop in services.loops.all():
             background.start(loop)
@@ -171,11 +176,12 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     store, bell = SessionStore(database), HistoryBell(world.bells)
     rows = EventStore(database)
     feed = Feed(rows, bell, signals.history)
+    images, rescanner = _images(world)
     return Services(
         identity=Identity(
             UserStore(database), removal, keys, clock=clock, master_key=config.master_key
         ),
-        images=ImageStore(database),
+        images=images,
         folders=folders,
         agents=agents,
         sessions=SessionService(
@@ -193,10 +199,21 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             feed=feed,
             hosts=hosts,
             removal=removal,
+            rescanner=rescanner,
             keys=keys,
             keys_wake=keys_wake,
         ),
     )
+
+
+def _images(world: World) -> tuple[ImageService, Rescanner]:
+    config, clock = world.config, world.clock
+    store = ImageStore(world.database, config.id)
+    rescans = RescanStore(world.database, config.id)
+    secrets = images_gateway.SecretFiles(config.secrets)
+    rescanner = Rescanner(store, rescans, images_gateway.RegistryGateway(secrets, clock))
+    service = ImageService(store, store, rescans, secrets, worker=rescanner, clock=clock)
+    return service, rescanner
 
 
 async def _serve(

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from quarterdeck.base.config import Environment, Secret
 from quarterdeck.base.errors import ConfigInvalid
@@ -24,6 +25,8 @@ class Config:
     storage_token_key: Secret
     admin_access_key: str
     database_connections: int
+    secrets: Path
+    """Directory with a file for each secret that a registry names."""
     clock_shift: str = ""
     """The file that shifts the time of day (SHAKEOUT_CLOCK); empty without a harness."""
 
@@ -43,6 +46,7 @@ def load(environment: Environment) -> Config:
         storage_token_key=environment.secret("QD_STORAGE_TOKEN_KEY"),
         admin_access_key=_access_key(environment, "QD_ADMIN_ACCESS_KEY"),
         database_connections=environment.number("QD_DATABASE_CONNECTIONS", 16, least=2, most=500),
+        secrets=environment.directory("QD_SECRETS", "/etc/quarterdeck/secrets"),
         clock_shift=environment.text("SHAKEOUT_CLOCK", ""),
     )
 

@@ -10,6 +10,7 @@ from quarterdeck.manager.events.feed import Feed
 from quarterdeck.manager.folders.discovery import HostDiscovery
 from quarterdeck.manager.folders.removals import TreeRemoval
 from quarterdeck.manager.identity.cache import Cache
+from quarterdeck.manager.images.rescan import Rescanner
 from quarterdeck.manager.scheduling.service import Scheduler
 from quarterdeck.manager.sessions.dependencies import Dependencies
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
@@ -19,6 +20,9 @@ from quarterdeck.manager.signals import Signals
 WORKERS = 64
 """Sessions that one manager looks after at a time."""
 
+RESCANS = 4
+"""Registries that one manager looks at at a time."""
+
 SCHEDULING_SECONDS = 1.0
 DEPENDENCIES_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
@@ -26,6 +30,7 @@ INVENTORY_SECONDS = 3.0
 FEED_SECONDS = 5.0
 REGISTRY_SECONDS = 5.0
 REMOVAL_SECONDS = 5.0
+RESCAN_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 IDLE_SECONDS = 60.0
 """For loops that are always woken."""
@@ -44,6 +49,7 @@ class Loops:
     feed: Feed
     hosts: HostDiscovery
     removal: TreeRemoval
+    rescanner: Rescanner
     keys: Cache
     keys_wake: Wake
 
@@ -69,6 +75,10 @@ class Loops:
         yield every(REMOVAL_SECONDS, self.removal.run, name="tree-removal", wake=self.removal.wake)
         yield every(IDLE_SECONDS, self._forget_keys, name="keys", wake=self.keys_wake)
         yield every(RETRY_SECONDS, self._listen, name="events")
+        rescanner = self.rescanner
+        for number in range(RESCANS):
+            name = f"rescan-{number}"
+            yield every(RESCAN_SECONDS, rescanner.run, name=name, wake=rescanner.wake)
         for number in range(WORKERS):
             yield every(0, self.lifecycle.work, name=f"worker-{number}")
 

@@ -10,3 +10,6 @@ TREES_DIRECTORY = "trees"
 
 SCRATCH_DIRECTORY = "scratch"
 """Below an agent's directory."""
+
+SECRETS_DIRECTORY = "secrets"
+"""Below a manager's directory: a file for each secret that a registry names."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.infra import http_server
+from quarterdeck.testing import layout
 from quarterdeck.testing.image_layouts import Layout
 from shakeout.services import debian, registry
 from shakeout.services.registry import Access
@@ -38,13 +40,13 @@ class Shelf:
         self.url = cluster.address(name)
         """Where it listens itself, not by way of links."""
 
-    async def push(self, repository: str, layout: Layout, *options: str) -> None:
+    async def push(self, repository: str, images: Layout, *options: str) -> None:
         """Copy all tags of a layout into a repository. Raises SkopeoFailed."""
         self._mine.add(repository)
         target = f"docker://{self.url.removeprefix('http://')}/{repository}"
         with tempfile.TemporaryDirectory() as directory:
-            await asyncio.to_thread(layout.write, Path(directory, "layout"))
-            for tag in layout.tags:
+            await asyncio.to_thread(images.write, Path(directory, "layout"))
+            for tag in images.tags:
                 source = f"oci:{directory}/layout:{tag}"
                 await self._skopeo("copy", "--all", *options, source, f"{target}:{tag}")
 
@@ -132,6 +134,22 @@ class Shelf:
         )
         signature, _ = await process.communicate(signed.encode())
         return f"{signed}.{_encoded(signature)}"
+
+
+@contextlib.contextmanager
+def password_file(cluster: Cluster, password: str = registry.PASSWORD) -> Iterator[str]:
+    """Give all managers a secret for the time of a block; gives its name."""
+    name = f"s{uuid.uuid4().hex}"
+    places = [cluster.place(one).directory for one in cluster.replicas("manager")]
+    files = [place / layout.SECRETS_DIRECTORY / name for place in places]
+    for file in files:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"{password}\n", encoding="utf-8")
+    try:
+        yield name
+    finally:
+        for file in files:
+            file.unlink()
 
 
 def _granted(scope: str) -> Iterator[dict[str, object]]:

@@ -16,6 +16,7 @@ from quarterdeck.testing.layout import (
     DATABASE,
     LOCAL_HOST,
     SCRATCH_DIRECTORY,
+    SECRETS_DIRECTORY,
     TREES_DIRECTORY,
 )
 from quarterdeck.wire import events, nodes
@@ -26,6 +27,7 @@ from shakeout.services.etcd import Etcd
 from shakeout.services.postgres import Postgres
 from shakeout.services.postgres_data import Database
 from shakeout.services.redis import Redis
+from shakeout.services.registry import Access, Registry
 from shakeout.services.s3 import S3
 from shakeout.system import secret
 from shakeout.system.cluster import Cluster
@@ -40,6 +42,7 @@ RUN_MARK = "SHAKEOUT_RUN"
 """The variable that each process of a run carries: kernels pass it on, so that what they leave behind is found."""
 
 _STORE = S3("s3", buckets=(ARCHIVE_BUCKET,), optional=True)
+_REGISTRY = Registry("registry", access=Access.PASSWORD, optional=True)
 _READY = HttpReady("http", "/health")
 
 _TREES = ("trees/*", "trees/*/staging/*", "removed/*")
@@ -68,6 +71,7 @@ def describe(keys: Keys) -> System:
             Redis(),
             Etcd(seed=_seed),
             _STORE,
+            _REGISTRY,
         ),
         components=_components(keys),
         preload=PRELOAD,
@@ -138,7 +142,7 @@ def _components(keys: Keys) -> tuple[Component, ...]:
             "manager",
             call="quarterdeck.manager.__main__:main",
             environment=_manager(keys),
-            edges=("postgres", "redis", "etcd", "agent.http", "storage-proxy.http"),
+            edges=("postgres", "redis", "etcd", "registry", "agent.http", "storage-proxy.http"),
             sockets=("http",),
             clock=True,
             ready=_READY,
@@ -147,7 +151,7 @@ def _components(keys: Keys) -> tuple[Component, ...]:
             "agent",
             call="quarterdeck.agent.__main__:main",
             environment=_agent(keys),
-            edges=("redis", "etcd"),
+            edges=("redis", "etcd", "registry"),
             sockets=("http",),
             disk=SCRATCH_DIRECTORY,
             clock=True,
@@ -190,6 +194,7 @@ def _manager(keys: Keys) -> Callable[[Place], Mapping[str, str]]:
             "QD_STORAGE_SECRET": keys.storage,
             "QD_STORAGE_TOKEN_KEY": keys.token,
             "QD_ADMIN_ACCESS_KEY": keys.admin_access_key,
+            "QD_SECRETS": str(place.directory / SECRETS_DIRECTORY),
         }
 
     return environment

@@ -6,8 +6,9 @@ from msgspec import Meta
 
 _NAME = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
 _ID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
-_IMAGE = r"^[a-z0-9][a-z0-9._/:@-]{0,254}\Z"
 _DIGEST = r"^sha256:[0-9a-f]{64}\Z"
+_IMAGE = r"^[a-z0-9][a-zA-Z0-9._/:@-]{0,254}\Z"
+_ORIGIN = r"^https?://([a-z0-9.-]{1,253}|\[[0-9a-f:]{2,45}\])(:[0-9]{1,5})?\Z"
 _SEGMENT = r"(?!\.{1,2}(/|\Z))[^/\x00-\x1f\x7f]{1,255}"
 _RELATIVE_PATH = rf"^{_SEGMENT}(/{_SEGMENT})*\Z"
 _ABSOLUTE_PATH = r"^/[^\x00]*\Z"
@@ -19,6 +20,9 @@ Name = Annotated[str, Meta(pattern=_NAME)]
 
 Id = Annotated[str, Meta(pattern=_ID)]
 """A UUID in canonical text."""
+
+Origin = Annotated[str, Meta(pattern=_ORIGIN)]
+"""A URL of scheme, host and port only."""
 
 ImageName = Annotated[str, Meta(pattern=_IMAGE)]
 """The name of an image, such as `python:3.11`."""
@@ -53,6 +57,7 @@ IN_WORDS = {
     _ID: "Expected an id (a UUID in lower case)",
     _IMAGE: "Expected the name of an image, such as python:3.11",
     _DIGEST: "Expected a digest: sha256: and 64 lower-case hexadecimal digits",
+    _ORIGIN: "Expected a URL such as https://registry.example:5000, without a path",
     _RELATIVE_PATH: "Expected a relative path without '.', '..', empty names or control characters",
     _ABSOLUTE_PATH: "Expected an absolute path",
     _VARIABLE_NAME: "Expected the name of a variable: letters, digits and underscores, not a digit first",

@@ -60,6 +60,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "image-corrupt": (502, "The image is damaged"),
     "image-not-found": (404, "There is no such image"),
     "registry-not-found": (404, "There is no such registry"),
+    "rescan-not-found": (404, "The registry has not been looked at"),
+    "secret-not-found": (404, "There is no such secret"),
     "registry-name-taken": (409, "A registry has this name"),
     "registry-unreachable": (502, "The registry cannot be reached"),
     "registry-unauthorized": (502, "The registry does not let us in"),

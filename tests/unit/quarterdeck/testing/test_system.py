@@ -13,6 +13,7 @@ from shakeout.system.place import Place
 REACH = {
     "etcd": ("http://127.0.0.1:2379",),
     "s3": ("http://127.0.0.1:9000",),
+    "registry": ("http://127.0.0.1:5000",),
     "postgres": ("postgresql:///quarterdeck",),
 }
 
@@ -63,6 +64,7 @@ def test_component_gets_only_the_secrets_it_needs(name):
                 "QD_STORAGE_SECRET",
                 "QD_STORAGE_TOKEN_KEY",
                 "QD_ADMIN_ACCESS_KEY",
+                "QD_SECRETS",
             },
             "agent": {"QD_AGENT_SECRET"},
             "storage-proxy": {"QD_STORAGE_SECRET", "QD_STORAGE_TOKEN_KEY"},

@@ -26,11 +26,76 @@ END $$;
 CREATE TRIGGER keypairs_announce AFTER UPDATE OR DELETE ON keypairs
     FOR EACH ROW EXECUTE FUNCTION announce_keypair();
 
-CREATE TABLE images (
-    name text PRIMARY KEY,
+CREATE TABLE registries (
+    id uuid PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    url text NOT NULL,
+    username text NOT NULL,
+    secret text,
+    repositories text[] NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON COLUMN registries.secret IS 'Name of a file in the directory of secrets of each manager; the secret itself is stored nowhere else.';
+COMMENT ON COLUMN registries.repositories IS 'What to look at; empty: all that its catalogue lists.';
+
+CREATE TABLE images (
+    name text PRIMARY KEY,
+    registry_id uuid REFERENCES registries ON DELETE SET NULL,
+    repository text,
+    tag text,
+    digest text CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
+    architectures text[] NOT NULL DEFAULT '{}',
+    cpu_min integer NOT NULL DEFAULT 1,
+    memory_mib_min integer NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz,
+    missing_since timestamptz,
+    CHECK ((digest IS NULL) = (tag IS NULL) AND (digest IS NULL) = (repository IS NULL)),
+    CHECK (digest IS NULL OR architectures <> '{}')
+);
+COMMENT ON TABLE images IS 'What a session may name. Without a digest every agent has it of its own.';
+COMMENT ON COLUMN images.digest IS 'What the tag named when the registry was last looked at: a manifest, or an index of one for each architecture.';
+COMMENT ON COLUMN images.missing_since IS 'Since when the registry does not have the tag any more; it is not offered. Sessions of the past keep the row.';
+CREATE INDEX images_repository ON images (registry_id, repository);
 INSERT INTO images (name) VALUES ('python:3.11');
+
+CREATE TABLE image_variants (
+    image text NOT NULL REFERENCES images ON DELETE CASCADE,
+    architecture text NOT NULL,
+    digest text NOT NULL CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
+    size_bytes bigint NOT NULL,
+    runtime text NOT NULL,
+    cpu_min integer NOT NULL,
+    memory_mib_min integer NOT NULL,
+    labels jsonb NOT NULL,
+    PRIMARY KEY (image, architecture)
+);
+
+CREATE TABLE rescans (
+    id uuid PRIMARY KEY,
+    registry_id uuid NOT NULL REFERENCES registries ON DELETE CASCADE,
+    status text NOT NULL DEFAULT 'WAITING' CHECK (status IN ('WAITING', 'RUNNING', 'DONE', 'FAILED', 'CANCELLED')),
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz,
+    claimed_by text,
+    claimed_until timestamptz,
+    repositories_done integer NOT NULL DEFAULT 0,
+    repositories_total integer,
+    reason text,
+    CHECK ((ended_at IS NULL) = (status IN ('WAITING', 'RUNNING')))
+);
+COMMENT ON COLUMN rescans.claimed_by IS 'The manager that looks, until claimed_until at the latest: then another may begin anew.';
+CREATE UNIQUE INDEX rescans_live ON rescans (registry_id) WHERE status IN ('WAITING', 'RUNNING');
+CREATE INDEX rescans_registry ON rescans (registry_id, requested_at DESC);
+
+CREATE TABLE rescan_results (
+    rescan_id uuid NOT NULL REFERENCES rescans ON DELETE CASCADE,
+    repository text NOT NULL,
+    images integer NOT NULL,
+    missing integer NOT NULL,
+    problems text[] NOT NULL,
+    PRIMARY KEY (rescan_id, repository)
+);
 
 CREATE TABLE agents (
     id text PRIMARY KEY,

@@ -1,0 +1,153 @@
+"""What a registry has, as images: names, minimums and runtimes from labels, what to do with tags. Pure and frozen."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from quarterdeck.wire import images, oci
+from quarterdeck.wire.errors import Invalid
+
+CPU_LABEL = "quarterdeck.min.cpu"
+MEMORY_LABEL = "quarterdeck.min.memory-mib"
+RUNTIME_LABEL = "quarterdeck.runtime"
+RUNTIMES = ("python", "shell", "command")
+RUNTIME_DEFAULT = "command"
+CPU_MIN_MAX = 1024
+MEMORY_MIB_MIN_MAX = 16 * 1024 * 1024
+LABELS_BYTES_MAX = 64 * 1024
+NAME_CHARACTERS_MAX = 255
+PROBLEMS_MAX = 100
+"""Of one repository that are told; the rest is a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry as it is looked at."""
+
+    id: str
+    name: str
+    url: str
+    username: str
+    secret: str | None
+    repositories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """An image that a tag names: `digest` is that of the manifest or index."""
+
+    tag: str
+    digest: str
+    variants: tuple[images.ImageVariant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found in a repository: all its tags, those that could be read, and why the others could not."""
+
+    repository: str
+    tags: frozenset[str]
+    images: tuple[Tagged, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A rescan that this manager does."""
+
+    rescan: str
+    registry: Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an image is pulled from."""
+
+    url: str
+    repository: str
+    username: str
+    secret: str | None
+
+
+def image_name(registry: str, repository: str, tag: str) -> str:
+    """Return what users call an image."""
+    return f"{registry}/{repository}:{tag}"
+
+
+def wanted_manifests(index: oci.Index) -> tuple[oci.Descriptor, ...]:
+    """Return the images of an index, the first of each architecture: for Linux, and no attestations."""
+    found: dict[str, oci.Descriptor] = {}
+    for one in index.manifests:
+        platform = one.platform
+        if platform is None or one.media_type not in oci.MANIFEST_TYPES:
+            continue
+        if platform.os == "linux" and platform.architecture != oci.UNKNOWN:
+            found.setdefault(platform.architecture, one)
+    return tuple(found.values())
+
+
+def variant(digest: str, manifest: oci.Manifest, config: oci.ImageConfig) -> images.ImageVariant:
+    """Return what an image is for one architecture. Raises `Invalid` for labels or a system that cannot be served."""
+    if config.os != "linux":
+        raise Invalid("os", f"it is for {config.os[:40]!r}, not for Linux")
+    if not config.architecture or len(config.architecture) > 40:
+        raise Invalid("architecture", f"{config.architecture[:40]!r} is no architecture")
+    labels = config.labels
+    if sum(len(name) + len(text) for name, text in labels.items()) > LABELS_BYTES_MAX:
+        raise Invalid("labels", f"its labels have more than {LABELS_BYTES_MAX} characters")
+    runtime = labels.get(RUNTIME_LABEL, RUNTIME_DEFAULT)
+    if runtime not in RUNTIMES:
+        raise Invalid(RUNTIME_LABEL, f"{runtime[:40]!r} is none of {', '.join(RUNTIMES)}")
+    return images.ImageVariant(
+        architecture=config.architecture,
+        digest=digest,
+        size_bytes=manifest.size,
+        runtime=runtime,
+        cpu_min=_number(labels, CPU_LABEL, CPU_MIN_MAX),
+        memory_mib_min=_number(labels, MEMORY_LABEL, MEMORY_MIB_MIN_MAX),
+        labels={name: text for name, text in labels.items() if "\x00" not in name + text},
+    )
+
+
+def by_architecture(
+    variants: Sequence[images.ImageVariant],
+) -> tuple[images.ImageVariant, ...]:
+    """Return the first variant of each architecture: what a configuration says counts, not what an index says of it."""
+    found: dict[str, images.ImageVariant] = {}
+    for one in variants:
+        found.setdefault(one.architecture, one)
+    return tuple(found[name] for name in sorted(found))
+
+
+def minimums(variants: Iterable[images.ImageVariant]) -> tuple[int, int]:
+    """Return the cores and MiB that suffice for every architecture."""
+    found = [(one.cpu_min, one.memory_mib_min) for one in variants]
+    return max(cpu for cpu, _ in found), max(memory for _, memory in found)
+
+
+def told(seen: Seen) -> Seen:
+    """Return what was found with no more problems than are told."""
+    if len(seen.problems) <= PROBLEMS_MAX:
+        return seen
+    more = len(seen.problems) - PROBLEMS_MAX
+    return replace(seen, problems=(*seen.problems[:PROBLEMS_MAX], f"and {more} more"))
+
+
+def nameable(registry: str, repository: str, tags: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split tags into those that make a name that can be said, and the problems of the others."""
+    fine, problems = [], []
+    for tag in tags:
+        if len(image_name(registry, repository, tag)) > NAME_CHARACTERS_MAX:
+            problems.append(f"{tag[:40]}…: its name would be too long")
+        else:
+            fine.append(tag)
+    return fine, problems
+
+
+def _number(labels: Mapping[str, str], name: str, most: int) -> int:
+    """Return a minimum from a label; 1 without one. Raises `Invalid`."""
+    text = labels.get(name, "1")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 12):
+        raise Invalid(name, f"{text[:40]!r} is no whole number")
+    if not 1 <= int(text) <= most:
+        raise Invalid(name, f"{text} is not in 1..{most}")
+    return int(text)
