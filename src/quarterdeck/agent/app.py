@@ -12,12 +12,15 @@ from aiohttp import web
 from quarterdeck.agent import http
 from quarterdeck.agent.config import Config
 from quarterdeck.agent.errors import NotConfigured
+from quarterdeck.agent.images import http as images_http
+from quarterdeck.agent.images.store import ImageStore
 from quarterdeck.agent.kernels import launcher
 from quarterdeck.agent.kernels.dummy import DummyKernels
 from quarterdeck.agent.kernels.errors import ForkServerDied
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.scratch import Scratch
 from quarterdeck.agent.ports import Backend
+from quarterdeck.agent.registries import Registries
 from quarterdeck.agent.resources.ledger import Ledger
 from quarterdeck.agent.service import AgentService
 from quarterdeck.base import clock as clocks
@@ -47,16 +50,18 @@ async def main(config: Config, stop: asyncio.Event) -> None:
         url = await _redis_url(etcd)
         events = await stack.enter_async_context(redis.Events.open(url))
         await kernels.ready()
+        news = _News(events)
+        images = await stack.enter_async_context(_images(config, news))
         service = AgentService(
             kernels,
             scratch,
-            _News(events),
+            news,
             ledger=Ledger(config.slots, tuple(sorted(os.sched_getaffinity(0)))),
             search_path=launcher.search_path(),
             marks=config.marks,
         )
         health = _Health(kernels, events)
-        app = _application(config, service, health.check)
+        app = _application(config, service, images, health.check)
         await stack.enter_async_context(http_server.serve(app, listener))
         stack.push_async_callback(_stop, service)
         health.registration = await stack.enter_async_context(_registered(etcd, config, kernels))
@@ -70,12 +75,26 @@ async def main(config: Config, stop: asyncio.Event) -> None:
 
 
 def _application(
-    config: Config, service: AgentService, check: Callable[[], Awaitable[str | None]]
+    config: Config,
+    service: AgentService,
+    images: ImageStore,
+    check: Callable[[], Awaitable[str | None]],
 ) -> web.Application:
     time_of_day = clocks.opened(config.clock_shift)
     return http_server.application(
-        [*http.routes(service), http_server.health(COMPONENT, config.id, check, time_of_day)],
+        [
+            *http.routes(service),
+            *images_http.routes(images),
+            http_server.health(COMPONENT, config.id, check, time_of_day),
+        ],
         middlewares=[http.authentication(config.agent_secret, time_of_day)],
+    )
+
+
+def _images(config: Config, news: "_News") -> contextlib.AbstractAsyncContextManager[ImageStore]:
+    clock = clocks.opened(config.clock_shift)
+    return ImageStore.open(
+        config.images, Registries(clock), news, bytes_max=config.images_bytes_max, clock=clock
     )
 
 

@@ -13,6 +13,8 @@ from quarterdeck.wire.sessions import Slots
 
 _CPU_MAX = 1024
 _MEMORY_MIB_MAX = 16 * 2**20
+_IMAGES_MIB = 20 * 2**10
+_IMAGES_MIB_MAX = 2**30
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,9 @@ class Config:
     scratch: Path
     slots: Slots
     marks: dict[str, str]
+    images: Path
+    """Where images are kept."""
+    images_bytes_max: int
     dummy: Plan | None = None
     """Not None: kernels are dummies, and this is what they do."""
     clock_shift: str = ""
@@ -38,8 +43,9 @@ def load(environment: Environment) -> Config:
 
     QD_CPU defaults to the cores that the process may use, QD_MEMORY_MIB to half of the machine's memory. QD_KERNEL_MARKS names
     variables, by commas, that are passed on to the processes of kernels. QD_KERNELS is process (default) or dummy, see
-    `kernels.dummy`.
+    `kernels.dummy`. QD_IMAGES is where images are kept (default: beside the scratch directory), QD_IMAGES_MIB how much they take at most.
     """
+    scratch = environment.directory("QD_SCRATCH")
     names = environment.text("QD_KERNEL_MARKS", ",").split(",")
     return Config(
         id=environment.text("QD_ID"),
@@ -47,7 +53,7 @@ def load(environment: Environment) -> Config:
         advertise=environment.url("QD_ADVERTISE"),
         etcd_url=environment.url("QD_ETCD_URL"),
         agent_secret=environment.secret("QD_AGENT_SECRET"),
-        scratch=environment.directory("QD_SCRATCH"),
+        scratch=scratch,
         slots=Slots(
             cpu=environment.number("QD_CPU", len(os.sched_getaffinity(0)), least=1, most=_CPU_MAX),
             memory_mib=environment.number(
@@ -55,6 +61,11 @@ def load(environment: Environment) -> Config:
             ),
         ),
         marks={name: environment.text(name) for name in names if name},
+        images=environment.directory("QD_IMAGES", str(scratch.with_name("images"))),
+        images_bytes_max=environment.number(
+            "QD_IMAGES_MIB", _IMAGES_MIB, least=1, most=_IMAGES_MIB_MAX
+        )
+        * 2**20,
         dummy=_dummy(environment),
         clock_shift=environment.text("SHAKEOUT_CLOCK", ""),
     )

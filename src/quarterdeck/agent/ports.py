@@ -1,13 +1,15 @@
 """What the agent's service needs of the world: processes, directories, and somebody to tell. Fakes: `quarterdeck.testing.fakes.agent`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.wire.agents import ImagePull, IsolationLevel
+from quarterdeck.wire.oci import Descriptor
 from quarterdeck.wire.sessions import Execution
 
 
@@ -100,15 +102,23 @@ class News(Protocol):
 
 
 class Registry(Protocol):
-    """Where images come from. What it says is not believed: whoever asks compares it with the digest.
+    """Where an image comes from. What it says is not believed: whoever asks compares it with the digest.
 
     Its methods raise `quarterdeck.base.errors.QuarterdeckError` with the reason in words.
     """
 
-    async def manifest(self, source: ImagePull, digest: str) -> bytes:
+    async def manifest(self, digest: str) -> bytes:
         """Return a manifest or an index."""
         ...
 
-    def blob(self, source: ImagePull, digest: str) -> AsyncIterator[bytes]:
-        """Yield the pieces of a blob."""
+    def blob(self, wanted: Descriptor) -> AsyncGenerator[bytes, None]:
+        """Give the pieces of a blob."""
+        ...
+
+
+class Registries(Protocol):
+    """Finds the registry that has an image."""
+
+    def open(self, source: ImagePull) -> AbstractAsyncContextManager[Registry]:
+        """Talk to it for the time of a block."""
         ...

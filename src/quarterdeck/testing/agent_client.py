@@ -10,7 +10,7 @@ from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import raw
 from quarterdeck.wire import decode, items
-from quarterdeck.wire.agents import CREDENTIAL, KernelCreate, KernelView
+from quarterdeck.wire.agents import CREDENTIAL, AgentImage, ImagePull, KernelCreate, KernelView
 from quarterdeck.wire.sessions import Execute, Execution, Logs, Slots
 
 T = TypeVar("T")
@@ -80,6 +80,15 @@ class Agent:
     async def destroy(self, kernel: str) -> raw.Answer:
         """Destroy a kernel."""
         return await self.send("DELETE", f"/v1/kernels/{kernel}")
+
+    async def pull(self, digest: str, source: ImagePull) -> AgentImage:
+        """Have an image pulled."""
+        answer = await self.send("PUT", f"/v1/images/{digest}", decode.encode(source))
+        return self.read(AgentImage, answer)
+
+    async def image(self, digest: str) -> AgentImage:
+        """Return how far an image is."""
+        return self.read(AgentImage, await self.send("GET", f"/v1/images/{digest}"))
 
     def forget(self) -> None:
         """Leave the kernels made here alone at the end."""

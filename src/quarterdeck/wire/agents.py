@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from quarterdeck.wire import limits
+from quarterdeck.wire import limits, oci
 from quarterdeck.wire.sessions import KernelStatus, Slots, Usage
 
 CREDENTIAL = "manager"
@@ -67,8 +67,8 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
 class ImagePull(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where an agent gets an image; the digest is in the address. `registry` is a URL, `repository` a name in it."""
 
-    registry: Annotated[str, Meta(pattern=r"^https?://[^/\s]+\Z", max_length=300)]
-    repository: Annotated[str, Meta(pattern=r"^[a-z0-9]+([._/-]+[a-z0-9]+)*\Z", max_length=255)]
+    registry: Annotated[str, Meta(pattern=r"^https?://[^\s/?#@]+\Z", max_length=300)]
+    repository: oci.Repository
     username: Annotated[str, Meta(max_length=255)] = ""
     password: Annotated[str, Meta(max_length=4096)] = ""
 
@@ -109,6 +109,8 @@ class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     slots: Slots
     mounts: Annotated[tuple[KernelMount, ...], Meta(max_length=limits.MOUNTS_MAX)] = ()
     environment: limits.Environment = {}
+    digest: oci.Digest | None = None
+    """Of the image whose files it sees, which has been pulled; without one it sees this machine's programs."""
     command: limits.Command = ()
     """What the kernel is: it ends with this program. Without one it is an interpreter."""
     isolation: IsolationLevel = IsolationLevel.PROCESS

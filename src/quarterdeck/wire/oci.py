@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from quarterdeck.wire import decode
+from quarterdeck.wire import decode, limits
 from quarterdeck.wire.errors import Invalid
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -34,12 +34,10 @@ UNKNOWN = "unknown"
 
 _REPOSITORY = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*\Z"
 _TAG = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z"
-_DIGEST = r"^sha256:[0-9a-f]{64}\Z"
 
 Repository = Annotated[str, Meta(pattern=_REPOSITORY, max_length=200)]
 Tag = Annotated[str, Meta(pattern=_TAG)]
-Digest = Annotated[str, Meta(pattern=_DIGEST)]
-"""`sha256:` and 64 hexadecimal digits."""
+Digest = limits.Digest
 
 
 class Platform(msgspec.Struct, frozen=True):

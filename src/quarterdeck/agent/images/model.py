@@ -3,19 +3,16 @@
 import hashlib
 import platform
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from quarterdeck.agent.images.errors import ArchitectureMissing, ImageUnusable
-from quarterdeck.wire import decode, limits
+from quarterdeck.wire import decode, oci
 from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.oci import Descriptor, ImageConfig, Index, Manifest, Platform
 
-MANIFEST_BYTES_MAX = 4 * 2**20
-LAYERS_MAX = 127
 BLOB_BYTES_MAX = 64 * 2**30
-MANIFESTS_MAX = 1000
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 """This machine's, as images call it."""
@@ -25,89 +22,35 @@ _COMPRESSIONS = {"tar": "none", "tar+gzip": "gzip", "tar.gzip": "gzip"}
 _T = TypeVar("_T")
 
 
-class Platform(msgspec.Struct, frozen=True):
-    """What a manifest in an index is for."""
-
-    architecture: str
-    os: str
-
-
-class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
-    """Content that a manifest names."""
-
-    media_type: str
-    digest: limits.Digest
-    size: Annotated[int, Meta(ge=0, le=BLOB_BYTES_MAX)]
-    platform: Platform | None = None
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """An image for one architecture."""
-
-    config: Descriptor
-    layers: Annotated[tuple[Descriptor, ...], Meta(max_length=LAYERS_MAX)]
-
-
-class Index(msgspec.Struct, frozen=True):
-    """The same image for several architectures."""
-
-    manifests: Annotated[tuple[Descriptor, ...], Meta(max_length=MANIFESTS_MAX)]
-
-
-class Process(msgspec.Struct, frozen=True, rename="pascal"):
-    """What an image says about the process in it."""
-
-    env: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
-    cmd: tuple[str, ...] | None = None
-    working_dir: str | None = None
-    labels: dict[str, str] | None = None
-
-
-class RootFs(msgspec.Struct, frozen=True):
-    """The digests of the layers as they are when decompressed."""
-
-    diff_ids: tuple[limits.Digest, ...]
-
-
-class Config(msgspec.Struct, frozen=True):
-    """An image's configuration."""
-
-    architecture: str
-    os: str
-    rootfs: RootFs
-    config: Process | None = None
-
-    @property
-    def process(self) -> Process:
-        """What it says about the process."""
-        return self.config or Process()
-
-
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """An image that is here: `chain` names the tree of its files, `blobs` what it was made of."""
 
-    digest: limits.Digest
-    chain: limits.Digest
-    blobs: tuple[limits.Digest, ...]
+    digest: oci.Digest
+    chain: oci.Digest
+    blobs: tuple[oci.Digest, ...]
     size_bytes: int
-    config: Config
+    config: ImageConfig
 
 
 def manifest(data: bytes) -> Manifest | Index:
-    """Read a manifest or an index. Raises `ImageUnusable`."""
+    """Read a manifest or an index, by what it holds: its media type may be told elsewhere. Raises `ImageUnusable`."""
+    if len(data) > oci.MANIFEST_BYTES_MAX:
+        raise ImageUnusable(f"The image's manifest is too long: {len(data)} bytes")
     kind = _read(_Kind, data, "manifest")
     if bytes(kind.manifests) not in {b"", b"null"}:
         return _read(Index, data, "index")
     found = _read(Manifest, data, "manifest")
     if not found.layers:
         raise ImageUnusable("The image has no layers")
+    for blob in (found.config, *found.layers):
+        if blob.size > (oci.CONFIG_BYTES_MAX if blob is found.config else BLOB_BYTES_MAX):
+            raise ImageUnusable(f"A part of the image is too large: {blob.size} bytes")
     return found
 
 
-def config(data: bytes, described: Manifest) -> Config:
+def config(data: bytes, described: Manifest) -> ImageConfig:
     """Read the configuration of an image. Raises `ImageUnusable`, `ArchitectureMissing`."""
-    found = _read(Config, data, "configuration")
+    found = _read(ImageConfig, data, "configuration")
     if len(found.rootfs.diff_ids) != len(described.layers):
         raise ImageUnusable(
             f"The image has {len(described.layers)} layers and speaks of {len(found.rootfs.diff_ids)}"
@@ -122,7 +65,7 @@ def config(data: bytes, described: Manifest) -> Config:
 def choose(index: Index) -> Descriptor:
     """Return the manifest for this machine. Raises `ArchitectureMissing`."""
     for one in index.manifests:
-        if one.platform == Platform(ARCHITECTURE, "linux"):
+        if one.platform and _fits(one.platform):
             return one
     there = sorted(
         {
@@ -134,6 +77,10 @@ def choose(index: Index) -> Descriptor:
     raise ArchitectureMissing(
         f"The image is there for {', '.join(there) or 'nothing that it names'}, not for linux/{ARCHITECTURE}"
     )
+
+
+def _fits(platform_: Platform) -> bool:
+    return (platform_.os, platform_.architecture) == ("linux", ARCHITECTURE)
 
 
 def compression(layer: Descriptor) -> str:
@@ -162,8 +109,6 @@ class _Kind(msgspec.Struct, frozen=True):
 
 
 def _read(type_: type[_T], data: bytes, what: str) -> _T:
-    if len(data) > MANIFEST_BYTES_MAX:
-        raise ImageUnusable(f"The image's {what} is too long: {len(data)} bytes")
     try:
         return decode.decode(type_, data)
     except Invalid as error:

@@ -31,6 +31,8 @@ class Records:
         """Read a directory, made if it is not there; what cannot be read is removed. Raises OSError."""
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         records = cls(root, clock)
+        for half in root.glob(f"*{_HALF}"):
+            half.unlink()
         for path in sorted(root.iterdir(), key=lambda one: one.stat().st_mtime_ns):
             try:
                 record = decode.decode(Record, path.read_bytes())

@@ -7,15 +7,15 @@ last and goes first.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from quarterdeck.agent import ports
-from quarterdeck.agent.images import fetching
 from quarterdeck.agent.images.blobs import Blobs
 from quarterdeck.agent.images.errors import ImageNotHere, ImagesFull
-from quarterdeck.agent.images.model import Config, Record
+from quarterdeck.agent.images.fetching import Fetcher
+from quarterdeck.agent.images.model import Record
 from quarterdeck.agent.images.pulls import Pull
 from quarterdeck.agent.images.records import Records
 from quarterdeck.agent.images.trees import Trees
@@ -23,6 +23,7 @@ from quarterdeck.base import tasks
 from quarterdeck.base.clock import Clock
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.agents import AgentImage, ImagePull, PullStatus
+from quarterdeck.wire.oci import ImageConfig
 
 FAILURES_MAX = 256
 """How many pulls that failed are remembered."""
@@ -35,7 +36,7 @@ class Usable:
     """An image as a kernel needs it: the tree of its files, which nobody may write, and what it says of itself."""
 
     tree: Path
-    config: Config
+    config: ImageConfig
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,14 @@ class ImageStore:
     def __init__(
         self,
         shelves: Shelves,
-        registry: ports.Registry,
+        registries: ports.Registries,
         news: ports.News,
         *,
         background: tasks.Background,
         bytes_max: int,
     ) -> None:
         self._shelves = shelves
-        self._fetcher = fetching.Fetcher(registry, shelves.blobs, shelves.trees)
+        self._fetcher = Fetcher(registries, shelves.blobs, shelves.trees)
         self._news = news
         self._background = background
         self._bytes_max = bytes_max
@@ -93,7 +94,7 @@ class ImageStore:
     async def open(
         cls,
         root: Path,
-        registry: ports.Registry,
+        registries: ports.Registries,
         news: ports.News,
         *,
         bytes_max: int,
@@ -102,7 +103,7 @@ class ImageStore:
         """Own the images below a directory for the time of a block; pulls end with it. Raises OSError."""
         shelves = await asyncio.to_thread(Shelves.open, root, clock)
         async with tasks.background() as background:
-            yield cls(shelves, registry, news, background=background, bytes_max=bytes_max)
+            yield cls(shelves, registries, news, background=background, bytes_max=bytes_max)
 
     def show(self, digest: str) -> AgentImage:
         """Return how far an image is. Raises `ImageNotHere`."""
@@ -111,6 +112,13 @@ class ImageStore:
         if digest not in self._pulls:
             raise ImageNotHere
         return self._pulls[digest].view()
+
+    def list(self) -> Sequence[AgentImage]:
+        """Return all images that are here, on their way, or failed to come."""
+        here = [
+            AgentImage(digest=one.digest, status=PullStatus.READY) for one in self._shelves.records
+        ]
+        return [*here, *(pull.view() for pull in self._pulls.values())]
 
     def pull(self, digest: str, source: ImagePull) -> AgentImage:
         """Have an image pulled, unless it is here or on its way; a pull that has failed is begun anew."""
@@ -143,8 +151,6 @@ class ImageStore:
             del self._pulls[pull.digest]
         except QuarterdeckError as error:
             pull.fail(error.detail)
-        except TimeoutError:
-            pull.fail(f"The registry was silent for {fetching.STALL_SECONDS_MAX:.0f} s")
         except OSError as error:
             pull.fail(f"The agent's disk refuses: {error.strerror or error}")
         _log.info("image-pull-ended", extra={"image": pull.digest, "reason": pull.reason})

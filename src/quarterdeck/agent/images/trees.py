@@ -21,6 +21,7 @@ from quarterdeck.agent.images.errors import ImagesFull, LayerRefused
 from quarterdeck.agent.kernels.scratch import remove_tree
 
 ENTRIES_MAX = 1_000_000
+ATTEMPTS = 3
 _MAKING = "making"
 _PROGRAM = "quarterdeck.agent.images.unpack"
 _LINE_BYTES_MAX = 2**16
@@ -41,12 +42,12 @@ class Trees:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._numbers = itertools.count()
+        self._names = (f"{os.getpid()}-{number}" for number in itertools.count())
 
     @classmethod
     def open(cls, root: Path) -> "Trees":
         """Open a directory, made if it is not there. Blocks. Raises OSError."""
-        remove_tree(root / _MAKING)
+        _remove_half(root / _MAKING)
         for one in (root, root / _MAKING):
             one.mkdir(mode=0o700, parents=True, exist_ok=True)
         return cls(root)
@@ -65,8 +66,9 @@ class Trees:
         Raises `LayerRefused`, `ImagesFull`, OSError.
         """
         present = next((at for at in range(len(chain), 0, -1) if self.has(chain[at - 1])), 0)
-        making = self._root / _MAKING / str(next(self._numbers))
+        making = self._root / _MAKING / next(self._names)
         plan = {
+            "agent": os.getpid(),
             "tree": str(making),
             "parent": str(self.path(chain[present - 1])) if present else None,
             "layers": [asdict(layer) for layer in layers[present:]],
@@ -85,9 +87,18 @@ class Trees:
         """Remove the trees that nobody needs. Blocks. Raises OSError."""
         for one in self._root.iterdir():
             if one.name != _MAKING and f"sha256:{one.name}" not in kept:
-                doomed = self._root / _MAKING / f"{one.name}-{next(self._numbers)}"
+                doomed = self._root / _MAKING / next(self._names)
                 one.rename(doomed)
                 remove_tree(doomed)
+
+
+def _remove_half(making: Path) -> None:
+    """Remove what was not finished; the program of an agent that was killed may write for one moment more."""
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(OSError):
+            remove_tree(making)
+            return
+    remove_tree(making)
 
 
 async def _run(plan: dict[str, Any]) -> int:

@@ -120,8 +120,11 @@ def main() -> None:
     """Do what the plan on the standard input says."""
     _limit()
     os.umask(0)
+    plan = json.load(sys.stdin)
+    if os.getppid() != plan["agent"]:
+        return  # it was killed before we could say that we end with it
     try:
-        answer: dict[str, object] = {"bytes": unpack(json.load(sys.stdin))}
+        answer: dict[str, object] = {"bytes": unpack(plan)}
     except Refused as refusal:
         answer = {"refused": str(refusal)}
     sys.stdout.write(f"{json.dumps(answer)}\n")

@@ -1,12 +1,14 @@
-"""The port `Registry` of agents in memory: serves a layout, counts what it is asked, and fails as it is told to."""
+"""The ports `Registry` and `Registries` of agents in memory: serves a layout, counts what it is asked, and fails as it is told to."""
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.testing.image_layouts import Layout
 from quarterdeck.wire.agents import ImagePull
+from quarterdeck.wire.oci import Descriptor
 
 SOURCE = ImagePull(registry="http://registry.invalid", repository="tests")
 _PIECE_BYTES = 2**16
@@ -18,18 +20,23 @@ class FakeRegistry:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self.refusal: QuarterdeckError | None = None
-        self.refusals_left = -1
         self.replaced: dict[str, bytes] = {}
         self.asked: Counter[str] = Counter()
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def manifest(self, source: ImagePull, digest: str) -> bytes:
+    @contextlib.asynccontextmanager
+    async def open(self, source: ImagePull) -> AsyncIterator["FakeRegistry"]:
+        """Return it, whatever the source."""
+        yield self
+
+    async def manifest(self, digest: str) -> bytes:
         """Return a manifest."""
         return self._content(digest)
 
-    async def blob(self, source: ImagePull, digest: str) -> AsyncIterator[bytes]:
-        """Yield a blob in pieces; half of it, while the gate is closed."""
+    async def blob(self, wanted: Descriptor) -> AsyncGenerator[bytes, None]:
+        """Give a blob in pieces; half of it, while the gate is closed."""
+        digest = wanted.digest
         data = self._content(digest)
         half = len(data) // 2
         for start, end in ((0, half), (half, len(data))):
@@ -40,7 +47,6 @@ class FakeRegistry:
 
     def _content(self, digest: str) -> bytes:
         self.asked[digest] += 1
-        if self.refusal is not None and self.refusals_left != 0:
-            self.refusals_left -= 1
+        if self.refusal is not None:
             raise self.refusal
         return self.replaced.get(digest, self.layout.blobs[digest])

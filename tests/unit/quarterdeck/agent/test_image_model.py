@@ -62,6 +62,7 @@ def test_layers_of_both_families_are_known(media_type, kind):
         ({"layers": [described(digest="sha256:../../etc/passwd")]}, "Expected a digest"),
         ({"layers": [described(size=-1)]}, "layers.0.size"),
         ({"layers": [described(size=2**60)]}, "layers.0.size"),
+        ({"layers": [described(size=2**40)]}, "too large"),
         ({"layers": [described()] * 1000}, "layers"),
         ({"layers": []}, "no layers"),
         ({"layers": [described(mediaType="application/vnd.oci.image.layer.v1.tar+zstd")]}, "tar\\+zstd"),
@@ -82,7 +83,7 @@ def test_a_configuration_must_fit_its_manifest_and_this_machine():
         "rootfs": {"diff_ids": [A]},
         "config": None,
     }
-    assert model.config(json.dumps(good).encode(), manifest).process == model.Process()
+    assert model.config(json.dumps(good).encode(), manifest).labels == {}
     with pytest.raises(ImageUnusable, match="1 layers and speaks of 2"):
         model.config(json.dumps(good | {"rootfs": {"diff_ids": [A, B]}}).encode(), manifest)
     with pytest.raises(ArchitectureMissing, match="windows/"):
