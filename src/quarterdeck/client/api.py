@@ -22,7 +22,10 @@ def create_session(
     environment: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> Request:
-    """Ask for a session. `slots` has cpu (cores) and memory_mib; a mount has folder (id) and path; `more`: other fields of the request."""
+    """Ask for a session of some kernels; `more`: other fields of the request.
+
+    `slots`, of each kernel, has cpu (cores) and memory_mib; a mount has folder (id) and path.
+    """
     body: dict[str, Any] = {"image": image}
     optional = {
         "slots": dict(slots),
@@ -31,7 +34,7 @@ def create_session(
         "environment": dict(environment or {}),
         **(more or {}),
     }
-    body |= {key: value for key, value in optional.items() if value}
+    body |= {key: value for key, value in optional.items() if value or value == 0}
     return Request("POST", "/v1/sessions", body=body)
 
 
@@ -61,14 +64,14 @@ def session_events(id_: str) -> str:
     return _at("sessions", id_) + "/events"
 
 
-def execute(id_: str, code: str) -> Request:
-    """Ask to run code in a session."""
-    return Request("POST", _at("sessions", id_) + "/execute", body={"code": code})
+def execute(id_: str, code: str, kernel: str | None = None) -> Request:
+    """Ask to run code in a session: in its main kernel, or one named by its hostname."""
+    return Request("POST", _at("sessions", id_) + "/execute", _kernel(kernel), {"code": code})
 
 
-def get_logs(id_: str) -> Request:
-    """Ask for what a session has written."""
-    return Request("GET", _at("sessions", id_) + "/logs")
+def get_logs(id_: str, kernel: str | None = None) -> Request:
+    """Ask for what a session has written: its main kernel, or one named by its hostname."""
+    return Request("GET", _at("sessions", id_) + "/logs", _kernel(kernel))
 
 
 def delete_session(id_: str) -> Request:
@@ -180,6 +183,10 @@ def get_rescan(id_: str) -> Request:
 def cancel_rescan(id_: str) -> Request:
     """Ask to end the look at a registry (administrators)."""
     return Request("DELETE", _at("registries", id_) + "/rescan")
+
+
+def _kernel(hostname: str | None) -> tuple[tuple[str, str], ...]:
+    return () if hostname is None else (("kernel", hostname),)
 
 
 def _at(kind: str, id_: str) -> str:

@@ -42,8 +42,8 @@ class Sessions:
     ) -> "Session":
         """Ask for a session and return its handle at once; `mounts` maps paths in it to folders (handles or ids).
 
-        `more`: the other fields of a request (`quarterdeck.wire.sessions.SessionCreate`), such as `type`, `command` and
-        `depends_on`, whose sessions may be handles.
+        `more`: the other fields of a request (`quarterdeck.wire.sessions.SessionCreate`), such as `cluster_size`, `type`, `command`
+        and `depends_on`, whose sessions may be handles. `slots` are for each kernel.
         """
         request = api.create_session(
             image,
@@ -136,13 +136,16 @@ class Session:
         request = api.get_history(self.id, after=after)
         return (await self._transport.call(request, Items[HistoryRow])).items
 
-    async def execute(self, code: str) -> Execution:
-        """Run code in the session and return what came of it; an exception in the code is a result, not an error."""
-        return await self._transport.call(api.execute(self.id, code), Execution)
+    async def execute(self, code: str, *, kernel: str | None = None) -> Execution:
+        """Run code in the session and return what came of it; an exception in the code is a result, not an error.
 
-    async def logs(self) -> str:
-        """Return what the session has written."""
-        return (await self._transport.call(api.get_logs(self.id), Logs)).text
+        In a cluster it runs in the main kernel, or in one named by its hostname (`sub1`).
+        """
+        return await self._transport.call(api.execute(self.id, code, kernel), Execution)
+
+    async def logs(self, *, kernel: str | None = None) -> str:
+        """Return what the session's main kernel has written, or one named by its hostname."""
+        return (await self._transport.call(api.get_logs(self.id, kernel), Logs)).text
 
     async def terminate(self) -> None:
         """Ask the session to end; fine if it is ending or has ended."""

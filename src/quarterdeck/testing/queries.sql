@@ -44,11 +44,21 @@ SELECT 'a session that has ended has no live kernel', sessions.id::text, session
   FROM sessions JOIN kernels ON kernels.session_id = sessions.id
  WHERE sessions.status IN ('TERMINATED', 'CANCELLED', 'PENDING') AND kernels.status <> 'TERMINATED'
 UNION ALL
-SELECT 'a running session has a running kernel', sessions.id::text, coalesce(string_agg(kernels.status, ', '), 'none')
+SELECT 'a running session has all its kernels running', sessions.id::text, coalesce(string_agg(kernels.status, ', '), 'none')
   FROM sessions LEFT JOIN kernels ON kernels.session_id = sessions.id AND kernels.status <> 'TERMINATED'
  WHERE sessions.status = 'RUNNING'
  GROUP BY sessions.id
-HAVING coalesce(string_agg(kernels.status, ', '), '') <> 'RUNNING'
+HAVING count(kernels.id) <> sessions.cluster_size OR count(kernels.id) FILTER (WHERE kernels.status <> 'RUNNING') > 0
+UNION ALL
+SELECT 'a placed session has all its kernels', sessions.id::text, sessions.status || ' with ' || count(kernels.id) || ' of ' || sessions.cluster_size
+  FROM sessions LEFT JOIN kernels ON kernels.session_id = sessions.id AND kernels.status IN ('SCHEDULED', 'CREATING', 'RUNNING')
+ WHERE sessions.status IN ('SCHEDULED', 'CREATING')
+ GROUP BY sessions.id
+HAVING count(kernels.id) <> sessions.cluster_size
+UNION ALL
+SELECT 'a kernel ends with its session', kernels.id::text, kernels.status || ' in ' || sessions.status
+  FROM kernels JOIN sessions ON sessions.id = kernels.session_id
+ WHERE kernels.status = 'TERMINATING' AND sessions.status <> 'TERMINATING'
 UNION ALL
 SELECT 'a live session has an owner', sessions.id::text, sessions.status
   FROM sessions JOIN users ON users.id = sessions.owner_id

@@ -46,6 +46,12 @@ Command = Annotated[tuple[Argument, ...], Meta(max_length=256)]
 Environment = Annotated[dict[VariableName, VariableValue], Meta(max_length=64)]
 """Environment variables of a session: at most 64."""
 
+KernelEnvironment = Annotated[dict[VariableName, VariableValue], Meta(max_length=96)]
+"""Environment variables of a kernel: its session's, and some from the platform."""
+
+CLUSTER_SIZE_MAX = 16
+HOSTNAME = r"^(main|sub)[1-9][0-9]?\Z"
+
 COMMAND_CHARACTERS_MAX = 64 * 1024
 """Of all arguments together."""
 CODE_CHARACTERS_MAX = 256 * 1024
@@ -61,6 +67,7 @@ IN_WORDS = {
     _RELATIVE_PATH: "Expected a relative path without '.', '..', empty names or control characters",
     _ABSOLUTE_PATH: "Expected an absolute path",
     _VARIABLE_NAME: "Expected the name of a variable: letters, digits and underscores, not a digit first",
+    HOSTNAME: "Expected the name of a kernel: main1, sub1, sub2 ...",
     _VARIABLE_VALUE: "Expected text without NUL characters",
 }
 """Pattern -> what it asks for, for the detail of a problem."""

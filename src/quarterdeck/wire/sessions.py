@@ -62,14 +62,16 @@ class Mount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A request for a session. Mount paths must differ, and none may lie inside another.
+    """A request for a session of `cluster_size` kernels, each with these slots.
 
-    A batch session needs a command, an inference session may have one that has to stay up, an interactive one has none.
+    Mount paths must differ, and none may lie inside another. A batch session needs a command, which its main kernel runs, an
+    inference session may have one that has to stay up, an interactive one has none.
     It waits until the sessions in `depends_on` have succeeded. With `reuse` a live session of that name, made of the same, is as good.
     """
 
     image: limits.ImageName
     slots: Slots = Slots()
+    cluster_size: Annotated[int, Meta(ge=1, le=limits.CLUSTER_SIZE_MAX)] = 1
     name: limits.Name | None = None
     mounts: Annotated[tuple[Mount, ...], Meta(max_length=limits.MOUNTS_MAX)] = ()
     environment: limits.Environment = {}
@@ -96,9 +98,28 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
                     )
 
 
-class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as its owner sees it. `reason` says why it ended or waits, `detail` the same in words; `agent` is set from SCHEDULED on.
+class KernelRole(enum.StrEnum):
+    """What a kernel is in its session: the one that code runs in unless another is named, or one of those beside it."""
 
+    MAIN = "main"
+    SUB = "sub"
+
+
+class SessionKernel(msgspec.Struct, frozen=True, kw_only=True):
+    """A kernel as its session's owner sees it. The others know it by `hostname`: main1, sub1, sub2 and so on."""
+
+    id: str
+    role: KernelRole
+    index: int
+    hostname: str
+    agent: str
+    status: KernelStatus
+
+
+class SessionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A session as its owner sees it. `reason` says why it ended or waits, `detail` the same in words.
+
+    `agent`, that of the main kernel, and `kernels` are set from SCHEDULED on.
     `exit_code` is that of its command, or of its kernel's process; None if that was killed by a signal, or lives.
     """
 
@@ -119,6 +140,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     result: SessionResult | None = None
     detail: str | None = None
     depends_on: tuple[str, ...] = ()
+    cluster_size: int = 1
+    kernels: tuple[SessionKernel, ...] = ()
 
 
 class SessionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,6 +166,12 @@ class EventQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """From where to follow events: after a sequence number; None: from the beginning of a session, or from now on."""
 
     after: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
+
+
+class KernelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which kernel of a session a call is for, by its hostname."""
+
+    kernel: Annotated[str, Meta(pattern=limits.HOSTNAME)] = "main1"
 
 
 class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,10 +63,25 @@ async def test_rival_schedulers_write_only_what_still_holds(cluster, user, obser
         waiting = [await user.sessions.create() for _ in range(2)]
         store = PlacementStore(database, SystemClock())
         slots = first.view.slots
-        decided = [model.Placement(session.id, "stub", slots) for session in waiting]
+        decided = [model.Placement(session.id, ("stub",), slots) for session in waiting]
         written = await racing.at_once(lambda at: store.write(decided[at:]), times=2)
         assert written == [[], []]
         assert observe.slots_in_use() == (1, 256)
+
+
+async def test_cluster_that_no_longer_fits_whole_takes_nothing(cluster, user, observe, database):
+    """All kernels or none, whatever was decided on old facts. Write a placement of which one kernel has no room left, then one of too few."""
+    async with manager_fixtures.agent(cluster, cpu=3):
+        first = await user.sessions.create()
+        await first.reaches("RUNNING", within=5)
+        waiting = await user.sessions.create(cluster_size=3)
+        store, slots = PlacementStore(database, SystemClock()), waiting.view.slots
+        for agents in (("stub", "stub", "stub"), ("stub", "stub"), ("stub", "stub", "gone")):
+            assert await store.write([model.Placement(waiting.id, agents, slots)]) == []
+        assert observe.slots_in_use() == (1, 256)
+        await first.terminate()
+        await waiting.reaches("RUNNING", within=5)
+        assert observe.slots_in_use(waiting.id) == (3, 3 * 256)
 
 
 async def test_session_placed_elsewhere_meanwhile_is_left_out(cluster, user, observe, database):
@@ -74,7 +89,7 @@ async def test_session_placed_elsewhere_meanwhile_is_left_out(cluster, user, obs
     session = await user.sessions.create()
     store = PlacementStore(database, SystemClock())
     async with manager_fixtures.agent(cluster, "other", cpu=0):
-        decided = [model.Placement(session.id, "other", session.view.slots)]
+        decided = [model.Placement(session.id, ("other",), session.view.slots)]
         await session.terminate()
         assert await store.write(decided) == []
 

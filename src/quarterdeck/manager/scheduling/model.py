@@ -1,6 +1,6 @@
 """The decision of placement: which waiting session goes to which agent. Pure; `service` reads the facts and writes the result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from quarterdeck.wire import sessions
@@ -8,10 +8,11 @@ from quarterdeck.wire import sessions
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A session that waits for a place."""
+    """A session that waits for a place: of `size` kernels, each with these slots."""
 
     session: str
     slots: sessions.Slots
+    size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +36,20 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A session gets these slots on this agent."""
+    """A session's kernels get these slots each on these agents, the main kernel on the first."""
 
     session: str
-    agent: str
+    agents: tuple[str, ...]
     slots: sessions.Slots
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A kernel that now has its slots on an agent."""
+
+    kernel: str
+    session: str
+    agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +61,45 @@ class Facts:
 
 
 def place(facts: Facts) -> tuple[Placement, ...]:
-    """Place sessions in the order given, each on the agent with the most free cores (then memory, then the first id).
+    """Place sessions in the order given, each kernel on the agent with the most free cores (then memory, then the first id).
 
-    A session that fits nowhere is passed over and keeps its turn; later ones that fit are placed. Never uses more than is free.
+    A session whose kernels do not all fit is passed over and keeps its turn; later ones that fit are placed. Never uses more than
+    is free.
     """
     left = {room.agent: room for room in facts.rooms}
     placements = []
     for session in facts.waiting:
-        fitting = [room for room in left.values() if room.fits(session.slots)]
-        if not fitting:
-            continue
-        room = min(fitting, key=_most_free_first)
-        left[room.agent] = room.after(session.slots)
-        placements.append(Placement(session.session, room.agent, session.slots))
+        taken = _take(left, session)
+        if taken is not None:
+            left.update((room.agent, room) for room in taken.rooms.values())
+            placements.append(Placement(session.session, taken.agents, session.slots))
     return tuple(placements)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Agents that a session's kernels get, and what is left there then."""
+
+    agents: tuple[str, ...]
+    rooms: Mapping[str, Room]
+
+
+def _take(left: Mapping[str, Room], session: Waiting) -> _Taken | None:
+    """Find room for all kernels of a session; None: there is not enough.
+
+    The kernels are alike, so that taking room for one after the other finds room for all if there is any way to.
+    """
+    agents: list[str] = []
+    rooms: dict[str, Room] = {}
+    for _ in range(session.size):
+        now = (rooms.get(agent, room) for agent, room in left.items())
+        fitting = [room for room in now if room.fits(session.slots)]
+        if not fitting:
+            return None
+        room = min(fitting, key=_most_free_first)
+        rooms[room.agent] = room.after(session.slots)
+        agents.append(room.agent)
+    return _Taken(tuple(agents), rooms)
 
 
 def _most_free_first(room: Room) -> tuple[int, int, str]:

@@ -13,17 +13,17 @@ class Placements(Protocol):
         """Return what there is to decide about: up to `most` of the oldest waiting sessions that fit somewhere; None: there are none."""
         ...
 
-    async def write(self, decided: Sequence[model.Placement]) -> Sequence[model.Placement]:
-        """Write placements and return those that still held: the session waits, the agent has the room.
+    async def write(self, decided: Sequence[model.Placement]) -> Sequence[model.Placed]:
+        """Write placements and return the kernels of those that still held: the session waits, the agents have the room.
 
-        However many schedulers decide at once, no agent is given more than it has.
+        All kernels of a session are written or none. However many schedulers decide at once, no agent is given more than it has.
         """
         ...
 
 
-class Placed(Protocol):
+class Driver(Protocol):
     """Whoever starts the kernels of placed sessions."""
 
-    def drive(self, agent: str, session: str) -> None:
-        """Take over a session that was placed on an agent. Never blocks."""
+    def drive(self, agent: str, session: str, kernel: str) -> None:
+        """Take over a kernel that was placed on an agent. Never blocks."""
         ...

@@ -1,7 +1,7 @@
 -- Placement of sessions; used by store.py.
 
 -- name: facts
--- The oldest waiting sessions that fit on at least one agent as it is now, and, if there are any, all agents that take new kernels
+-- The oldest waiting sessions that fit on the agents as they are now, none beside another, and, if there are any, all agents that take new kernels
 -- with what is free on them.
 WITH rooms AS MATERIALIZED (
     SELECT a.id, a.cpu - coalesce(sum(l.cpu), 0) AS cpu, a.memory_mib - coalesce(sum(l.memory_mib), 0) AS memory_mib
@@ -10,20 +10,22 @@ WITH rooms AS MATERIALIZED (
     WHERE a.status = 'ALIVE' AND a.schedulable
     GROUP BY a.id
 ), waiting AS MATERIALIZED (
-    SELECT s.id, s.cpu, s.memory_mib, s.created_at
+    SELECT s.id, s.cpu, s.memory_mib, s.cluster_size, s.created_at
     FROM sessions s
     WHERE s.status = 'PENDING' AND dependencies_met(s.depends_on)
       AND EXISTS (SELECT FROM rooms r WHERE r.cpu >= s.cpu AND r.memory_mib >= s.memory_mib)
+      AND (s.cluster_size = 1 OR s.cluster_size <= (
+          SELECT sum(least(greatest(r.cpu, 0) / s.cpu, greatest(r.memory_mib, 0) / s.memory_mib)) FROM rooms r))
     ORDER BY s.created_at, s.id
     LIMIT %(limit)s
 )
-SELECT (SELECT json_agg(json_build_array(id, cpu, memory_mib) ORDER BY created_at, id) FROM waiting) AS waiting,
+SELECT (SELECT json_agg(json_build_array(id, cpu, memory_mib, cluster_size) ORDER BY created_at, id) FROM waiting) AS waiting,
        (SELECT json_agg(json_build_array(id, cpu, memory_mib)) FROM rooms WHERE EXISTS (SELECT FROM waiting)) AS rooms;
 
 -- name: place
--- Writes what was decided, as far as it still holds. No flush: a placement that the database forgets in a crash leaves the session
+-- Writes what was decided, as far as it still holds: all kernels of a session or none. No flush: a placement that the database forgets in a crash leaves the session
 -- PENDING, and its kernel, if it is there already, an orphan that is destroyed.
 SELECT placed::text AS session, set_config('synchronous_commit', 'off', true)
 FROM place_sessions(
-    %(kernels)s::uuid[], %(sessions)s::uuid[], %(agents)s::text[], %(cpu)s::integer[], %(memory_mib)s::integer[]
+    %(kernels)s::uuid[], %(sessions)s::uuid[], %(ranks)s::integer[], %(agents)s::text[], %(cpu)s::integer[], %(memory_mib)s::integer[]
 ) AS placed;

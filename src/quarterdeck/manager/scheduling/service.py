@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 class Scheduler:
     """Places waiting sessions on agents."""
 
-    def __init__(self, placements: ports.Placements, placed: ports.Placed) -> None:
+    def __init__(self, placements: ports.Placements, driver: ports.Driver) -> None:
         self._placements = placements
-        self._placed = placed
+        self._driver = driver
 
     async def run(self) -> None:
         """Do one pass."""
@@ -26,11 +26,9 @@ class Scheduler:
             if not decided:
                 return
             written = await self._placements.write(decided)
-            for placement in written:
-                _log.info(
-                    "session-placed",
-                    extra={"session": placement.session, "agent": placement.agent},
-                )
-                self._placed.drive(placement.agent, placement.session)
-            if len(decided) < BATCH_SESSIONS_MAX and len(written) == len(decided):
+            for each in written:
+                _log.info("session-placed", extra={"session": each.session, "agent": each.agent})
+                self._driver.drive(each.agent, each.session, each.kernel)
+            kernels = sum(len(placement.agents) for placement in decided)
+            if len(decided) < BATCH_SESSIONS_MAX and len(written) == kernels:
                 return  # nothing more fits, and nothing was lost to another scheduler

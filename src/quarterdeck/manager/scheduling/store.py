@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from quarterdeck.base import ids
 from quarterdeck.base.clock import Clock
 from quarterdeck.infra import postgres, queries
-from quarterdeck.manager import statements
 from quarterdeck.manager.scheduling import model
 from quarterdeck.wire import sessions
 
@@ -25,21 +24,27 @@ class PlacementStore:
         if found is None or found["waiting"] is None:
             return None
         return model.Facts(
-            [model.Waiting(each, sessions.Slots(*slots)) for each, *slots in found["waiting"]],
+            [
+                model.Waiting(each, sessions.Slots(cpu, memory_mib), size)
+                for each, cpu, memory_mib, size in found["waiting"]
+            ],
             [model.Room(each, sessions.Usage(*free)) for each, *free in found["rooms"]],
         )
 
-    async def write(self, decided: Sequence[model.Placement]) -> Sequence[model.Placement]:
-        """Write placements and return those that still held: the session waits, the agent has the room."""
-        rows = await self._database.fetch(_SQL["place"], self._columns(decided))
-        placed = {row["session"] for row in rows}
-        return [placement for placement in decided if placement.session in placed]
-
-    def _columns(self, decided: Sequence[model.Placement]) -> statements.Row:
-        return {
-            "kernels": [ids.new(self._clock) for _ in decided],
-            "sessions": [placement.session for placement in decided],
-            "agents": [placement.agent for placement in decided],
-            "cpu": [placement.slots.cpu for placement in decided],
-            "memory_mib": [placement.slots.memory_mib for placement in decided],
+    async def write(self, decided: Sequence[model.Placement]) -> Sequence[model.Placed]:
+        """Write placements and return the kernels of those that still held: the session waits, the agents have the room."""
+        kernels = [
+            (rank, placement.slots, model.Placed(ids.new(self._clock), placement.session, agent))
+            for placement in decided
+            for rank, agent in enumerate(placement.agents)
+        ]
+        columns = {
+            "kernels": [kernel.kernel for _, _, kernel in kernels],
+            "sessions": [kernel.session for _, _, kernel in kernels],
+            "ranks": [rank for rank, _, _ in kernels],
+            "agents": [kernel.agent for _, _, kernel in kernels],
+            "cpu": [slots.cpu for _, slots, _ in kernels],
+            "memory_mib": [slots.memory_mib for _, slots, _ in kernels],
         }
+        placed = {row["session"] for row in await self._database.fetch(_SQL["place"], columns)}
+        return [kernel for _, _, kernel in kernels if kernel.session in placed]

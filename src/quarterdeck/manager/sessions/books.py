@@ -1,4 +1,4 @@
-"""The lifecycle's books in PostgreSQL: claims and status changes of sessions with their kernels; the SQL is in `queries.sql`."""
+"""The lifecycle's books in PostgreSQL: claims and status changes of kernels with their sessions; the SQL is in `queries.sql`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,17 +22,17 @@ class LifecycleBooks:
         self._manager = manager
 
     async def due(self) -> Sequence[model.Due]:
-        """Return sessions on ALIVE agents whose kernels need something and that no manager has claimed."""
+        """Return kernels on ALIVE agents that need something and that no manager has claimed."""
         rows = await self._database.fetch(_SQL["due"], {"limit": DUE_ROWS_MAX})
         return [model.Due(**row) for row in rows]
 
-    async def claim(self, session: str) -> model.Work | None:
-        """Claim a session that needs something from its agent (SCHEDULED becomes CREATING); None: nothing, or not ours to do."""
-        claim = {"id": session, "manager": self._manager, "seconds": CLAIM_SECONDS}
+    async def claim(self, kernel: str) -> model.Work | None:
+        """Claim a kernel that needs something from its agent (SCHEDULED becomes CREATING); None: nothing, or not ours to do."""
+        claim = {"kernel": kernel, "manager": self._manager, "seconds": CLAIM_SECONDS}
         row = await self._database.fetch_one(
             _SQL["begin_creating"], claim
         ) or await self._database.fetch_one(_SQL["claim_kernel"], claim)
-        return None if row is None else _work(session, row)
+        return None if row is None else _work(row)
 
     async def release_all(self) -> None:
         """Give back what an earlier life of this manager had claimed."""
@@ -45,15 +45,13 @@ class LifecycleBooks:
         )
 
     async def running(self, work: model.Work) -> bool:
-        """CREATING -> RUNNING; False if it is not CREATING any more."""
-        row = await self._database.fetch_one(
-            _SQL["runs"], {"id": work.session, "kernel": work.kernel}
-        )
-        return row is not None
+        """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
+        row = await self._database.fetch_one(_SQL["runs"], {"kernel": work.kernel})
+        return row is not None and bool(row["runs"])
 
-    async def ending(self, kernel: str, end: model.End, actor: str) -> model.Due | None:
-        """Make the session of a live kernel TERMINATING; None if it was not before that. Keeps a claim."""
-        row = await self._database.fetch_one(
+    async def ending(self, kernel: str, end: model.End, actor: str) -> Sequence[model.Due]:
+        """Make the session of a live kernel TERMINATING, with all its kernels, and return them; none if it was not before that."""
+        rows = await self._database.fetch(
             _SQL["end_session_of"],
             {
                 "kernel": kernel,
@@ -63,7 +61,7 @@ class LifecycleBooks:
                 "exit_code": end.exit_code,
             },
         )
-        return None if row is None or row["agent"] is None else model.Due(**row)
+        return [model.Due(**row) for row in rows]
 
     async def keep_logs(self, session: str, text: str) -> None:
         """Keep what a session has written; what was kept first stays."""
@@ -71,25 +69,28 @@ class LifecycleBooks:
         await self._database.execute(_SQL["keep_logs"], kept)
 
     async def ended(self, work: model.Work) -> None:
-        """TERMINATING -> TERMINATED; the slots come free."""
-        await self._database.execute(_SQL["ended"], {"id": work.session, "kernel": work.kernel})
+        """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free."""
+        await self._database.execute(_SQL["ended"], {"kernel": work.kernel})
 
 
-def _work(session: str, row: Mapping[str, Any]) -> model.Work:
+def _work(row: Mapping[str, Any]) -> model.Work:
+    seat = model.Seat(sessions.KernelRole(row["role"]), row["index"], row["cluster_size"])
     return model.Work(
-        session=session,
+        session=row["session"],
         status=sessions.KernelStatus(row["status"]),
         kernel=row["kernel"],
         agent=row["agent"],
         address=row["address"],
         status_seconds=row["status_seconds"],
         request=agents.KernelCreate(
-            session=session,
+            session=row["session"],
             image=row["image"],
             slots=sessions.Slots(row["cpu"], row["memory_mib"]),
             mounts=tuple(agents.KernelMount(source, path) for source, path in row["mounts"]),
-            environment=row["environment"],
-            command=tuple(row["command"]),
+            environment={**row["environment"], **seat.environment()},
+            command=tuple(row["command"]) if seat.is_main else (),
         ),
-        type=sessions.SessionType(row["type"]),
+        type=sessions.SessionType(row["type"])
+        if seat.is_main
+        else sessions.SessionType.INTERACTIVE,
     )

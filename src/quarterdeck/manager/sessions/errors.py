@@ -5,6 +5,7 @@ QuarterdeckError
 ├── SessionNameTaken
 ├── SessionNotRunning
 ├── SessionTakesNoCode
+├── KernelNotFound      no kernel of the session has this hostname
 ├── SessionBusy
 ├── FolderNotMountable   a folder of the mounts is not there, or not the owner's
 ├── DependencyNotFound  a session to wait for is not there, or not the owner's
@@ -42,6 +43,12 @@ class SessionTakesNoCode(QuarterdeckError):
     """The session runs a command and takes no code."""
 
     code = "session-takes-no-code"
+
+
+class KernelNotFound(QuarterdeckError):
+    """The session has no such kernel."""
+
+    code = "kernel-not-found"
 
 
 class SessionBusy(QuarterdeckError):

@@ -1,4 +1,4 @@
-"""The queue of sessions to look after: each at most once at a time, with a limit for each agent, so that a slow one holds up no other."""
+"""The queue of kernels to look after: each at most once at a time, with a limit for each agent, so that a slow one holds up no other."""
 
 import asyncio
 from collections import deque
@@ -9,10 +9,10 @@ from quarterdeck.manager.sessions.model import Due
 
 
 class Lanes:
-    """Sessions that wait their turn, one lane an agent."""
+    """Kernels that wait their turn, one lane an agent."""
 
     def __init__(self, *, at_once_max: int) -> None:
-        """Let at most `at_once_max` sessions of one agent be in hand at a time."""
+        """Let at most `at_once_max` kernels of one agent be in hand at a time."""
         self._at_once_max = at_once_max
         self._lanes: dict[str, deque[Due]] = {}
         self._waiting: set[Due] = set()
@@ -21,7 +21,7 @@ class Lanes:
         self._turns = asyncio.Semaphore(0)
 
     def put(self, due: Due) -> None:
-        """Let a session wait its turn. One that waits already does so once; one in hand is taken again afterwards."""
+        """Let a kernel wait its turn. One that waits already does so once; one in hand is taken again afterwards."""
         if due in self._waiting:
             return
         self._waiting.add(due)
@@ -29,12 +29,12 @@ class Lanes:
         self._turns.release()
 
     async def wait(self) -> None:
-        """Wait for a turn to take: one for each session that was put, and one for each that was put back while others wait."""
+        """Wait for a turn to take: one for each kernel that was put, and one for each that was put back while others wait."""
         await self._turns.acquire()
 
     @contextmanager
     def take(self) -> Iterator[Due | None]:
-        """Have the next session that may be looked after in hand for the time of a block; None: there is none."""
+        """Have the next kernel that may be looked after in hand for the time of a block; None: there is none."""
         due = self._next()
         if due is None:
             yield None

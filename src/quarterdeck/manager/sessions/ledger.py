@@ -46,7 +46,7 @@ class ReconcilerLedger:
         return [kernel for kernel in kernels if kernel not in live]
 
     async def settle_lost(self) -> Sequence[str]:
-        """End kernels of LOST agents: sessions not yet begun wait again, others are TERMINATED. Returns the sessions; none: all done."""
+        """End kernels of LOST agents: sessions not yet begun wait again, others end. Returns the sessions; none: all done."""
         limit = {"limit": LOST_SESSIONS_AT_ONCE_MAX}
         found = await self._database.fetch(_SQL["sessions_of_lost"], limit)
         if not found:
@@ -55,16 +55,17 @@ class ReconcilerLedger:
         async with self._database.transaction() as tx:
             await statements.execute(tx, _SQL["lock_sessions"], wanted)
             lost = await statements.fetch(tx, _SQL["still_lost"], wanted)
+            waiting = await statements.fetch(tx, _SQL["lost_waiting_kernels"], wanted)
             facts = {
                 "sessions": [row["session"] for row in lost],
-                "kernels": [row["kernel"] for row in lost],
+                "kernels": [row["kernel"] for row in (*lost, *waiting)],
             }
             for step in (
                 "lost_wait_again",
                 "lost_end",
                 "lost_kernels_end",
-                "lost_ended",
                 "lost_kernels_ended",
+                "lost_ended",
             ):
                 await statements.execute(tx, _SQL[step], facts)
-        return [row["session"] for row in lost]
+        return sorted({row["session"] for row in lost})

@@ -1,4 +1,4 @@
-"""Takes sessions through their life by calling their agents: creates and destroys kernels, writes what came of it.
+"""Takes kernels, and with them sessions, through their life by calling agents: creates and destroys, writes what came of it.
 
 Every step may be done again: a kernel is created and destroyed by its id, and an outcome that is not known is found out by asking.
 """
@@ -12,13 +12,13 @@ from quarterdeck.wire import agents
 
 CALL_SECONDS_MAX = 5.0
 STEPS_MAX = 4
-"""Most steps in a row for one session; the sweep goes on with what remains."""
+"""Most steps in a row for one kernel; the sweep goes on with what remains."""
 
 _log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Does what sessions need from their agents. `work` is run by several workers, `sweep` by a loop."""
+    """Does what kernels need from their agents. `work` is run by several workers, `sweep` by a loop."""
 
     def __init__(
         self, books: ports.Books, kernels: ports.Kernels, news: ports.News, lanes: Lanes
@@ -28,29 +28,29 @@ class Lifecycle:
         self._news = news
         self._lanes = lanes
 
-    def drive(self, agent: str, session: str) -> None:
-        """Look after a session soon."""
-        self._lanes.put(model.Due(agent, session))
+    def drive(self, agent: str, session: str, kernel: str) -> None:
+        """Look after a kernel soon."""
+        self._lanes.put(model.Due(agent, session, kernel))
 
     async def begin(self) -> None:
         """Take over what an earlier life of this manager left in the middle. Before the first `work`."""
         await self._books.release_all()
 
     async def sweep(self) -> None:
-        """Look after all sessions that need something: what nobody told us of, and what has to be tried again."""
+        """Look after all kernels that need something: what nobody told us of, and what has to be tried again."""
         for due in await self._books.due():
             self._lanes.put(due)
 
     async def work(self) -> None:
-        """Look after the next session, once there is one."""
+        """Look after the next kernel, once there is one."""
         await self._lanes.wait()
         with self._lanes.take() as due:
             if due is not None:
-                await self._look_after(due.session)
+                await self._look_after(due.kernel)
 
-    async def _look_after(self, session: str) -> None:
+    async def _look_after(self, kernel: str) -> None:
         for _ in range(STEPS_MAX):
-            work = await self._books.claim(session)
+            work = await self._books.claim(kernel)
             if work is None or not await self._step(work):
                 return
 
@@ -116,7 +116,10 @@ class Lifecycle:
         await self._books.keep_logs(work.session, logs.text)
 
     async def _end(self, work: model.Work, end: model.End) -> bool:
-        await self._books.ending(work.kernel, end, model.LIFECYCLE)
+        """End the session. What becomes of this kernel follows at once; the others are looked after by whoever has them, or soon."""
+        for due in await self._books.ending(work.kernel, end, model.LIFECYCLE):
+            if due.kernel != work.kernel:
+                self._lanes.put(due)
         return True
 
     async def _end_or_retry(self, work: model.Work) -> bool:

@@ -12,6 +12,9 @@ CREATE_SECONDS_MAX = 60.0
 REFUSALS_THAT_PASS = frozenset({"insufficient-capacity", "unavailable"})
 """Codes of an agent that is still tidying up or about to stop: asked again, it may agree."""
 
+MAIN_HOSTNAME = "main1"
+"""The kernel that code runs in, and whose log is shown, unless another is named."""
+
 LIFECYCLE = "lifecycle"
 RECONCILER = "reconciler"
 """Actors in the history beside user ids and "scheduler"."""
@@ -69,10 +72,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A session that needs something from its agent."""
+    """A kernel that needs something from its agent."""
 
     agent: str
     session: str
+    kernel: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,31 @@ class Place:
 
     agent: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A kernel's place among the kernels of its session."""
+
+    role: sessions.KernelRole
+    index: int
+    size: int
+
+    @property
+    def is_main(self) -> bool:
+        """Whether the session's command, if it has one, runs here."""
+        return self.role is sessions.KernelRole.MAIN
+
+    def environment(self) -> Mapping[str, str]:
+        """Return what the kernel is told of it, in variables."""
+        others = (f"{sessions.KernelRole.SUB}{at}" for at in range(1, self.size))
+        return {
+            "QD_CLUSTER_ROLE": self.role.value,
+            "QD_CLUSTER_INDEX": str(self.index),
+            "QD_CLUSTER_SIZE": str(self.size),
+            "QD_CLUSTER_HOST": f"{self.role}{self.index}",
+            "QD_CLUSTER_HOSTS": ",".join((MAIN_HOSTNAME, *others)),
+        }
 
 
 class Step(enum.Enum):
@@ -111,7 +140,7 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A session whose kernel needs something, claimed by this manager; `status` is the kernel's, for `status_seconds` by now."""
+    """A kernel that needs something, claimed by this manager; `status` is the kernel's, for `status_seconds` by now."""
 
     session: str
     status: sessions.KernelStatus

@@ -19,6 +19,7 @@ def reused(given: sessions.SessionCreate, other: sessions.SessionView) -> sessio
     for field, wanted, there in (
         ("image", given.image, other.image),
         ("type", given.type, other.type),
+        ("cluster_size", given.cluster_size, other.cluster_size),
         ("slots.cpu", given.slots.cpu, other.slots.cpu),
         ("slots.memory_mib", given.slots.memory_mib, other.slots.memory_mib),
         ("command", list(given.command), list(other.command)),

@@ -38,10 +38,10 @@ class Sessions(Protocol):
         """Return sessions of a user, the newest first, a thousand at most."""
         ...
 
-    async def terminate(self, session: str, by: Principal) -> str | None:
+    async def terminate(self, session: str, by: Principal) -> Sequence[model.Due]:
         """End a session that lives, if the user may: PENDING becomes CANCELLED, anything before TERMINATING becomes that.
 
-        Returns the agent that has its kernel, if one has.
+        Returns its kernels, which have to end for it.
         """
         ...
 
@@ -61,8 +61,8 @@ class Lookups(Protocol):
         """Return the changes of a session and its kernels after a sequence number, in order, a thousand at most; None: no session."""
         ...
 
-    async def route(self, session: str) -> model.Route | None:
-        """Return where a session runs."""
+    async def route(self, session: str, hostname: str) -> model.Route | None:
+        """Return where a kernel of a session runs."""
         ...
 
     async def kept_logs(self, session: str) -> str | None:
@@ -74,11 +74,11 @@ class Books(Protocol):
     """What the lifecycle reads and writes about sessions and their kernels. Each call is one transaction."""
 
     async def due(self) -> Sequence[model.Due]:
-        """Return sessions on ALIVE agents whose kernels need something and that no manager has claimed."""
+        """Return kernels on ALIVE agents that need something and that no manager has claimed."""
         ...
 
-    async def claim(self, session: str) -> model.Work | None:
-        """Claim a session that needs something from its agent (SCHEDULED becomes CREATING); None: nothing, or not ours to do."""
+    async def claim(self, kernel: str) -> model.Work | None:
+        """Claim a kernel that needs something from its agent (SCHEDULED becomes CREATING); None: nothing, or not ours to do."""
         ...
 
     async def release_all(self) -> None:
@@ -90,11 +90,14 @@ class Books(Protocol):
         ...
 
     async def running(self, work: model.Work) -> bool:
-        """CREATING -> RUNNING; False if it is not CREATING any more."""
+        """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
         ...
 
-    async def ending(self, kernel: str, end: model.End, actor: str) -> model.Due | None:
-        """Make the session of a live kernel TERMINATING; None if it was not before that. Keeps a claim."""
+    async def ending(self, kernel: str, end: model.End, actor: str) -> Sequence[model.Due]:
+        """Make the session of a live kernel TERMINATING, with all its kernels, and return them; none if it was not before that.
+
+        Keeps claims. In a cluster the session's detail names the kernel.
+        """
         ...
 
     async def keep_logs(self, session: str, text: str) -> None:
@@ -102,7 +105,7 @@ class Books(Protocol):
         ...
 
     async def ended(self, work: model.Work) -> None:
-        """TERMINATING -> TERMINATED; the slots come free."""
+        """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free."""
         ...
 
 
@@ -130,7 +133,7 @@ class Ledger(Protocol):
         ...
 
     async def settle_lost(self) -> Sequence[str]:
-        """End kernels of LOST agents: sessions not yet begun wait again, others are TERMINATED. Returns the sessions; none: all done."""
+        """End kernels of LOST agents: sessions not yet begun wait again, others end. Returns the sessions; none: all done."""
         ...
 
 
@@ -171,10 +174,10 @@ class MountSources(Protocol):
 
 
 class Driver(Protocol):
-    """Whoever does what sessions need from their agents."""
+    """Whoever does what kernels need from their agents."""
 
-    def drive(self, agent: str, session: str) -> None:
-        """Look after a session soon. Never blocks."""
+    def drive(self, agent: str, session: str, kernel: str) -> None:
+        """Look after a kernel soon. Never blocks."""
         ...
 
 

@@ -15,8 +15,9 @@ ORDER BY id FOR KEY SHARE;
 
 -- name: insert_session
 -- No row: the name is taken, the image or a dependency is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, environment, type, command, depends_on, status, status_cause, status_actor)
-SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
+INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, cluster_size, environment, type, command, depends_on,
+                      status, status_cause, status_actor)
+SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
        %(depends_on)s::uuid[], 'PENDING', 'requested', u.id::text
 FROM users u JOIN images i ON i.name = %(image)s
 WHERE u.id = %(owner)s AND u.deleted_at IS NULL AND NOT EXISTS (
@@ -44,12 +45,15 @@ FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[]) AS moun
 -- name: view_session
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[], CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
-       CASE WHEN s.status NOT IN ('PENDING', 'CANCELLED') THEN k.agent_id END AS agent,
-       m.mounts
+       s.cluster_size, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
-    SELECT agent_id FROM kernels WHERE session_id = s.id ORDER BY created_at DESC LIMIT 1
-) k ON true
+    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status) ORDER BY role, index) AS kernels
+    FROM (
+        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status
+        FROM kernels WHERE session_id = s.id ORDER BY role, index, created_at DESC
+    ) newest
+) k ON s.status NOT IN ('PENDING', 'CANCELLED')
 LEFT JOIN LATERAL (
     SELECT array_agg(ARRAY[folder_id::text, path] ORDER BY path) AS mounts FROM session_mounts WHERE session_id = s.id
 ) m ON true
@@ -58,12 +62,15 @@ WHERE s.id = %(id)s;
 -- name: list_sessions
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[], CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
-       CASE WHEN s.status NOT IN ('PENDING', 'CANCELLED') THEN k.agent_id END AS agent,
-       m.mounts
+       s.cluster_size, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
-    SELECT agent_id FROM kernels WHERE session_id = s.id ORDER BY created_at DESC LIMIT 1
-) k ON true
+    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status) ORDER BY role, index) AS kernels
+    FROM (
+        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status
+        FROM kernels WHERE session_id = s.id ORDER BY role, index, created_at DESC
+    ) newest
+) k ON s.status NOT IN ('PENDING', 'CANCELLED')
 LEFT JOIN LATERAL (
     SELECT array_agg(ARRAY[folder_id::text, path] ORDER BY path) AS mounts FROM session_mounts WHERE session_id = s.id
 ) m ON true
@@ -82,22 +89,23 @@ ORDER BY h.seq LIMIT %(limit)s;
 
 -- name: route
 -- The one read in front of a call to a running kernel.
-SELECT s.owner_id::text AS owner, s.status, s.command <> '{}' AS runs_command, k.id::text AS kernel, a.address
+SELECT s.owner_id::text AS owner, s.status, s.command <> '{}' AND %(hostname)s = 'main1' AS runs_command, k.id::text AS kernel, a.address
 FROM sessions s
-LEFT JOIN kernels k ON k.session_id = s.id AND k.status = 'RUNNING' AND s.status = 'RUNNING'
+LEFT JOIN kernels k ON k.session_id = s.id AND k.hostname = %(hostname)s AND k.status = 'RUNNING' AND s.status = 'RUNNING'
 LEFT JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
 WHERE s.id = %(id)s;
 
 -- name: end_own_session
--- Ends a session if the user may; without an agent if no kernel has to end for it.
-SELECT end_session(id, %(reason)s, %(user)s::text) AS agent
-FROM sessions WHERE id = %(id)s AND (owner_id = %(user)s::text::uuid OR %(is_admin)s);
+-- Ends a session if the user may; gives the kernels that have to end for it.
+SELECT ended.agent, s.id::text AS session, ended.kernel::text
+FROM sessions s, end_session(s.id, %(reason)s, %(user)s::text) AS ended
+WHERE s.id = %(id)s AND (owner_id = %(user)s::text::uuid OR %(is_admin)s);
 
 -- name: end_session_of
--- Ends the session of a kernel.
-SELECT session_id::text AS session,
-       end_session(session_id, %(reason)s, %(actor)s, %(exit_code)s, %(detail)s) AS agent
-FROM kernels WHERE id = %(kernel)s AND status <> 'TERMINATED';
+-- Ends the session of a kernel; gives all its kernels.
+SELECT ended.agent, k.session_id::text AS session, ended.kernel::text
+FROM kernels k, end_session(k.session_id, %(reason)s, %(actor)s, %(exit_code)s, %(detail)s, k.id) AS ended
+WHERE k.id = %(kernel)s AND k.status <> 'TERMINATED';
 
 -- name: cancel_doomed
 -- PENDING -> CANCELLED for sessions of which a dependency has failed or was cancelled. One that somebody else changes is left to the next time.
@@ -121,48 +129,60 @@ WHERE s.id = d.id AND s.status = 'PENDING'
 RETURNING s.id::text;
 
 -- name: due
-SELECT k.agent_id AS agent, s.id::text AS session
+SELECT k.agent_id AS agent, s.id::text AS session, k.id::text AS kernel
 FROM sessions s
 JOIN kernels k ON k.session_id = s.id AND k.status <> 'TERMINATED'
 JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
-WHERE s.status IN ('SCHEDULED', 'CREATING', 'TERMINATING')
+WHERE s.status IN ('SCHEDULED', 'CREATING', 'TERMINATING') AND (k.status <> 'RUNNING' OR s.status = 'TERMINATING')
   AND (k.claimed_until IS NULL OR k.claimed_until < now())
-ORDER BY s.created_at, s.id
+ORDER BY s.created_at, s.id, k.role, k.index
 LIMIT %(limit)s;
 
 -- name: begin_creating
--- SCHEDULED -> CREATING, and the kernel is claimed: nobody can have it yet.
+-- SCHEDULED -> CREATING by the first kernel of a session that is asked for, and the kernel is claimed: nobody can have it yet.
 WITH begun AS (
     UPDATE sessions
     SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle'
-    WHERE id = %(id)s AND status = 'SCHEDULED'
-    RETURNING id, image, cpu, memory_mib, environment, type, command
+    WHERE id = (SELECT session_id FROM kernels WHERE id = %(kernel)s AND status = 'SCHEDULED') AND status = 'SCHEDULED'
+    RETURNING id, image, cpu, memory_mib, cluster_size, environment, type, command
 )
 UPDATE kernels k
 SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle',
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
 FROM begun s, agents a
-WHERE k.session_id = s.id AND k.status = 'SCHEDULED' AND a.id = k.agent_id
-RETURNING k.status, k.id::text AS kernel, k.agent_id AS agent, a.address, s.image, s.cpu, s.memory_mib, s.environment, s.type, s.command,
+WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'SCHEDULED' AND a.id = k.agent_id
+RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.agent_id AS agent,
+    a.address, s.image, s.cpu, s.memory_mib, s.cluster_size, s.environment, s.type, s.command,
     0::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
 
 -- name: claim_kernel
 -- Takes a kernel that is being created or ended, unless another manager has it. One that has fallen behind its session catches up.
+WITH s AS (
+    SELECT s.id, s.status, coalesce(s.reason, s.status_cause) AS cause, s.status_actor AS actor,
+           s.image, s.cpu, s.memory_mib, s.cluster_size, s.environment, s.type, s.command
+    FROM sessions s
+    WHERE s.id = (SELECT session_id FROM kernels WHERE id = %(kernel)s) AND s.status IN ('CREATING', 'TERMINATING')
+    FOR NO KEY UPDATE
+)
 UPDATE kernels k
-SET status = CASE
-        WHEN s.status = 'TERMINATING' AND k.status <> 'TERMINATING' THEN 'TERMINATING'
-        WHEN s.status = 'CREATING' AND k.status = 'SCHEDULED' THEN 'CREATING'
-        ELSE k.status
-    END,
+SET status = next.status,
+    status_cause = CASE WHEN next.status = k.status THEN k.status_cause ELSE next.cause END,
+    status_actor = CASE WHEN next.status = k.status THEN k.status_actor ELSE next.actor END,
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
-FROM sessions s, agents a
-WHERE s.id = %(id)s AND s.status IN ('CREATING', 'TERMINATING') AND k.session_id = s.id AND k.status <> 'TERMINATED'
+FROM s, agents a, kernels o, LATERAL (
+    SELECT CASE s.status WHEN 'TERMINATING' THEN 'TERMINATING' ELSE 'CREATING' END,
+           CASE s.status WHEN 'TERMINATING' THEN s.cause ELSE 'kernel-requested' END,
+           CASE s.status WHEN 'TERMINATING' THEN s.actor ELSE 'lifecycle' END
+) AS next (status, cause, actor)
+WHERE k.id = %(kernel)s AND o.id = k.id AND k.session_id = s.id AND k.status <> 'TERMINATED'
+  AND (s.status = 'TERMINATING' OR k.status IN ('SCHEDULED', 'CREATING'))
   AND a.id = k.agent_id AND a.status = 'ALIVE'
   AND (k.claimed_until IS NULL OR k.claimed_until < now() OR k.claimed_by = %(manager)s)
-RETURNING k.status, k.id::text AS kernel, k.agent_id AS agent, a.address, s.image, s.cpu, s.memory_mib, s.environment, s.type, s.command,
-    extract(epoch FROM clock_timestamp() - k.status_changed_at)::float AS status_seconds,
+RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.agent_id AS agent,
+    a.address, s.image, s.cpu, s.memory_mib, s.cluster_size, s.environment, s.type, s.command,
+    CASE WHEN o.status = k.status THEN extract(epoch FROM clock_timestamp() - k.status_changed_at) ELSE 0 END::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
 
@@ -179,32 +199,12 @@ UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = %(
 UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE id = %(kernel)s AND claimed_by = %(manager)s;
 
 -- name: runs
--- CREATING -> RUNNING; no row: the session is to end meanwhile.
-WITH running AS (
-    UPDATE sessions
-    SET status = 'RUNNING', status_cause = 'kernel-running', status_actor = 'lifecycle'
-    WHERE id = %(id)s AND status = 'CREATING'
-    RETURNING id
-)
-UPDATE kernels k
-SET status = 'RUNNING', status_cause = 'kernel-running', status_actor = 'lifecycle', claimed_by = NULL, claimed_until = NULL
-FROM running r
-WHERE k.session_id = r.id AND k.id = %(kernel)s AND k.status = 'CREATING'
-RETURNING k.id, set_config('synchronous_commit', 'off', true);
+-- CREATING -> RUNNING, and with the last kernel the session.
+SELECT kernel_runs(%(kernel)s) AS runs, set_config('synchronous_commit', 'off', true);
 
 -- name: ended
--- TERMINATING -> TERMINATED; the slots come free by a trigger.
-WITH ended AS (
-    UPDATE sessions
-    SET status = 'TERMINATED', status_cause = coalesce(reason, status_cause), status_actor = 'lifecycle'
-    WHERE id = %(id)s AND status = 'TERMINATING'
-    RETURNING id, status_cause
-)
-UPDATE kernels k
-SET status = 'TERMINATED', status_cause = e.status_cause, status_actor = 'lifecycle', claimed_by = NULL, claimed_until = NULL
-FROM ended e
-WHERE k.session_id = e.id AND k.id = %(kernel)s AND k.status = 'TERMINATING'
-RETURNING set_config('synchronous_commit', 'off', true);
+-- TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free by a trigger.
+SELECT kernel_ended(%(kernel)s) AS ended, set_config('synchronous_commit', 'off', true);
 
 -- name: alive_agents
 SELECT id AS agent, address FROM agents WHERE status = 'ALIVE' ORDER BY id;
@@ -213,7 +213,7 @@ SELECT id AS agent, address FROM agents WHERE status = 'ALIVE' ORDER BY id;
 SELECT id AS agent, address FROM agents WHERE id = %(agent)s AND status = 'ALIVE';
 
 -- name: running_on
-SELECT k.id::text AS kernel, s.type
+SELECT k.id::text AS kernel, CASE k.role WHEN 'main' THEN s.type ELSE 'interactive' END AS type
 FROM kernels k JOIN sessions s ON s.id = k.session_id
 WHERE k.agent_id = %(agent)s AND k.status = 'RUNNING';
 
@@ -239,27 +239,38 @@ SELECT k.session_id::text AS session, k.id::text AS kernel
 FROM kernels k JOIN agents a ON a.id = k.agent_id
 WHERE k.session_id = ANY(%(sessions)s::uuid[]) AND k.status <> 'TERMINATED' AND a.status = 'LOST';
 
+-- name: lost_waiting_kernels
+-- Kernels of sessions for which no agent has been asked for anything yet: all of them go, wherever they were to be.
+SELECT k.id::text AS kernel
+FROM kernels k JOIN sessions s ON s.id = k.session_id
+WHERE s.id = ANY(%(sessions)s::uuid[]) AND s.status = 'SCHEDULED' AND k.status <> 'TERMINATED';
+
 -- name: lost_wait_again
 UPDATE sessions
 SET status = 'PENDING', status_cause = 'agent-lost', status_actor = 'reconciler'
 WHERE id = ANY(%(sessions)s::uuid[]) AND status = 'SCHEDULED';
 
 -- name: lost_end
-UPDATE sessions
-SET status = 'TERMINATING', status_cause = 'agent-lost', status_actor = 'reconciler', reason = 'agent-lost'
-WHERE id = ANY(%(sessions)s::uuid[]) AND status IN ('CREATING', 'RUNNING');
+-- Ends sessions whose kernels were asked for; what they have on other agents is destroyed there afterwards.
+SELECT end_session(s.id, 'agent-lost', 'reconciler', NULL, 'its agent ' || lost.agent_id || ' is gone', lost.id)
+FROM sessions s, LATERAL (
+    SELECT k.id, k.agent_id FROM kernels k
+    WHERE k.session_id = s.id AND k.id = ANY(%(kernels)s::uuid[]) ORDER BY k.role, k.index LIMIT 1
+) AS lost
+WHERE s.id = ANY(%(sessions)s::uuid[]) AND s.status IN ('CREATING', 'RUNNING');
 
 -- name: lost_kernels_end
 UPDATE kernels
 SET status = 'TERMINATING', status_cause = 'agent-lost', status_actor = 'reconciler'
 WHERE id = ANY(%(kernels)s::uuid[]) AND status IN ('SCHEDULED', 'CREATING', 'RUNNING');
 
--- name: lost_ended
-UPDATE sessions
-SET status = 'TERMINATED', status_cause = 'agent-lost', status_actor = 'reconciler'
-WHERE id = ANY(%(sessions)s::uuid[]) AND status = 'TERMINATING';
-
 -- name: lost_kernels_ended
 UPDATE kernels
 SET status = 'TERMINATED', status_cause = 'agent-lost', status_actor = 'reconciler', claimed_by = NULL, claimed_until = NULL
 WHERE id = ANY(%(kernels)s::uuid[]) AND status = 'TERMINATING';
+
+-- name: lost_ended
+UPDATE sessions s
+SET status = 'TERMINATED', status_cause = coalesce(s.reason, 'agent-lost'), status_actor = 'reconciler'
+WHERE s.id = ANY(%(sessions)s::uuid[]) AND s.status = 'TERMINATING'
+  AND NOT EXISTS (SELECT FROM kernels k WHERE k.session_id = s.id AND k.status <> 'TERMINATED');

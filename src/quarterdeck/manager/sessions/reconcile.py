@@ -90,20 +90,21 @@ class Reconciler:
             await self._destroy_orphans(place, findings.strangers)
 
     async def _end(self, place: model.Place, ending: model.Ending) -> None:
-        due = await self._books.ending(ending.kernel, ending.end, model.RECONCILER)
-        if due is None:
+        ended = await self._books.ending(ending.kernel, ending.end, model.RECONCILER)
+        if not ended:
             return
         _log.warning(
             "kernel-ended",
             extra={
                 "agent": place.agent,
-                "session": due.session,
+                "session": ended[0].session,
                 "kernel": ending.kernel,
                 "reason": ending.end.reason.value,
                 "detail": ending.end.detail,
             },
         )
-        self._driver.drive(due.agent, due.session)
+        for due in ended:
+            self._driver.drive(due.agent, due.session, due.kernel)
 
     async def _destroy_orphans(self, place: model.Place, strangers: Sequence[str]) -> None:
         if not strangers:

@@ -79,19 +79,25 @@ class SessionService:
 
     async def terminate(self, by: Principal, session: str) -> sessions.SessionView:
         """Begin to end a session; fine if it is ending or has ended. Raises `SessionNotFound`."""
-        agent = await self._store.terminate(session, by)
-        if agent is not None:
-            self._driver.drive(agent, session)
+        for due in await self._store.terminate(session, by):
+            self._driver.drive(due.agent, due.session, due.kernel)
         view = await self.get(by, session)
         if view.status is sessions.SessionStatus.CANCELLED:
             self._news.freed(session)
         return view
 
     async def execute(
-        self, by: Principal, session: str, code: sessions.Execute
+        self,
+        by: Principal,
+        session: str,
+        code: sessions.Execute,
+        hostname: str = model.MAIN_HOSTNAME,
     ) -> sessions.Execution:
-        """Run code in a session. Raises `SessionNotFound`, `SessionNotRunning`, `SessionTakesNoCode`, `AgentFailure`."""
-        route = await self._route(by, session)
+        """Run code in a kernel of a session.
+
+        Raises `SessionNotFound`, `SessionNotRunning`, `SessionTakesNoCode`, `KernelNotFound`, `AgentFailure`.
+        """
+        route = await self._route(by, session, hostname)
         if route.runs_command:
             raise errors.SessionTakesNoCode
         return await self._call(
@@ -100,12 +106,14 @@ class SessionService:
             lambda address, kernel: self._kernels.execute(address, kernel, code),
         )
 
-    async def logs(self, by: Principal, session: str) -> sessions.Logs:
-        """Return what a session has written, of one with a command also after its end.
+    async def logs(
+        self, by: Principal, session: str, hostname: str = model.MAIN_HOSTNAME
+    ) -> sessions.Logs:
+        """Return what a kernel of a session has written, of one with a command also after its end.
 
-        Raises `SessionNotFound`, `SessionNotRunning`, `AgentFailure`.
+        Raises `SessionNotFound`, `SessionNotRunning`, `KernelNotFound`, `AgentFailure`.
         """
-        route = await self._route(by, session)
+        route = await self._route(by, session, hostname)
         try:
             return await self._call(route, LOGS_SECONDS_MAX, self._kernels.logs)
         except errors.SessionNotRunning:
@@ -114,10 +122,12 @@ class SessionService:
                 raise
             return sessions.Logs(kept)
 
-    async def _route(self, by: Principal, session: str) -> model.Route:
-        route = await self._lookups.route(session)
+    async def _route(self, by: Principal, session: str, hostname: str) -> model.Route:
+        route = await self._lookups.route(session, hostname)
         if route is None or not by.may_see(route.owner):
             raise errors.SessionNotFound
+        if route.kernel is None and route.status is sessions.SessionStatus.RUNNING:
+            raise errors.KernelNotFound(f"The session has no kernel {hostname!r}", field="kernel")
         return route
 
     async def _call(self, route: model.Route, seconds: float, call: _Call[_T]) -> _T:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -69,9 +70,9 @@ class SessionStore:
         )
         return [_view(row) for row in rows]
 
-    async def terminate(self, session: str, by: Principal) -> str | None:
-        """End a session that lives, if the user may; return the agent that has its kernel, if one has."""
-        row = await self._database.fetch_one(
+    async def terminate(self, session: str, by: Principal) -> Sequence[model.Due]:
+        """End a session that lives, if the user may; return its kernels, which have to end for it."""
+        rows = await self._database.fetch(
             _SQL["end_own_session"],
             {
                 "id": session,
@@ -80,7 +81,7 @@ class SessionStore:
                 "reason": model.Reason.USER_REQUESTED.value,
             },
         )
-        return None if row is None else row["agent"]
+        return [model.Due(**row) for row in rows]
 
     async def history(self, session: str, after: int) -> model.Recorded | None:
         """Return the changes of a session and its kernels after a sequence number, in order, a thousand at most."""
@@ -92,9 +93,9 @@ class SessionStore:
         owner = rows[0]["owner"]
         return model.Recorded(owner, tuple(map(_history, filter(_is_change, rows))))
 
-    async def route(self, session: str) -> model.Route | None:
-        """Return where a session runs."""
-        row = await self._database.fetch_one(_SQL["route"], {"id": session})
+    async def route(self, session: str, hostname: str) -> model.Route | None:
+        """Return where a kernel of a session runs."""
+        row = await self._database.fetch_one(_SQL["route"], {"id": session, "hostname": hostname})
         if row is None:
             return None
         status = sessions.SessionStatus(row["status"])
@@ -157,6 +158,7 @@ def _columns(new: model.NewSession) -> statements.Row:
         "image": new.given.image,
         "cpu": new.given.slots.cpu,
         "memory_mib": new.given.slots.memory_mib,
+        "cluster_size": new.given.cluster_size,
         "environment": msgspec.json.encode(new.given.environment).decode(),
         "type": new.given.type.value,
         "command": list(new.given.command),
@@ -177,6 +179,7 @@ def _new_view(new: model.NewSession, created_at: datetime) -> sessions.SessionVi
         type=new.given.type,
         command=new.given.command,
         depends_on=new.given.depends_on,
+        cluster_size=new.given.cluster_size,
     )
 
 
@@ -187,6 +190,7 @@ def _statuses(query: sessions.SessionQuery) -> list[str]:
 
 
 def _view(row: statements.Row) -> sessions.SessionView:
+    kernels = tuple(map(_kernel, row["kernels"] or ()))
     return sessions.SessionView(
         id=row["id"],
         name=row["name"],
@@ -195,7 +199,7 @@ def _view(row: statements.Row) -> sessions.SessionView:
         status=sessions.SessionStatus(row["status"]),
         slots=sessions.Slots(row["cpu"], row["memory_mib"]),
         created_at=row["created_at"],
-        agent=row["agent"],
+        agent=kernels[0].agent if kernels else None,
         reason=row["reason"],
         mounts=tuple(sessions.Mount(folder, path) for folder, path in row["mounts"] or ()),
         terminated_at=row["terminated_at"],
@@ -205,6 +209,20 @@ def _view(row: statements.Row) -> sessions.SessionView:
         result=None if row["result"] is None else sessions.SessionResult(row["result"]),
         detail=row["detail"],
         depends_on=tuple(row["depends_on"]),
+        cluster_size=row["cluster_size"],
+        kernels=kernels,
+    )
+
+
+def _kernel(columns: Sequence[Any]) -> sessions.SessionKernel:
+    id_, role, index, hostname, agent, status = columns
+    return sessions.SessionKernel(
+        id=id_,
+        role=sessions.KernelRole(role),
+        index=index,
+        hostname=hostname,
+        agent=agent,
+        status=sessions.KernelStatus(status),
     )
 
 

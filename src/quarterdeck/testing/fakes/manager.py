@@ -75,10 +75,11 @@ class FakeKernels:
 
 
 class FakeBooks:
-    """The lifecycle's books: sessions by id, each with a kernel named `kernel-of-<session>`."""
+    """The lifecycle's books: sessions by id, with kernels by `kernel_of`."""
 
     def __init__(self) -> None:
         self.status: dict[str, SessionStatus] = {}
+        self.kernels: dict[str, KernelStatus] = {}
         self.reason: dict[str, model.Reason] = {}
         self.ends: dict[str, model.End] = {}
         self.kept: dict[str, str] = {}
@@ -88,32 +89,36 @@ class FakeBooks:
         self.elsewhere: set[str] = set()
         self.released: list[str] = []
 
-    def set(self, session: str, status: SessionStatus) -> None:
-        """Put a session into a state."""
-        self.status[session] = status
-        self.past.append((session, status))
+    def set(self, session: str, status: SessionStatus, *, size: int = 1) -> None:
+        """Put a session of so many kernels into a state, and its kernels into that of the same name."""
+        self._move(session, status)
+        for rank in range(size):
+            self.kernels[kernel_of(session, rank)] = KernelStatus(status)
 
     async def due(self) -> Sequence[model.Due]:
-        """Return sessions that need something and are not claimed elsewhere."""
-        wanting = {SessionStatus.SCHEDULED, SessionStatus.CREATING, SessionStatus.TERMINATING}
+        """Return kernels that need something and whose session is not claimed elsewhere."""
+        idle = {KernelStatus.RUNNING, KernelStatus.TERMINATED}
         return [
-            model.Due(AGENT, session)
-            for session, status in self.status.items()
-            if status in wanting and session not in self.elsewhere
+            model.Due(AGENT, session_of(kernel), kernel)
+            for kernel, status in self.kernels.items()
+            if status not in idle and session_of(kernel) not in self.elsewhere
         ]
 
-    async def claim(self, session: str) -> model.Work | None:
-        """Claim a session; SCHEDULED becomes CREATING."""
+    async def claim(self, kernel: str) -> model.Work | None:
+        """Claim a kernel; SCHEDULED becomes CREATING."""
+        session = session_of(kernel)
         if session in self.elsewhere:
             return None
         if self.status[session] is SessionStatus.SCHEDULED:
-            self.set(session, SessionStatus.CREATING)
-        if self.status[session] not in {SessionStatus.CREATING, SessionStatus.TERMINATING}:
+            self._move(session, SessionStatus.CREATING)
+        if self.kernels[kernel] is KernelStatus.SCHEDULED:
+            self.kernels[kernel] = KernelStatus.CREATING
+        if self.kernels[kernel] not in {KernelStatus.CREATING, KernelStatus.TERMINATING}:
             return None
         return model.Work(
             session=session,
-            status=KernelStatus(self.status[session]),
-            kernel=kernel_of(session),
+            status=self.kernels[kernel],
+            kernel=kernel,
             agent=AGENT,
             address=ADDRESS,
             status_seconds=self.status_seconds,
@@ -135,30 +140,45 @@ class FakeBooks:
         self.released.append(work.session)
 
     async def running(self, work: model.Work) -> bool:
-        """CREATING -> RUNNING; False if it is not CREATING any more."""
-        if self.status[work.session] is not SessionStatus.CREATING:
+        """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
+        if self.kernels[work.kernel] is not KernelStatus.CREATING:
             return False
-        self.set(work.session, SessionStatus.RUNNING)
+        self.kernels[work.kernel] = KernelStatus.RUNNING
+        if self._all(work.session, KernelStatus.RUNNING):
+            self._move(work.session, SessionStatus.RUNNING)
         return True
 
-    async def ending(self, kernel: str, end: model.End, actor: str) -> model.Due | None:
-        """Make the session of a kernel TERMINATING; None if it was not before that."""
-        session = kernel.removeprefix(kernel_of(""))
+    async def ending(self, kernel: str, end: model.End, actor: str) -> Sequence[model.Due]:
+        """Make the session of a kernel TERMINATING, with all its kernels; none if it was not before that."""
+        session = session_of(kernel)
         before = {SessionStatus.SCHEDULED, SessionStatus.CREATING, SessionStatus.RUNNING}
         if self.status.get(session) not in before:
-            return None
+            return []
         self.reason[session] = end.reason
         self.ends[session] = end
-        self.set(session, SessionStatus.TERMINATING)
-        return model.Due(AGENT, session)
+        self._move(session, SessionStatus.TERMINATING)
+        ended = [each for each in self.kernels if session_of(each) == session]
+        self.kernels.update(dict.fromkeys(ended, KernelStatus.TERMINATING))
+        return [model.Due(AGENT, session, each) for each in ended]
 
     async def keep_logs(self, session: str, text: str) -> None:
         """Keep what a session has written; what was kept first stays."""
         self.kept.setdefault(session, text)
 
     async def ended(self, work: model.Work) -> None:
-        """TERMINATING -> TERMINATED."""
-        self.set(work.session, SessionStatus.TERMINATED)
+        """TERMINATING -> TERMINATED, and with the last kernel the session."""
+        self.kernels[work.kernel] = KernelStatus.TERMINATED
+        if self._all(work.session, KernelStatus.TERMINATED):
+            self._move(work.session, SessionStatus.TERMINATED)
+
+    def _move(self, session: str, status: SessionStatus) -> None:
+        self.status[session] = status
+        self.past.append((session, status))
+
+    def _all(self, session: str, status: KernelStatus) -> bool:
+        return {now for each, now in self.kernels.items() if session_of(each) == session} == {
+            status
+        }
 
 
 class FakeLedger:
@@ -177,27 +197,23 @@ class FakeLedger:
         return model.Place(AGENT, ADDRESS) if agent == AGENT else None
 
     async def running_on(self, agent: str) -> Sequence[model.Running]:
-        """Return the kernels of RUNNING sessions."""
-        status = self._books.status
+        """Return the kernels that are RUNNING."""
         type_ = SessionType.BATCH if self._books.command else SessionType.INTERACTIVE
         return [
-            model.Running(kernel_of(each), type_)
-            for each in status
-            if status[each] is SessionStatus.RUNNING
+            model.Running(kernel, type_)
+            for kernel, status in self._books.kernels.items()
+            if status is KernelStatus.RUNNING
         ]
 
     async def agent_of_running(self, kernel: str) -> str | None:
-        """Return the one agent for a kernel of a RUNNING session."""
+        """Return the one agent for a kernel that is RUNNING."""
         running = {one.kernel for one in await self.running_on(AGENT)}
         return AGENT if kernel in running else None
 
     async def orphans(self, kernels: Sequence[str]) -> Sequence[str]:
-        """Return kernels whose sessions have ended or never were."""
-        gone = {SessionStatus.TERMINATED, None}
-        session = kernel_of("")
-        return [
-            each for each in kernels if self._books.status.get(each.removeprefix(session)) in gone
-        ]
+        """Return kernels that have ended or never were."""
+        gone = {KernelStatus.TERMINATED, None}
+        return [each for each in kernels if self._books.kernels.get(each) in gone]
 
     async def settle_lost(self) -> Sequence[str]:
         """Give the next of `lost`."""
@@ -212,7 +228,6 @@ class FakePlacements:
     ) -> None:
         self.waiting = list(waiting)
         self.rooms = {room.agent: room for room in rooms}
-        self.written: list[scheduling.Placement] = []
 
     async def facts(self, most: int) -> scheduling.Facts | None:
         """Return the oldest that fit somewhere."""
@@ -222,20 +237,28 @@ class FakePlacements:
         fitting = [each for each in self.waiting if any(room.fits(each.slots) for room in rooms)]
         return scheduling.Facts(fitting[:most], rooms)
 
-    async def write(
-        self, decided: Sequence[scheduling.Placement]
-    ) -> Sequence[scheduling.Placement]:
+    async def write(self, decided: Sequence[scheduling.Placement]) -> Sequence[scheduling.Placed]:
         """Write what still holds."""
-        placed = []
+        placed: list[scheduling.Placed] = []
         for placement in decided:
-            room = self.rooms[placement.agent]
             waits = [each for each in self.waiting if each.session == placement.session]
-            if waits and room.fits(placement.slots):
-                self.rooms[placement.agent] = room.after(placement.slots)
+            after = self._after(placement)
+            if waits and after is not None:
+                self.rooms = after
                 self.waiting.remove(waits[0])
-                placed.append(placement)
-        self.written += placed
+                placed += (
+                    scheduling.Placed(kernel_of(placement.session, rank), placement.session, agent)
+                    for rank, agent in enumerate(placement.agents)
+                )
         return placed
+
+    def _after(self, placement: scheduling.Placement) -> dict[str, scheduling.Room] | None:
+        rooms = dict(self.rooms)
+        for agent in placement.agents:
+            if not rooms[agent].fits(placement.slots):
+                return None
+            rooms[agent] = rooms[agent].after(placement.slots)
+        return rooms
 
 
 class Recorder:
@@ -244,8 +267,8 @@ class Recorder:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
 
-    def drive(self, agent: str, session: str) -> None:
-        """Note a session to look after."""
+    def drive(self, agent: str, session: str, kernel: str) -> None:
+        """Note the session of a kernel to look after."""
         self.told.append(("drive", session))
 
     def created(self, session: str) -> None:
@@ -257,6 +280,11 @@ class Recorder:
         self.told.append(("freed", session))
 
 
-def kernel_of(session: str) -> str:
-    """Return the kernel of a session."""
-    return f"kernel-of-{session}"
+def kernel_of(session: str, rank: int = 0) -> str:
+    """Return the main kernel of a session, or one beside it."""
+    return f"kernel-{rank}-of-{session}" if rank else f"kernel-of-{session}"
+
+
+def session_of(kernel: str) -> str:
+    """Return the session of a kernel."""
+    return kernel.rpartition("-of-")[2]

@@ -175,6 +175,7 @@ CREATE TABLE sessions (
     image text NOT NULL REFERENCES images,
     cpu integer NOT NULL CHECK (cpu > 0),
     memory_mib integer NOT NULL CHECK (memory_mib > 0),
+    cluster_size integer NOT NULL DEFAULT 1 CHECK (cluster_size BETWEEN 1 AND 16),
     environment jsonb NOT NULL DEFAULT '{}',
     type text NOT NULL DEFAULT 'interactive' CHECK (type IN ('interactive', 'batch', 'inference')),
     command text[] NOT NULL DEFAULT '{}' CHECK (
@@ -195,6 +196,7 @@ CREATE TABLE sessions (
     ) STORED,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON COLUMN sessions.cpu IS 'Slots are for each of the session''s kernels, of which there are cluster_size.';
 COMMENT ON COLUMN sessions.status_cause IS 'Why the status last changed; whoever changes it sets cause and actor with it, the history copies them.';
 COMMENT ON COLUMN sessions.depends_on IS 'Sessions of the same owner that have to succeed before this one may be placed.';
 COMMENT ON COLUMN sessions.reason IS 'Why the session ended or is ending.';
@@ -236,6 +238,9 @@ CREATE INDEX session_mounts_folder ON session_mounts (folder_id);
 CREATE TABLE kernels (
     id uuid PRIMARY KEY,
     session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    role text NOT NULL DEFAULT 'main' CHECK (role IN ('main', 'sub')),
+    index integer NOT NULL DEFAULT 1 CHECK (index BETWEEN 1 AND 15),
+    hostname text NOT NULL GENERATED ALWAYS AS (role || index::text) STORED,
     agent_id text NOT NULL REFERENCES agents,
     status text NOT NULL,
     status_cause text NOT NULL,
@@ -245,9 +250,10 @@ CREATE TABLE kernels (
     claimed_until timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON COLUMN kernels.role IS 'A session has one main kernel, main1, and, if it is a cluster, sub1, sub2, ...';
 COMMENT ON COLUMN kernels.claimed_by IS 'The manager that talks to the agent about this kernel, until claimed_until at the latest.';
 CREATE INDEX kernels_session ON kernels (session_id, created_at DESC);
-CREATE UNIQUE INDEX kernels_live_session ON kernels (session_id) WHERE status <> 'TERMINATED';
+CREATE UNIQUE INDEX kernels_live_place ON kernels (session_id, role, index) WHERE status <> 'TERMINATED';
 CREATE INDEX kernels_live ON kernels (agent_id) WHERE status <> 'TERMINATED';
 
 CREATE TABLE allocations (
@@ -351,7 +357,7 @@ CREATE TRIGGER kernels_record_update AFTER UPDATE OF status ON kernels
     FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION record_kernel_status();
 
 CREATE FUNCTION place_sessions(
-    kernels uuid[], sessions uuid[], agents text[], cpu integer[], memory_mib integer[]
+    kernels uuid[], sessions uuid[], ranks integer[], agents text[], cpu integer[], memory_mib integer[]
 ) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
@@ -359,10 +365,10 @@ BEGIN
     PERFORM pg_advisory_xact_lock(x'51440002'::bigint);
     RETURN QUERY
     WITH decided AS (
-        SELECT kernel_id, session_id, agent_id, d.cpu, d.memory_mib,
+        SELECT kernel_id, session_id, rank, agent_id, d.cpu, d.memory_mib,
                sum(d.cpu) OVER earlier AS cpu_so_far, sum(d.memory_mib) OVER earlier AS memory_so_far
-        FROM unnest(kernels, sessions, agents, place_sessions.cpu, place_sessions.memory_mib) WITH ORDINALITY
-            AS d (kernel_id, session_id, agent_id, cpu, memory_mib, position)
+        FROM unnest(kernels, sessions, ranks, agents, place_sessions.cpu, place_sessions.memory_mib) WITH ORDINALITY
+            AS d (kernel_id, session_id, rank, agent_id, cpu, memory_mib, position)
         WINDOW earlier AS (PARTITION BY agent_id ORDER BY position)
     ), room AS (
         SELECT a.id, a.cpu - coalesce(sum(l.cpu), 0) AS cpu, a.memory_mib - coalesce(sum(l.memory_mib), 0) AS memory_mib
@@ -370,48 +376,99 @@ BEGIN
         LEFT JOIN public.allocations l ON l.agent_id = a.id AND l.freed_at IS NULL
         WHERE a.id = ANY(place_sessions.agents) AND a.status = 'ALIVE' AND a.schedulable
         GROUP BY a.id
+    ), whole AS (
+        SELECT d.session_id, count(*) AS kernels
+        FROM decided d LEFT JOIN room r ON r.id = d.agent_id
+        GROUP BY d.session_id
+        HAVING bool_and(r.id IS NOT NULL AND d.cpu_so_far <= r.cpu AND d.memory_so_far <= r.memory_mib)
     ), scheduled AS (
         UPDATE sessions s
         SET status = 'SCHEDULED', status_cause = 'placed', status_actor = 'scheduler'
-        FROM decided d JOIN room r ON r.id = d.agent_id
-        WHERE s.id = d.session_id AND s.status = 'PENDING'
-          AND d.cpu_so_far <= r.cpu AND d.memory_so_far <= r.memory_mib
-        RETURNING d.kernel_id, d.session_id, d.agent_id, d.cpu, d.memory_mib
+        FROM whole w
+        WHERE s.id = w.session_id AND s.status = 'PENDING' AND s.cluster_size = w.kernels
+        RETURNING s.id
     ), begun AS (
-        INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor)
-        SELECT kernel_id, session_id, agent_id, 'SCHEDULED', 'placed', 'scheduler' FROM scheduled
+        INSERT INTO kernels (id, session_id, role, index, agent_id, status, status_cause, status_actor)
+        SELECT d.kernel_id, d.session_id, CASE d.rank WHEN 0 THEN 'main' ELSE 'sub' END, greatest(d.rank, 1), d.agent_id,
+               'SCHEDULED', 'placed', 'scheduler'
+        FROM decided d JOIN scheduled s ON s.id = d.session_id
+        ORDER BY d.session_id, d.rank
     ), allocated AS (
         INSERT INTO allocations (kernel_id, agent_id, cpu, memory_mib)
-        SELECT kernel_id, agent_id, cpu, memory_mib FROM scheduled
+        SELECT d.kernel_id, d.agent_id, d.cpu, d.memory_mib FROM decided d JOIN scheduled s ON s.id = d.session_id
     )
-    SELECT session_id FROM scheduled;
+    SELECT id FROM scheduled;
 END $$;
 COMMENT ON FUNCTION place_sessions IS
-    'Writes a decision about placement as far as it still holds: PENDING sessions, agents that are ALIVE and have the room.';
+    'Writes a decision about placement as far as it still holds: PENDING sessions, agents that are ALIVE and have the room. All kernels of a session or none.';
 
 CREATE FUNCTION end_session(
-    session uuid, reason text, actor text, exit_code integer DEFAULT NULL, detail text DEFAULT NULL
-) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    agent text;
+    session uuid, reason text, actor text, exit_code integer DEFAULT NULL, detail text DEFAULT NULL, culprit uuid DEFAULT NULL
+) RETURNS TABLE (kernel uuid, agent text) LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE sessions s
     SET status = CASE s.status WHEN 'PENDING' THEN 'CANCELLED' ELSE 'TERMINATING' END,
         status_cause = end_session.reason, status_actor = end_session.actor, reason = end_session.reason,
-        exit_code = end_session.exit_code, detail = end_session.detail
+        exit_code = end_session.exit_code,
+        detail = CASE WHEN s.cluster_size = 1 OR culprit IS NULL THEN end_session.detail
+            ELSE (SELECT k.hostname FROM kernels k WHERE k.id = culprit) || ': ' || coalesce(end_session.detail, end_session.reason) END
     WHERE s.id = end_session.session AND s.status IN ('PENDING', 'SCHEDULED', 'CREATING', 'RUNNING');
     IF NOT FOUND THEN
-        RETURN NULL;
+        RETURN;
     END IF;
-    -- A statement of its own: it sees the kernel of a placement that the first one had to wait for.
+    -- A statement of its own: it sees the kernels of a placement that the first one had to wait for.
+    RETURN QUERY
     UPDATE kernels k
-    SET status = 'TERMINATING', status_cause = end_session.reason, status_actor = end_session.actor
+    SET status = 'TERMINATING', status_actor = end_session.actor,
+        status_cause = CASE WHEN culprit IS NULL OR k.id = culprit THEN end_session.reason ELSE 'sibling-ended' END
     WHERE k.session_id = end_session.session AND k.status IN ('SCHEDULED', 'CREATING', 'RUNNING')
-    RETURNING k.agent_id INTO agent;
-    RETURN agent;
+    RETURNING k.id, k.agent_id;
 END $$;
 COMMENT ON FUNCTION end_session IS
-    'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns the agent of its kernel.';
+    'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns its kernels. The culprit is a kernel: the detail names it.';
+
+CREATE FUNCTION kernel_runs(kernel uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    session uuid;
+BEGIN
+    SELECT s.id INTO session FROM sessions s
+    WHERE s.id = (SELECT session_id FROM kernels WHERE id = kernel) AND s.status = 'CREATING'
+    FOR NO KEY UPDATE;
+    UPDATE kernels k
+    SET status = 'RUNNING', status_cause = 'kernel-running', status_actor = 'lifecycle', claimed_by = NULL, claimed_until = NULL
+    WHERE k.id = kernel AND k.session_id = session AND k.status = 'CREATING';
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE sessions s
+    SET status = 'RUNNING', status_cause = 'kernel-running', status_actor = 'lifecycle'
+    WHERE s.id = session
+      AND s.cluster_size = (SELECT count(*) FROM kernels k WHERE k.session_id = session AND k.status = 'RUNNING');
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION kernel_runs IS
+    'CREATING -> RUNNING, and with the last kernel the session; false: it is to end meanwhile. The session''s lock comes first, as everywhere.';
+
+CREATE FUNCTION kernel_ended(kernel uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    session uuid;
+    cause text;
+BEGIN
+    SELECT s.id, coalesce(s.reason, s.status_cause) INTO session, cause FROM sessions s
+    WHERE s.id = (SELECT session_id FROM kernels WHERE id = kernel) AND s.status = 'TERMINATING'
+    FOR NO KEY UPDATE;
+    UPDATE kernels k
+    SET status = 'TERMINATED', status_actor = 'lifecycle', claimed_by = NULL, claimed_until = NULL
+    WHERE k.id = kernel AND k.session_id = session AND k.status = 'TERMINATING';
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE sessions s
+    SET status = 'TERMINATED', status_cause = cause, status_actor = 'lifecycle'
+    WHERE s.id = session AND NOT EXISTS (SELECT FROM kernels k WHERE k.session_id = session AND k.status <> 'TERMINATED');
+    RETURN true;
+END $$;
+COMMENT ON FUNCTION kernel_ended IS 'TERMINATING -> TERMINATED, and with the last kernel the session.';
 
 CREATE FUNCTION guard_allocation() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -7,8 +7,8 @@ from quarterdeck.manager.scheduling import model
 from quarterdeck.wire.sessions import Slots, Usage
 
 
-def waiting(name, cpu=1, memory_mib=100):
-    return model.Waiting(name, Slots(cpu, memory_mib))
+def waiting(name, cpu=1, memory_mib=100, size=1):
+    return model.Waiting(name, Slots(cpu, memory_mib), size)
 
 
 def room(name, cpu=4, memory_mib=4000):
@@ -16,7 +16,16 @@ def room(name, cpu=4, memory_mib=4000):
 
 
 def placed(sessions, rooms):
-    return [(each.session, each.agent) for each in model.place(model.Facts(sessions, rooms))]
+    return [(each.session, *each.agents) for each in model.place(model.Facts(sessions, rooms))]
+
+
+def fits(session, rooms):
+    """Tell by counting, agent by agent, whether all kernels of a session have room."""
+    slots = session.slots
+    counts = (
+        min(each.free.cpu // slots.cpu, each.free.memory_mib // slots.memory_mib) for each in rooms
+    )
+    return sum(counts) >= session.size
 
 
 def test_oldest_is_placed_first_when_there_is_room_for_one():
@@ -50,21 +59,39 @@ def test_nothing_is_placed_without_agents():
     assert placed([waiting("s")], []) == []
 
 
+def test_cluster_is_spread_over_agents():
+    assert placed([waiting("s", size=3)], [room("a"), room("b")]) == [("s", "a", "b", "a")]
+
+
+def test_cluster_is_placed_whole_or_not_at_all():
+    rooms = [room("a", cpu=2), room("b", cpu=2)]
+    assert placed([waiting("s", size=5), waiting("t", size=4)], rooms) == [
+        ("t", "a", "b", "a", "b")
+    ]
+
+
+def test_cluster_that_does_not_fit_takes_no_room():
+    assert placed([waiting("s", cpu=3, size=2), waiting("t", cpu=4)], [room("a")]) == [("t", "a")]
+
+
 small = st.integers(1, 6)
 
 
 @given(
-    st.lists(st.tuples(small, st.integers(16, 600)), max_size=12),
+    st.lists(st.tuples(small, st.integers(16, 600), st.integers(1, 4)), max_size=12),
     st.lists(st.tuples(st.integers(0, 8), st.integers(0, 1000)), max_size=4),
 )
 def test_placement_uses_no_more_than_is_free_and_leaves_nothing_that_fits(wishes, free):
     sessions = [waiting(str(at), *wish) for at, wish in enumerate(wishes)]
     rooms = {str(at): room(str(at), *each) for at, each in enumerate(free)}
     placements = model.place(model.Facts(sessions, list(rooms.values())))
+    sizes = {each.session: each.size for each in sessions}
     for placement in placements:
-        assert rooms[placement.agent].fits(placement.slots)
-        rooms[placement.agent] = rooms[placement.agent].after(placement.slots)
+        assert len(placement.agents) == sizes[placement.session]
+        for agent in placement.agents:
+            assert rooms[agent].fits(placement.slots)
+            rooms[agent] = rooms[agent].after(placement.slots)
     names = [placement.session for placement in placements]
     left = [session for session in sessions if session.session not in names]
     assert len(set(names)) == len(names)
-    assert not any(each.fits(session.slots) for session in left for each in rooms.values())
+    assert not any(fits(session, rooms.values()) for session in left)

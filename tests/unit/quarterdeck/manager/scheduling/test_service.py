@@ -49,7 +49,7 @@ class Taken(FakePlacements):
 
     async def write(self, decided):
         self.rooms.pop("a", None)
-        return await super().write([each for each in decided if each.agent in self.rooms])
+        return await super().write([each for each in decided if {*each.agents} <= {*self.rooms}])
 
 
 async def test_session_that_lost_its_place_gets_another_in_the_same_pass():

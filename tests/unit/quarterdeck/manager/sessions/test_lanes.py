@@ -7,7 +7,7 @@ from quarterdeck.manager.sessions.model import Due
 
 
 def due(session, agent="a"):
-    return Due(agent, session)
+    return Due(agent, session, f"kernel-of-{session}")
 
 
 def test_sessions_come_in_order_and_once():

@@ -12,14 +12,16 @@ from quarterdeck.wire.states import SessionStatus
 class World:
     """A lifecycle on fakes, and one session in it."""
 
-    def __init__(self, status=SessionStatus.SCHEDULED):
+    def __init__(self, status=SessionStatus.SCHEDULED, size=1):
         self.books, self.kernels, self.news = FakeBooks(), FakeKernels(), Recorder()
         self.lifecycle = Lifecycle(self.books, self.kernels, self.news, Lanes(at_once_max=4))
-        self.books.set("s", status)
+        self.books.set("s", status, size=size)
+        self.size = size
 
     async def step(self):
         await self.lifecycle.sweep()
-        await self.lifecycle.work()
+        for _ in range(self.size):
+            await self.lifecycle.work()
 
     @property
     def status(self):
@@ -92,6 +94,30 @@ async def test_session_terminated_while_its_kernel_is_made_leaves_no_kernel():
     assert world.kernels.alive == {}
 
 
+async def test_cluster_runs_when_its_last_kernel_does():
+    world = World(size=3)
+    await world.lifecycle.sweep()
+    for _ in range(2):
+        await world.lifecycle.work()
+        assert world.status is SessionStatus.CREATING
+    await world.lifecycle.work()
+    assert world.status is SessionStatus.RUNNING
+    assert len(world.kernels.alive) == 3
+
+
+async def test_kernel_that_fails_takes_its_siblings_along():
+    world = World(size=3)
+    await world.lifecycle.sweep()
+    await world.lifecycle.work()
+    world.kernels.failures["create"] = [errors.AgentRefused("kernel-failed", "no")]
+    for _ in range(3):
+        await world.lifecycle.work()
+    assert world.status is SessionStatus.TERMINATED
+    assert world.kernels.alive == {}
+    assert [name for name, _ in world.kernels.calls].count("create") == 2
+    assert world.news.told.count(("freed", "s")) == 3
+
+
 async def test_unclear_destroy_is_tried_again():
     world = World(SessionStatus.TERMINATING)
     world.kernels.failures["destroy"] = [errors.AgentUnsure()]
@@ -111,7 +137,7 @@ async def test_claims_of_an_earlier_life_are_given_back():
 
 async def test_session_of_another_manager_is_left_alone():
     world = World()
-    world.lifecycle.drive("agent", "s")
+    world.lifecycle.drive("agent", "s", kernel_of("s"))
     world.books.elsewhere.add("s")
     await world.lifecycle.work()
     assert (world.status, world.kernels.calls) == (SessionStatus.SCHEDULED, [])

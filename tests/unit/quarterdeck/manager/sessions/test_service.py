@@ -24,6 +24,7 @@ class Store:
     def __init__(self):
         self.new, self.views, self.routes, self.kept = {}, {}, {}, {}
         self.vanishing = None
+        self.unknown = model.Route("ada", SessionStatus.RUNNING, None, None)
 
     async def mountable(self, owner, folders):
         return {FOLDER: "local"} if owner == "ada" and FOLDER in folders else {}
@@ -52,7 +53,7 @@ class Store:
 
     async def terminate(self, session, by):
         view = self.views.get(session)
-        return "agent" if view and by.may_see(view.owner) else None
+        return [model.Due("agent", session, "k")] if view and by.may_see(view.owner) else []
 
     async def list(self, owner, query):
         raise NotImplementedError
@@ -60,8 +61,8 @@ class Store:
     async def history(self, session, after):
         raise NotImplementedError
 
-    async def route(self, session):
-        return self.routes.get(session)
+    async def route(self, session, hostname):
+        return self.routes.get(session) if hostname == model.MAIN_HOSTNAME else self.unknown
 
     async def kept_logs(self, session):
         return self.kept.get(session)
@@ -168,6 +169,14 @@ async def test_code_goes_to_the_kernel():
     session = await world.running()
     assert (await world.service.execute(ADA, session, Execute("1"))).stdout == "1"
     assert (await world.service.logs(ADA, session)).text == "log of k"
+
+
+async def test_kernel_that_a_session_does_not_have_executes_nothing():
+    world = World()
+    session = await world.running()
+    with pytest.raises(errors.KernelNotFound) as refused:
+        await world.service.execute(ADA, session, Execute("1"), "sub1")
+    assert refused.value.field == "kernel"
 
 
 async def test_session_without_a_kernel_executes_nothing():
