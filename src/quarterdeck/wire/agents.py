@@ -108,13 +108,9 @@ class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     image: limits.ImageName
     slots: Slots
     mounts: Annotated[tuple[KernelMount, ...], Meta(max_length=limits.MOUNTS_MAX)] = ()
-<<<<<<< HEAD
-    environment: limits.Environment = {}
+    environment: limits.KernelEnvironment = {}
     digest: oci.Digest | None = None
     """Of the image whose files it sees, which has been pulled; without one it sees this machine's programs."""
-=======
-    environment: limits.KernelEnvironment = {}
->>>>>>> 6aa3131 (sessions: clusters of kernels, placed and ended as one)
     command: limits.Command = ()
     """What the kernel is: it ends with this program. Without one it is an interpreter."""
     isolation: IsolationLevel = IsolationLevel.PROCESS
