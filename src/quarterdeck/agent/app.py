@@ -12,12 +12,14 @@ from aiohttp import web
 from quarterdeck.agent import http
 from quarterdeck.agent.config import Config
 from quarterdeck.agent.errors import NotConfigured
+from quarterdeck.agent.guard import LOOK_SECONDS, Guard
 from quarterdeck.agent.images import http as images_http
 from quarterdeck.agent.images.store import ImageStore
 from quarterdeck.agent.kernels import launcher
 from quarterdeck.agent.kernels.dummy import DummyKernels
 from quarterdeck.agent.kernels.errors import ForkServerDied
 from quarterdeck.agent.kernels.launcher import Launcher
+from quarterdeck.agent.kernels.meter import ProcMeter
 from quarterdeck.agent.kernels.scratch import Scratch
 from quarterdeck.agent.ports import Backend
 from quarterdeck.agent.registries import Registries
@@ -71,7 +73,11 @@ async def main(config: Config, stop: asyncio.Event) -> None:
             "dummy": config.dummy is not None,
         }
         _log.info("agent-ready", extra=extra)
-        await _until(stop, kernels)
+        await _until(stop, kernels, None if config.dummy else _guard(service, scratch))
+
+
+def _guard(service: AgentService, scratch: Scratch) -> Guard:
+    return Guard(service.running, ProcMeter(scratch.directory), clocks.SystemClock())
 
 
 def _application(
@@ -182,9 +188,11 @@ def _registered(
     )
 
 
-async def _until(stop: asyncio.Event, kernels: Backend) -> None:
+async def _until(stop: asyncio.Event, kernels: Backend, guard: Guard | None) -> None:
     """Return when `stop` is set. Raises `ForkServerDied`."""
     async with tasks.background() as background:
+        if guard is not None:
+            background.start(tasks.every(LOOK_SECONDS, guard.look, name="guard"))
         background.start(_wake_on_death(stop, kernels))
         await stop.wait()
     if kernels.died.is_set():

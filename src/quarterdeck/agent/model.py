@@ -46,6 +46,7 @@ def spec(
         binds=tuple(Bind(one.source, one.path, one.read_only) for one in request.mounts),
         cores=tuple(cores),
         memory_bytes=request.slots.memory_mib * 2**20,
+        processes=request.limits.pids,
         command=request.command,
     )
 

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.wire.agents import ImagePull, IsolationLevel
@@ -27,6 +28,10 @@ class Kernel(Protocol):
 
     def logs(self) -> str:
         """Return the newest part of all that it has written."""
+        ...
+
+    def condemn(self, reason: str) -> None:
+        """End it soon, for a reason that its exit tells."""
         ...
 
 
@@ -74,6 +79,18 @@ class Backend(Kernels, Protocol):
 
     async def close(self) -> None:
         """End all that is left."""
+        ...
+
+
+class Meter(Protocol):
+    """What kernels use. Its methods block."""
+
+    def usage(self, kernel: str, pid: int, memory_bytes_max: int) -> Usage | None:
+        """Return what the processes of a kernel use; None: they are gone. Memory is exact only if it is more than a maximum."""
+        ...
+
+    def disk_bytes(self, kernel: str, pid: int) -> int:
+        """Return what a kernel's directory takes on disk."""
         ...
 
 

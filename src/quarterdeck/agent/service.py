@@ -96,6 +96,10 @@ class AgentService:
         """Return all kernels that have not been destroyed, the dead ones too."""
         return [entry.view() for entry in self._table]
 
+    def running(self) -> Sequence[Entry]:
+        """Return the kernels that run, as they are."""
+        return [one for one in self._table if one.status is KernelStatus.RUNNING]
+
     async def destroy(self, id_: str) -> None:
         """End a kernel and return when its processes and its directory are gone; fine if it is not there.
 

@@ -39,6 +39,11 @@ async def opened(launcher: Launcher, room: Path) -> AsyncIterator["Workshop"]:
         await shop.close()
 
 
+def bare_spec(id_: str) -> KernelSpec:
+    """Return a spec with nothing in it, for kernels that are no processes."""
+    return KernelSpec(id_, "/", {}, (), (0,), MEMORY_BYTES)
+
+
 class Workshop:
     """Makes kernels. `exits` has how they ended, by id."""
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from quarterdeck.wire import limits, oci
-from quarterdeck.wire.sessions import KernelStatus, Slots, Usage
+from quarterdeck.wire.sessions import KernelStatus, Limits, Slots, Usage
 
 CREDENTIAL = "manager"
 """The access key under which a manager signs its requests to agents."""
@@ -114,6 +114,7 @@ class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     command: limits.Command = ()
     """What the kernel is: it ends with this program. Without one it is an interpreter."""
     isolation: IsolationLevel = IsolationLevel.PROCESS
+    limits: Limits = Limits()
 
 
 class KernelExit(msgspec.Struct, frozen=True):

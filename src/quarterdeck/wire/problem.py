@@ -43,6 +43,10 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "kernel-died": (409, "The kernel's process has ended"),
     "kernel-terminated": (409, "The kernel has been terminated"),
     "mounts-unsupported": (409, "The agent's machine allows no mounts"),
+    "isolation-unsupported": (
+        409,
+        "The agent's machine keeps kernels less apart than is demanded",
+    ),
     "mount-source-missing": (409, "A folder to mount is not there"),
     "mount-failed": (502, "A folder could not be mounted"),
     "folder-not-found": (404, "There is no such folder"),

@@ -47,6 +47,17 @@ class Slots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory_mib: Annotated[int, Meta(ge=64, le=16 * 1024 * 1024)] = 256
 
 
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far a kernel may go besides its slots. Who goes further is ended, and its session says why.
+
+    `pids`: processes and threads at a time; `disk_mib`: in its own directories, folders aside; `cpu_seconds`: processor time in all.
+    """
+
+    pids: Annotated[int, Meta(ge=8, le=32768)] = 256
+    disk_mib: Annotated[int, Meta(ge=1, le=16 * 1024 * 1024)] = 4096
+    cpu_seconds: Annotated[int, Meta(ge=1, le=10**9)] | None = None
+
+
 class Usage(msgspec.Struct, frozen=True):
     """An amount of slots that may be nothing: what is in use, what is free."""
 

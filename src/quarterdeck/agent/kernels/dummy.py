@@ -90,6 +90,10 @@ class DummyKernel:
         """Return what was printed."""
         return self._written.text()
 
+    def condemn(self, reason: str) -> None:
+        """End for a reason."""
+        self.end(Exit(reason=reason))
+
     def end(self, exit_: Exit) -> None:
         """End, if it has not ended."""
         if self._exit is None:

@@ -21,14 +21,20 @@ _ROOM_BYTES_MIN = 16 * 2**20
 """What the smallest kernel can allocate beyond the interpreter itself."""
 
 
-def apply(spec: KernelSpec) -> None:
-    """Limit this process as the spec says; a limit that is lower already stays. Raises `SetUpFailed`."""
+def apply(spec: KernelSpec, *, own_user: bool) -> None:
+    """Limit this process as the spec says; a limit that is lower already stays. Raises `SetUpFailed`.
+
+    `own_user`: nobody else's processes count as this kernel's.
+    """
     needed = _address_space_bytes() + _ROOM_BYTES_MIN
     if spec.memory_bytes < needed:
         raise SetUpFailed("kernel-failed", f"A kernel needs {-(-needed // 2**20)} MiB of memory")
+    limits = table(spec)
+    if own_user and spec.processes:
+        limits[resource.RLIMIT_NPROC] = spec.processes
     try:
         os.sched_setaffinity(0, spec.cores)
-        for kind, value in table(spec).items():
+        for kind, value in limits.items():
             limit = _lower(value, resource.getrlimit(kind)[1])
             resource.setrlimit(kind, (limit, limit))
     except (OSError, ValueError) as error:

@@ -96,6 +96,11 @@ class KernelProcess:
         """Return the newest part of all that the kernel has written."""
         return self._written.text()
 
+    def condemn(self, reason: str) -> None:
+        """End it soon, for a reason that its exit tells."""
+        self._broken = self._broken or reason
+        self._kill()
+
     def finish(self, exit_: Exit) -> None:
         """Take note that the process has ended and none of the kernel is left; close every channel."""
         if self._broken:

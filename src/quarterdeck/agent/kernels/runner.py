@@ -178,4 +178,4 @@ def _set_up(kernel: KernelSpec, place: Place, trees: list[int], marks: Marks) ->
         linux.drop_capabilities()
     os.chdir(Path(kernel.directory) / spec.WORK)
     os.environ.update(kernel.environment)
-    limits.apply(kernel)
+    limits.apply(kernel, own_user=place.frame is not None)

@@ -52,6 +52,8 @@ class KernelSpec:
     command: tuple[str, ...] = ()
     """The program that the kernel becomes, with its arguments; without one it is an interpreter."""
     hostname: str = "kernel"
+    processes: int = 0
+    """How many processes and threads it may have, where it has a user of its own; 0: any number."""
 
     def encode(self) -> bytes:
         """Return the spec as JSON."""

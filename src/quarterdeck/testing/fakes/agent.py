@@ -8,6 +8,7 @@ from pathlib import Path
 
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.interpreter import Interpreter
+from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.wire.agents import IsolationLevel
 from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus
@@ -49,6 +50,10 @@ class FakeKernel:
     def logs(self) -> str:
         """Return all that was written."""
         return self._written.getvalue()
+
+    def condemn(self, reason: str) -> None:
+        """End for a reason."""
+        self.die(Exit(reason=reason))
 
     def die(self, exit_: Exit) -> None:
         """End."""
@@ -122,3 +127,19 @@ class FakeNews:
     def image_changed(self, digest: str) -> None:
         """Keep it."""
         self.images.append(digest)
+
+
+class FakeMeter:
+    """The port `Meter`: says what it was told to, of every kernel."""
+
+    def __init__(self) -> None:
+        self.used: Usage | None = Usage(threads=1, memory_bytes=0, cpu_seconds=0.0)
+        self.disk = 0
+
+    def usage(self, _kernel: str, _pid: int, _memory_bytes_max: int) -> Usage | None:
+        """Say it."""
+        return self.used
+
+    def disk_bytes(self, _kernel: str, _pid: int) -> int:
+        """Say it."""
+        return self.disk

@@ -1,0 +1,183 @@
+"""What a kernel uses, read from /proc and from its directory. It blocks; used by `agent.guard` in a thread.
+
+A kernel's processes are the descendants of its supervisor: orphans come back to that one, so nobody leaves the tree.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_PAGE = os.sysconf("SC_PAGESIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PARENT, _TIMES, _THREADS, _RESIDENT = 1, slice(11, 15), 17, 21
+"""Fields of /proc/<pid>/stat after the name."""
+_BLOCK, _FILE = 512, 1024
+"""What a block is, and what any file costs besides: empty ones fill a disk too."""
+_DESCRIPTORS_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of all processes of a kernel: threads, memory that is theirs alone, processor time. The supervisor does not count."""
+
+    threads: int
+    memory_bytes: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    pid: int
+    parent: int
+    threads: int
+    resident: int
+    ticks: int
+
+
+class ProcMeter:
+    """The port `Meter` for kernels with directories below a root."""
+
+    def __init__(self, directory: Callable[[str], Path]) -> None:
+        """`directory`: where a kernel's directory is."""
+        self._directory = directory
+
+    def usage(self, _kernel: str, pid: int, memory_bytes_max: int) -> Usage | None:
+        """Return what the processes of a kernel use; None: they are gone. Memory is exact only if it is more than a maximum."""
+        return _usage(pid, memory_bytes_max)
+
+    def disk_bytes(self, kernel: str, pid: int) -> int:
+        """Return what a kernel's directory takes on disk, with files that are deleted but still open."""
+        return _disk_bytes(pid, self._directory(kernel))
+
+
+def _usage(pid: int, memory_bytes_max: int) -> Usage | None:
+    first = _process(pid)
+    if first is None:
+        return None
+    processes = [one for one in _tree(first.parent) if one.pid != first.parent]
+    memory = sum(one.resident for one in processes)
+    if memory > memory_bytes_max:
+        memory = sum(_proportional(one.pid) for one in processes)
+    return Usage(
+        threads=sum(one.threads for one in processes),
+        memory_bytes=memory,
+        cpu_seconds=sum(one.ticks for one in _tree(first.parent)) / _TICKS,
+    )
+
+
+def _disk_bytes(pid: int, directory: Path) -> int:
+    seen: set[tuple[int, int]] = set()
+    total = sum(_taken(one, seen) for one in _entries(directory))
+    first = _process(pid)
+    if first is None:
+        return total
+    return total + sum(
+        _taken(one, seen) for process in _tree(first.parent) for one in _deleted(process.pid)
+    )
+
+
+def _tree(root: int) -> Iterator[_Process]:
+    """Yield a process and its descendants."""
+    waiting, known = [root], {root}
+    while waiting:
+        process = _process(waiting.pop())
+        if process is not None:
+            yield process
+            children = [pid for pid in _children(process.pid) if pid not in known]
+            known.update(children)
+            waiting += children
+
+
+def _process(pid: int) -> _Process | None:
+    text = _read(f"/proc/{pid}/stat")
+    if not text:
+        return None
+    fields = text[text.rindex(b")") + 2 :].split()
+    return _Process(
+        pid,
+        parent=int(fields[_PARENT]),
+        threads=max(1, int(fields[_THREADS])),
+        resident=int(fields[_RESIDENT]) * _PAGE,
+        ticks=sum(map(int, fields[_TIMES])),
+    )
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - a path object for each is time that each look costs
+    except OSError:
+        return []
+    return [
+        int(child)
+        for thread in threads
+        for child in _read(f"/proc/{pid}/task/{thread}/children").split()
+    ]
+
+
+def _proportional(pid: int) -> int:
+    """Return the memory of a process that is no file's, that which it shares divided by those who share it."""
+    return sum(
+        int(line.split()[1]) * 1024
+        for line in _read(f"/proc/{pid}/smaps_rollup").splitlines()
+        if line.startswith((b"Pss_Anon:", b"Pss_Shmem:"))
+    )
+
+
+def _entries(directory: Path) -> Iterator[os.stat_result]:
+    """Yield what is known of each file in a tree, as far as it can be read while it changes."""
+    waiting = [str(directory)]
+    while waiting:
+        for path, found in _scan(waiting.pop()):
+            yield found
+            if stat.S_ISDIR(found.st_mode):
+                waiting.append(path)
+
+
+def _scan(directory: str) -> Iterator[tuple[str, os.stat_result]]:
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            found = _known(entry)
+            if found is not None:
+                yield entry.path, found
+
+
+def _known(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat(follow_symlinks=False)
+    except OSError:
+        return None
+
+
+def _deleted(pid: int) -> Iterator[os.stat_result]:
+    """Yield the files that a process has open though no name leads to them."""
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")[:_DESCRIPTORS_MAX]  # noqa: PTH208 - see above
+    except OSError:
+        return
+    for name in names:
+        try:
+            found = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116 - see above
+        except OSError:
+            continue
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
+            yield found
+
+
+def _taken(found: os.stat_result, seen: set[tuple[int, int]]) -> int:
+    """Return what a file takes on disk, once for all its names."""
+    key = (found.st_dev, found.st_ino)
+    if key in seen:
+        return 0
+    seen.add(key)
+    return found.st_blocks * _BLOCK + _FILE
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb", 0) as file:  # noqa: PTH123 - see above
+            return file.read(2**16)
+    except OSError:
+        return b""
