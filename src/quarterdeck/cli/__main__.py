@@ -8,7 +8,7 @@ from quarterdeck.cli import arguments
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 refused or failed, 2 not usable as typed, 130 interrupted."""
-    given = arguments.parser().parse_args(argv)
+    given = arguments.parse(sys.argv[1:] if argv is None else argv)
     from quarterdeck.cli import (
         run,
     )  # here, because `qd --help` must not wait for the network's modules

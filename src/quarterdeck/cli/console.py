@@ -12,16 +12,36 @@ from quarterdeck.base.errors import QuarterdeckError
 COLUMNS_DEFAULT = 80
 _GAP = 2
 _CELL_MIN = 8
+_GREEN, _YELLOW, _RED, _DIM = "32", "33", "31", "2"
+_COLOURS = (
+    ("FAILURE", _RED),
+    ("LOST", _RED),
+    ("RUNNING", _GREEN),
+    ("SUCCESS", _GREEN),
+    ("ALIVE", _GREEN),
+    ("TERMINATED", _DIM),
+    ("CANCELLED", _DIM),
+    ("ING", _YELLOW),
+    ("SCHEDULED", _YELLOW),
+    ("DRAIN", _YELLOW),
+)
+"""The colour of a state, by the first of these words that is in it."""
 
 
 class Console:
-    """Standard output and standard error of one command."""
+    """Standard output and standard error of one command. Colours and a status line only where a terminal shows them."""
 
-    def __init__(self, out: TextIO, err: TextIO, clock: Clock, *, as_json: bool) -> None:
+    def __init__(
+        self, out: TextIO, err: TextIO, clock: Clock, *, as_json: bool, colour: bool = False
+    ) -> None:
         self._out = out
         self._err = err
         self._clock = clock
+        self._colour = colour and out.isatty()
+        self._line = ""
         self.as_json = as_json
+        self.live = err.isatty()
+        """Whether somebody looks on, who is shown how far a long command has come."""
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -31,16 +51,42 @@ class Console:
         """Print a value as JSON."""
         self._out.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
+    def json_line(self, value: Any) -> None:
+        """Print a value as a line of JSON, at once."""
+        self._out.write(json.dumps(value, ensure_ascii=False) + "\n")
+        self._out.flush()
+
     def text(self, text: str) -> None:
-        """Print text as it is, to standard output."""
+        """Print text as it is, to standard output, at once."""
         self._out.write(text)
+        self._out.flush()
 
     def error_text(self, text: str) -> None:
         """Print text as it is, to standard error."""
         self._err.write(text)
+        self._err.flush()
 
-    def table(self, titles: Sequence[str], rows: Sequence[Sequence[str]], flexible: int) -> None:
-        """Print rows under titles. The cells of the flexible column are cut where the line would not fit."""
+    def note(self, text: str) -> None:
+        """Tell whoever looks on, on a line of standard error; nobody else."""
+        if self.live:
+            self.progress("")
+            self.error_text(f"{text}\n")
+
+    def progress(self, text: str) -> None:
+        """Show how far it has come in place of what was shown before, for whoever looks on; an empty text takes it away."""
+        if self.live and text != self._line:
+            self._line = text
+            self.error_text("\r\x1b[K" + _cut(text, self._columns() - 1))
+
+    def table(
+        self,
+        titles: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        flexible: int,
+        *,
+        painted: int | None = None,
+    ) -> None:
+        """Print rows under titles. The cells of the flexible column are cut where the line would not fit; a painted one shows states."""
         widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
         room = self._columns() - sum(widths) - _GAP * (len(widths) - 1) + widths[flexible]
         widths[flexible] = min(widths[flexible], max(room, _CELL_MIN))
@@ -48,10 +94,20 @@ class Console:
             cells = [
                 _cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True)
             ]
+            cells[-1] = cells[-1].rstrip()
+            if painted is not None and row is not titles:
+                cells[painted] = self.paint(row[painted], cells[painted])
             self.say((" " * _GAP).join(cells).rstrip())
+
+    def paint(self, status: str, text: str | None = None) -> str:
+        """Return a text in the colour of a state, where there are colours."""
+        text = status if text is None else text
+        code = next((code for word, code in _COLOURS if word in status), None)
+        return f"\x1b[{code}m{text}\x1b[0m" if code and self._colour else text
 
     def complain(self, words: str, error: QuarterdeckError | None = None) -> None:
         """Print what went wrong to standard error; as JSON with code and field if JSON was asked for."""
+        self.progress("")
         if self.as_json and error is not None:
             value = {"error": {"code": error.code, "field": error.field, "detail": error.detail}}
             self._err.write(json.dumps(value) + "\n")
@@ -60,11 +116,15 @@ class Console:
 
     def age(self, at: str) -> str:
         """Return how long ago a time in ISO 8601 was: 5s, 12m, 3h, 9d."""
-        seconds = max(0, int((self._clock.now() - datetime.fromisoformat(at)).total_seconds()))
+        seconds = int(self.seconds_since(at))
         for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
             if seconds >= size:
                 return f"{seconds // size}{unit}"
         return f"{seconds}s"
+
+    def seconds_since(self, at: str) -> float:
+        """Return how many seconds ago a time in ISO 8601 was."""
+        return max(0.0, (self._clock.now() - datetime.fromisoformat(at)).total_seconds())
 
     def _columns(self) -> int:
         try:
@@ -83,6 +143,26 @@ def bytes_in_words(size: int) -> str:
         if value < 1024:
             return f"{value:.1f} {unit}"
     return f"{value / 1024:.1f} TiB"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time for people: 4 ms, 2.5 s, 3m 20s, 5h 2m, 2d 4h."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600}h"
+
+
+def local_time(at: str, *, date: bool = True) -> str:
+    """Return a time in ISO 8601 as the clock on the wall shows it here, to the millisecond without a date."""
+    here = datetime.fromisoformat(at).astimezone()
+    return here.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S.%f")[: 19 if date else 12]
 
 
 def _cut(text: str, width: int) -> str:

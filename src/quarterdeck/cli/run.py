@@ -8,7 +8,18 @@ from collections.abc import Callable, Mapping
 from quarterdeck.base import config
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.errors import ConfigInvalid, QuarterdeckError
-from quarterdeck.cli import agents, folders, sessions, users, words
+from quarterdeck.cli import (
+    agents,
+    create,
+    execute,
+    folders,
+    logs,
+    sessions,
+    show,
+    users,
+    watch,
+    words,
+)
 from quarterdeck.cli.console import Console
 from quarterdeck.client.request import Credentials
 from quarterdeck.client.transport import Transport
@@ -16,17 +27,20 @@ from quarterdeck.client.transport import Transport
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_NOT_RUN = 125
 EXIT_INTERRUPTED = 130
 
 Command = Callable[[argparse.Namespace, Transport, Console], int]
 
 COMMANDS: Mapping[str, Command] = {
-    "session-create": sessions.create,
+    "session-create": create.create,
     "session-ls": sessions.ls,
-    "session-show": sessions.show,
-    "session-exec": sessions.execute,
-    "session-logs": sessions.logs,
+    "session-show": show.show,
+    "session-watch": watch.watch,
+    "session-exec": execute.execute,
+    "session-logs": logs.logs,
     "session-rm": sessions.rm,
+    "session-cancel": sessions.cancel,
     "folder-create": folders.create,
     "folder-ls": folders.ls,
     "folder-upload": folders.upload,
@@ -38,24 +52,30 @@ COMMANDS: Mapping[str, Command] = {
     "user-rm": users.rm,
     "agent-ls": agents.ls,
 }
+_RUNS_SOMETHING = frozenset({"session-exec", "session-shell"})
+"""Commands whose exit code is that of what they run: their own failures have a code apart."""
 
 
 def run(given: argparse.Namespace) -> int:
     """Run the command that was given and return its exit code."""
     clock = SystemClock()
-    console = Console(sys.stdout, sys.stderr, clock, as_json=given.json)
+    environment = config.environment()
+    colour = not environment.text("NO_COLOR", "") and environment.text("TERM", "") != "dumb"
+    console = Console(sys.stdout, sys.stderr, clock, as_json=given.json, colour=colour)
+    failed = EXIT_NOT_RUN if given.command in _RUNS_SOMETHING else EXIT_FAILED
     try:
-        transport = Transport(_credentials(config.environment()), clock)
+        transport = Transport(_credentials(environment), clock)
     except ConfigInvalid as error:
-        console.complain(words.of(error))
+        console.complain(words.of(error), error)
         return EXIT_USAGE
     try:
         code = COMMANDS[given.command](given, transport, console)
         sys.stdout.flush()
     except QuarterdeckError as error:
-        console.complain(words.of(error), error)
-        return EXIT_FAILED
+        console.complain(words.of(error, _session(given)), error)
+        return failed
     except KeyboardInterrupt:
+        console.progress("")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -64,6 +84,13 @@ def run(given: argparse.Namespace) -> int:
         return code
     finally:
         transport.close()
+
+
+def _session(given: argparse.Namespace) -> str | None:
+    """Return the session that was meant, if it was one."""
+    several: list[str] = getattr(given, "sessions", [])
+    one = several[0] if len(several) == 1 else getattr(given, "session", None)
+    return None if one is None else str(one)
 
 
 def _credentials(environment: config.Environment) -> Credentials:

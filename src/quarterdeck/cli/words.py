@@ -3,6 +3,7 @@
 from quarterdeck.base.errors import QuarterdeckError
 
 _HINTS = {
+    "config-invalid": "which variables name the platform and your keys: qd --help",
     "unauthenticated": "QD_ACCESS_KEY is not known there; ask an administrator for a key pair",
     "key-inactive": "ask an administrator for a new key pair",
     "signature-mismatch": "QD_SECRET_KEY does not belong to QD_ACCESS_KEY",
@@ -14,6 +15,9 @@ _HINTS = {
     "session-not-running": "look at its state: qd session show SESSION",
     "session-ended": "its history tells more: qd session show SESSION",
     "not-reached": "it goes on; look at it: qd session show SESSION",
+    "not-found": "list them: qd session ls --all",
+    "ambiguous": "type more of the id, or its name",
+    "too-late": "to end it all the same: qd session rm SESSION",
     "session-not-found": "list them: qd session ls --all",
     "folder-name-taken": "take another name, or use that folder",
     "folder-mounted": "end the sessions that mount it: qd session ls",
@@ -23,17 +27,20 @@ _HINTS = {
     "user-busy": "that user's sessions must end first",
     "user-name-taken": "take another name",
     "internal": "the platform's log tells more",
+    "image-not-found": "the administrator knows which images there are",
+    "kernel-busy": "wait, or interrupt what runs there",
+    "too-many-requests": "wait a moment, then try again",
     "storage-unreachable": "try again; if it stays so, the storage-proxy is down",
     "agent-unreachable": "try again; if it stays so, the session's agent is down",
 }
 
 
-def of(error: QuarterdeckError) -> str:
-    """Return what happened, which input it was about, and what to do."""
+def of(error: QuarterdeckError, session: str | None = None) -> str:
+    """Return what happened, which input it was about, and what to do; with the session that was meant by what was typed."""
     text = error.detail.rstrip(".")
     if error.field and error.field not in text and not error.field[0].isupper():  # no header
         text = f"{error.field}: {text}"
     if trace := getattr(error, "trace", None) if error.code == "internal" else None:
         text += f" (trace {trace})"
-    hint = _HINTS.get(error.code)
+    hint = _HINTS.get(error.code, "").replace("SESSION", session or "SESSION")
     return f"{text}\n    {hint}" if hint else text

@@ -6,11 +6,15 @@ QuarterdeckError
     ├── Unreachable         nobody got the request
     ├── OutcomeUnknown      the request may have been carried out or not
     ├── NotFound            no session or folder has this name
+    ├── Ambiguous           several sessions could be meant
+    ├── TooLate             a session is too far on for this
     ├── SessionEnded        a session ended instead of reaching a state
     ├── NotReached          a session did not reach a state in time (a TimeoutError, too)
     ├── ContentDiffers      a transferred file is not the same on both sides
     └── FileUnusable        a local file cannot be read or written
 """
+
+from collections.abc import Sequence
 
 from quarterdeck.base.errors import QuarterdeckError
 
@@ -58,6 +62,23 @@ class NotFound(ClientError):
     """Nothing has this name."""
 
     code = "not-found"
+
+
+class Ambiguous(ClientError):
+    """Several things could be meant."""
+
+    code = "ambiguous"
+
+    def __init__(self, given: str, candidates: Sequence[str]) -> None:
+        """Name what was given, and the first of the candidates."""
+        listed = ", ".join(candidates[:5]) + (", …" if len(candidates) > 5 else "")
+        super().__init__(f"{given!r} fits {len(candidates)} sessions: {listed}", field="session")
+
+
+class TooLate(ClientError):
+    """The session is too far on."""
+
+    code = "too-late"
 
 
 class SessionEnded(ClientError):

@@ -4,15 +4,21 @@ Generators of requests (see `request.Procedure`), run by either transport.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from quarterdeck.client import api
-from quarterdeck.client.errors import NotFound, SessionEnded
+from quarterdeck.client.errors import Ambiguous, NotFound, SessionEnded
 from quarterdeck.client.request import Procedure
 from quarterdeck.wire.states import SESSION_TERMINAL, SessionStatus
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_HEXADECIMAL = re.compile(r"[0-9a-f]+\Z")
+
+SHORT_ID = 8
+"""So many digits at the end of an id are shown; ids begin with the time, so their ends differ sooner."""
+PART_MIN = 4
+"""A part of an id has at least so many digits."""
 
 
 class Progress:
@@ -42,6 +48,11 @@ class Progress:
             raise SessionEnded(self.session, wanted, last["to_status"], _cause(rows))
         return None
 
+    def ended(self) -> dict[str, Any] | None:
+        """Return the row in which the session ended; None: it lives."""
+        rows = self.of_session()
+        return rows[-1] if rows and rows[-1]["to_status"] in SESSION_TERMINAL else None
+
     def __str__(self) -> str:
         return " -> ".join(row["to_status"] for row in self.of_session()) or "no state yet"
 
@@ -55,15 +66,16 @@ def reach(progress: Progress, wanted: str) -> Procedure[dict[str, Any]]:
 
 def end(progress: Progress) -> Procedure[dict[str, Any]]:
     """Wait until a session has ended, in whatever way, and return that row of the history."""
-    while True:
-        rows = progress.of_session()
-        if rows and rows[-1]["to_status"] in SESSION_TERMINAL:
-            return rows[-1]
+    while (row := progress.ended()) is None:
         yield from _more(progress, SessionStatus.TERMINATED)
+    return row
 
 
 def find_session(given: str) -> Procedure[dict[str, Any]]:
-    """Return the session with an id, the live session with a name, or else the last one that had it. Raises `NotFound`."""
+    """Return the session that is meant by an id, by a name, or by the beginning or the end of an id.
+
+    A live session comes before those that have ended; of several that had a name, the last is meant. Raises `NotFound`, `Ambiguous`.
+    """
     if _ID.match(given):
         session: dict[str, Any] = yield api.get_session(given)
         return session
@@ -71,7 +83,17 @@ def find_session(given: str) -> Procedure[dict[str, Any]]:
         answer = yield api.list_sessions(ended=ended)
         if found := _named(given, answer["items"]):
             return max(found, key=lambda item: str(item["created_at"]))
-    raise NotFound(f"no session of yours has the name {given!r}", field="session")
+        if found := _with_part(given.lower(), answer["items"]):
+            if len(found) > 1:
+                raise Ambiguous(given, [short(item) for item in found])
+            return found[0]
+    raise NotFound(f"no session of yours has the name or id {given!r}", field="session")
+
+
+def short(session: Mapping[str, Any]) -> str:
+    """Return the end of a session's id, which is random, and its name: enough to address it by."""
+    name = f" ({session['name']})" if session.get("name") else ""
+    return f"{session['id'][-SHORT_ID:]}{name}"
 
 
 def find_folder(given: str) -> Procedure[dict[str, Any]]:
@@ -112,6 +134,15 @@ def _more(progress: Progress, wanted: str) -> Procedure[None]:
 
 def _named(name: str, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [item for item in items if item["name"] == name]
+
+
+def _with_part(part: str, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those whose ids begin or end with a part; hyphens do not matter."""
+    digits = part.replace("-", "")
+    if len(digits) < PART_MIN or not _HEXADECIMAL.match(digits):
+        return []
+    ids = ((item, item["id"].replace("-", "")) for item in items)
+    return [item for item, id_ in ids if id_.startswith(digits) or id_.endswith(digits)]
 
 
 def _cause(rows: list[dict[str, Any]]) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quarterdeck.testing.terminal import Terminal
+
 COLUMNS = 80
 SECONDS_MAX = 60.0
 
@@ -33,6 +35,7 @@ class Shell:
     def __init__(self, directory: Path, access: Mapping[str, str]) -> None:
         """`access` holds the variables that name the platform and the key pair."""
         self._directory = directory
+        self._access = access
         self._environment = {
             **access,
             "HOME": str(directory),
@@ -42,11 +45,22 @@ class Shell:
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         }
 
+    def terminal(self, *words: str, **environment: str) -> Terminal:
+        """Return a terminal in which `qd` runs with these words, and with more variables."""
+        return Terminal(
+            _argv(words),
+            {**self._environment, "TERM": "xterm", **environment},
+            self._directory,
+        )
+
+    def access(self, **changed: str) -> "Shell":
+        """Return one with other variables."""
+        return Shell(self._directory, {**self._access, **changed})
+
     async def __call__(self, *words: str, check: bool = True, stdin: str = "") -> Ran:
         """Run `qd` with these words and return what came of it. With `check`, raises CommandFailed for an exit code not 0."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "quarterdeck.cli", *words),
+            *_argv(words),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -64,6 +78,10 @@ class Shell:
         if check and ran.code != 0:
             raise CommandFailed(words, ran)
         return ran
+
+
+def _argv(words: tuple[str, ...]) -> tuple[str, ...]:
+    return (sys.executable, "-m", "quarterdeck.cli", *words)
 
 
 class CommandFailed(Exception):

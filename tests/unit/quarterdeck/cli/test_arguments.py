@@ -9,7 +9,7 @@ from quarterdeck.cli import arguments, run
 
 
 def parse(*argv):
-    return arguments.parser().parse_args(argv)
+    return arguments.parse(argv)
 
 
 def leaves(parser):
@@ -62,6 +62,15 @@ def test_create_reads_everything():
         "session create p --env A",
         "session create p --within 0",
         "session create p --within nan",
+        "session create p --within 5y",
+        "session create p --memory 12q",
+        "session create p --memory 0",
+        "session create p --type fast",
+        "session create p --",
+        "session ls --status foo",
+        "session ls -- true",
+        "session logs s --tail x",
+        "session cancel",
         "session exec",
         "session exec s file -c code",
         "session rm",
@@ -91,9 +100,53 @@ def test_help_fits_and_shows_how(command):
 
 def test_examples_of_the_help_can_be_typed():
     for parser in LEAVES.values():
-        for line in parser.epilog.splitlines()[1:]:
-            typed = line.split("'")[0].split("<")[0].split()[1:]
-            assert parse(*typed, *(["x"] if typed[-1] == "-c" else [])).command
+        examples = parser.epilog.partition("\n\n")[0]
+        for line in examples.splitlines()[1:]:
+            typed = line.split("'")[0].split("<")[0].split("$")[0].split()[1:]
+            assert parse(*typed, *(["x"] if typed[-1] in {"-c", "rm", "cancel"} else [])).command
+
+
+@pytest.mark.parametrize(
+    ("line", "guess"),
+    [
+        ("sesion ls", "there is no 'sesion'; do you mean 'session'?"),
+        ("session lst", "do you mean 'ls'?"),
+        ("session fly", "it knows: create, ls, show, "),
+    ],
+)
+def test_mistyped_word_is_guessed(line, guess, capsys):
+    with pytest.raises(SystemExit):
+        parse(*line.split())
+    said = capsys.readouterr().err
+    assert guess in said
+    assert "--help tells more" in said
+    assert len(said.splitlines()) == 2
+
+
+def test_what_follows_after_dashes_is_a_command():
+    given = parse("session", "create", "p", "--wait", "--", "sh", "-c", "exit 3", "--", "--json")
+    assert given.words == ["sh", "-c", "exit 3", "--", "--json"]
+    assert (given.wait, given.json) == (True, False)
+    assert parse("session", "create", "p").words is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds"), [("30", 30.0), ("1.5s", 1.5), ("5m", 300.0), ("2h", 7200.0)]
+)
+def test_times_have_units(typed, seconds):
+    assert parse("session", "create", "p", "--within", typed).within == seconds
+
+
+@pytest.mark.parametrize(
+    ("typed", "mebibytes"), [("512", 512), ("512M", 512), ("2G", 2048), ("1gib", 1024)]
+)
+def test_memory_has_units(typed, mebibytes):
+    assert parse("session", "create", "p", "--memory", typed).memory == mebibytes
+
+
+def test_states_may_be_several_in_any_case():
+    given = parse("session", "ls", "--status", "pending,Running", "-s", "CREATING")
+    assert given.status == ["PENDING", "RUNNING", "CREATING"]
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["session", "create", "--help"]])

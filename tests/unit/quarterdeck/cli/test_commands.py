@@ -3,18 +3,19 @@
 import io
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from quarterdeck.cli import arguments, run
 from quarterdeck.cli.console import Console
-from quarterdeck.client.errors import Refused, SessionEnded
+from quarterdeck.client.errors import NotFound, Refused, SessionEnded, TooLate
 from quarterdeck.client.request import Credentials
 from quarterdeck.client.transport import Transport
 
 ID = "0190a0a0-0000-7000-8000-000000000001"
 FOLDER = "0190a0a0-0000-7000-8000-00000000000f"
-SESSION = {
+SESSION: dict[str, Any] = {
     "id": ID,
     "name": "fit",
     "status": "RUNNING",
@@ -25,8 +26,27 @@ SESSION = {
     "reason": None,
     "mounts": [{"folder": FOLDER, "path": "input"}],
     "terminated_at": None,
+    "owner": "ada",
+    "type": "interactive",
 }
-ROWS = [
+WAITS = SESSION | {
+    "name": None,
+    "status": "PENDING",
+    "agent": None,
+    "id": f"{ID[:-4]}abcd",
+}
+FAILED = SESSION | {
+    "name": "b",
+    "status": "TERMINATED",
+    "type": "batch",
+    "result": "FAILURE",
+    "exit_code": 3,
+    "reason": "task-failed",
+    "detail": "exited with code 3",
+    "command": ["sh", "-c", "exit 3"],
+    "terminated_at": "2026-01-31T11:00:05Z",
+}
+ROWS: list[dict[str, Any]] = [
     {"seq": n, "at": f"2026-01-31T11:00:00.{n}00Z", "to_status": status, "kernel": None}
     | {"cause": "created", "actor": "ada"}
     for n, status in enumerate(("PENDING", "SCHEDULED", "CREATING", "RUNNING"), 1)
@@ -64,6 +84,10 @@ class Platform(Transport):
         self.asked.append(prepared)
         return json.dumps(self.answers[f"{prepared.method} {prepared.target}"]).encode()
 
+    def follow(self, following):
+        self.asked.append(following.request())
+        yield from self.answers["follow"]
+
     def upload(self, grant, copy):
         self.asked.append((grant, copy))
         return {"path": copy.remote, "kind": "file", "size": copy.local.stat().st_size}
@@ -74,7 +98,7 @@ class Platform(Transport):
 
 
 ANSWERS = {
-    "GET /v1/sessions": {"items": [SESSION, SESSION | {"name": None}]},
+    "GET /v1/sessions": {"items": [SESSION, WAITS]},
     "POST /v1/sessions": SESSION | {"status": "PENDING"},
     f"GET /v1/sessions/{ID}": SESSION,
     f"GET /v1/sessions/{ID}/history": {"items": ROWS},
@@ -117,7 +141,7 @@ class Ran:
 
     def __init__(self, line, *more, answers=None):
         out, err = io.StringIO(), io.StringIO()
-        given = arguments.parser().parse_args([*line.split(), *more])
+        given = arguments.parse([*line.split(), *more])
         self.platform = Platform(ANSWERS | (answers or {}))
         console = Console(out, err, Noon(), as_json=given.json)
         self.code = run.COMMANDS[given.command](given, self.platform, console)
@@ -142,6 +166,21 @@ def test_create_waits_until_it_runs():
     assert [each.path.rsplit("/", 1)[-1] for each in ran.asked] == ["sessions", "history", ID]
 
 
+def test_create_with_a_command_is_a_batch_session():
+    ran = Ran("session create p --after fit --reuse --name x --", "sh", "-c", "exit 3")
+    assert ran.asked[-1].body == {
+        "image": "p",
+        "slots": {"cpu": 1, "memory_mib": 256},
+        "name": "x",
+        "reuse": True,
+        "type": "batch",
+        "command": ["sh", "-c", "exit 3"],
+        "depends_on": [ID],
+    }
+    ran = Ran("session create p --type inference --", "serve")
+    assert ran.asked[-1].body["type"] == "inference"
+
+
 def test_create_tells_at_once_that_it_ended():
     ended = [ROWS[0], ROWS[0] | {"seq": 2, "to_status": "CANCELLED", "cause": "no such image"}]
     with pytest.raises(SessionEnded, match="no such image"):
@@ -152,21 +191,61 @@ def test_create_tells_at_once_that_it_ended():
 
 def test_ls_is_a_table():
     lines = Ran("session ls").out.splitlines()
-    assert lines[0].split() == ["ID", "NAME", "STATUS", "CPU", "MIB", "AGE"]
-    assert lines[1].split() == [ID, "fit", "RUNNING", "2", "512", "1h"]
-    assert lines[2].split()[1] == "-"
+    assert lines[0].split() == ["ID", "NAME", "STATUS", "IMAGE", "CPU", "MIB", "AGE", "WHY"]
+    assert lines[1].split() == ["00000001", "fit", "RUNNING", "python:3.11", "2", "512", "1h"]
+    assert lines[2].split()[:3] == ["0000abcd", "-", "PENDING"]
+    assert "waits" in lines[2]
+    assert max(map(len, lines)) <= 80
     assert Ran("session ls --all --status running").asked[0].query == (
         ("status", "RUNNING"),
         ("all", "true"),
     )
 
 
+def test_ls_tells_results_and_leaves_out_empty_reasons():
+    ended = {"GET /v1/sessions": {"items": [FAILED]}}
+    (_, line) = Ran("session ls --all", answers=ended).out.splitlines()
+    assert "FAILURE 3" in line
+    assert "exited with" in line
+    runs = {"GET /v1/sessions": {"items": [SESSION]}}
+    assert "WHY" not in Ran("session ls", answers=runs).out
+    assert "a1" in Ran("session ls --wide", answers=runs).out
+
+
+def test_ls_of_several_states_chooses_here():
+    ran = Ran("session ls --status pending,scheduled -q")
+    assert ran.out == WAITS["id"] + "\n"
+    assert ran.asked[0].query == ()
+    assert Ran("session ls --status cancelled,running").asked[0].query == (("all", "true"),)
+    assert Ran("session ls -q").out.splitlines() == [ID, WAITS["id"]]
+
+
 def test_show_has_facts_and_history():
     out = Ran("session show fit").out
-    assert f"session   {ID}" in out
+    assert out.startswith("fit  RUNNING for 59m 59s\n\n")
+    assert f"id        {ID}" in out
     assert f"mounts    {FOLDER} at input" in out
-    assert "reason" not in out
-    assert out.splitlines()[-1].split()[2:] == ["RUNNING", "created", "ada"]
+    steps = [line.split() for line in out.splitlines()[-4:]]
+    assert [step[0] for step in steps] == ["PENDING", "SCHEDULED", "CREATING", "RUNNING"]
+    assert steps[0][2:] == ["100", "ms", "created", "owner"]
+
+
+def test_show_says_why_and_what_next():
+    answers = {f"GET /v1/sessions/{ID}": FAILED, "GET /v1/sessions": {"items": [FAILED]}}
+    lines = Ran("session show b", answers=answers).out.splitlines()
+    assert lines[0].startswith("b  FAILURE 3 ")
+    assert lines[1:3] == [
+        "  its command has failed: exited with code 3",
+        "  -> its last words: qd session logs b",
+    ]
+    assert "command   sh -c 'exit 3'" in lines
+
+
+def test_show_has_the_history_of_kernels_when_asked():
+    rows = [*ROWS, ROWS[0] | {"seq": 5, "kernel": "0190abcd", "to_status": "RUNNING"}]
+    answers = {f"GET /v1/sessions/{ID}/history": {"items": rows}}
+    assert "kernel" not in Ran("session show fit", answers=answers).out.split("requested")[0]
+    assert "kernel abcd RUNNING" in Ran("session show fit -v", answers=answers).out
 
 
 def test_exec_passes_the_streams_on():
@@ -194,15 +273,55 @@ def test_exec_reads_a_file_or_standard_input(tmp_path, monkeypatch):
 
 def test_logs_and_rm():
     assert Ran("session logs fit").out == "hello\n"
+    many = {f"GET /v1/sessions/{ID}/logs": {"text": "a\nb\nc"}}
+    assert Ran("session logs fit --tail 2", answers=many).out == "b\nc"
+    assert Ran("session logs fit --tail 0", answers=many).out == ""
     ran = Ran("session rm fit")
-    assert (ran.code, ran.out) == (0, "")
+    assert (ran.code, ran.out) == (0, "fit  RUNNING\n")
     assert ran.asked[-1].method == "DELETE"
+
+
+def test_rm_of_several_goes_on_after_one_that_is_not_there():
+    ran = Ran("session rm nothing fit")
+    assert (ran.code, ran.out) == (1, "fit  RUNNING\n")
+    assert "'nothing'" in ran.err
+    with pytest.raises(NotFound):
+        Ran("session rm nothing")
+
+
+def test_cancel_ends_what_waits_only():
+    with pytest.raises(TooLate, match="fit is RUNNING already"):
+        Ran("session cancel fit")
+    ran = Ran("session cancel 0000abcd", answers={f"DELETE /v1/sessions/{WAITS['id']}": WAITS})
+    assert ran.out == "0000abcd  PENDING\n"
+
+
+def test_watch_tells_changes_and_ends_as_the_session_did():
+    rows = [*ROWS, ROWS[0] | {"kernel": "0190abcd"}]
+    ran = Ran("session watch fit", answers={"follow": rows})
+    *changes, last = ran.out.splitlines()
+    assert [line.split()[1] for line in changes] == [row["to_status"] for row in ROWS]
+    assert last.startswith("RUNNING")
+    assert ran.code == 0
+    failed = {"follow": rows, f"GET /v1/sessions/{ID}": FAILED}
+    ran = Ran("session watch fit -v", answers=failed)
+    assert (ran.code, ran.out.count("\n")) == (1, 6)
+    assert ran.out.endswith("FAILURE 3: its command has failed: exited with code 3\n")
+    lines = Ran("session watch fit --json", answers=failed).out.splitlines()
+    assert [json.loads(line)["to_status"] for line in lines] == [r["to_status"] for r in ROWS]
+
+
+def test_watch_of_all_names_the_sessions():
+    rows = [row | {"session": ID} for row in ROWS[:2]]
+    ran = Ran("session watch", answers={"follow": rows})
+    assert all(line.endswith("created  00000001 (fit)") for line in ran.out.splitlines())
+    assert len([each for each in ran.asked if each.path.endswith(ID)]) == 1
 
 
 def test_rm_waits_for_the_end():
     gone = {"items": [*ROWS, ROWS[0] | {"seq": 5, "to_status": "TERMINATED"}]}
     ran = Ran("session rm fit --wait --json", answers={f"GET /v1/sessions/{ID}/history": gone})
-    assert json.loads(ran.out) == [ID]
+    assert [each["id"] for each in json.loads(ran.out)] == [ID]
 
 
 def test_folder_ls_of_folders_and_of_files():
@@ -268,9 +387,9 @@ def _environment(monkeypatch):
 
 @pytest.mark.usefixtures("_environment")
 def test_missing_configuration_is_a_usage_error(capsys, monkeypatch):
-    given = arguments.parser().parse_args(["session", "ls"])
+    given = arguments.parse(["session", "ls"])
     assert run.run(given) == 2
-    assert capsys.readouterr().err == "qd: QD_URL is not set\n"
+    assert capsys.readouterr().err.startswith("qd: QD_URL is not set\n    which variables")
     monkeypatch.setenv("QD_URL", "nowhere")
     monkeypatch.setenv("QD_ACCESS_KEY", "QDAKX")
     monkeypatch.setenv("QD_SECRET_KEY", "s")
@@ -289,5 +408,5 @@ def test_failures_have_their_exit_code(error, code, capsys, monkeypatch):
     monkeypatch.setenv("QD_ACCESS_KEY", "QDAKX")
     monkeypatch.setenv("QD_SECRET_KEY", "s")
     monkeypatch.setattr(run, "COMMANDS", {"user-ls": fail})
-    assert run.run(arguments.parser().parse_args(["user", "ls"])) == code
+    assert run.run(arguments.parse(["user", "ls"])) == code
     assert ("administrator" in capsys.readouterr().err) == (code == 1)

@@ -8,7 +8,7 @@ import pytest
 
 from quarterdeck.base.errors import ConfigInvalid
 from quarterdeck.cli import console, words
-from quarterdeck.client.errors import Refused, Unreachable
+from quarterdeck.client.errors import Refused, SessionEnded, Unreachable
 
 
 class Noon:
@@ -82,7 +82,51 @@ def test_error_says_what_to_do():
     )
     assert "(trace t1)" in words.of(Refused(500, "internal", "oops", trace="t1"))
     assert "is QD_URL right?" in words.of(Unreachable("cannot reach http://x"))
-    assert words.of(ConfigInvalid("QD_URL is not set", field="QD_URL")) == "QD_URL is not set"
+    unset = words.of(ConfigInvalid("QD_URL is not set", field="QD_URL"))
+    assert unset.startswith("QD_URL is not set\n    which variables")
+    ended = SessionEnded("id", "RUNNING", "TERMINATED", "task-failed")
+    assert words.of(ended, "fit").endswith("qd session show fit")
+
+
+class Terminal(io.StringIO):
+    """A stream that somebody looks at."""
+
+    def isatty(self):
+        return True
+
+
+def test_colours_and_progress_are_for_terminals_only(plain, out):
+    assert plain.paint("RUNNING") == "RUNNING"
+    plain.progress("half")
+    plain.note("done")
+    assert out.getvalue() == ""
+    seen = Terminal()
+    live = console.Console(seen, seen, Noon(), as_json=False, colour=True)
+    assert live.paint("RUNNING") == "\x1b[32mRUNNING\x1b[0m"
+    assert live.paint("FAILURE 3") == "\x1b[31mFAILURE 3\x1b[0m"
+    assert live.paint("fit") == "fit"
+    live.progress("half")
+    live.progress("half")
+    live.note("done")
+    assert seen.getvalue() == "\r\x1b[Khalf\r\x1b[Kdone\n"
+    calm = console.Console(seen, seen, Noon(), as_json=False, colour=False)
+    assert calm.paint("RUNNING") == "RUNNING"
+
+
+def test_painted_column_still_lines_up():
+    seen = Terminal()
+    live = console.Console(seen, seen, Noon(), as_json=False, colour=True)
+    live.table(("A", "B"), [("RUNNING", "x"), ("-", "y")], flexible=1, painted=0)
+    plain_text = seen.getvalue().replace("\x1b[32m", "").replace("\x1b[0m", "")
+    assert plain_text == "A        B\nRUNNING  x\n-        y\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0042, "4 ms"), (2.5, "2.5 s"), (200, "3m 20s"), (18120, "5h 2m"), (187200, "2d 4h")],
+)
+def test_duration(seconds, text):
+    assert console.duration(seconds) == text
 
 
 def test_error_as_json():

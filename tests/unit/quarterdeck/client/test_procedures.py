@@ -3,7 +3,7 @@
 import pytest
 
 from quarterdeck.client import procedures
-from quarterdeck.client.errors import NotFound, SessionEnded
+from quarterdeck.client.errors import Ambiguous, NotFound, SessionEnded
 
 ID = "0190a0a0-0000-7000-8000-000000000001"
 
@@ -137,3 +137,32 @@ def test_find_folder_and_user_by_name_or_id():
     assert run(procedures.find_folder("data"), items({"id": ID, "name": "data"}))[0]["id"] == ID
     for given in ("ada", ID):
         assert run(procedures.find_user(given), items({"id": ID, "name": "ada"}))[0]["id"] == ID
+
+
+LIVE = {"id": "01a216bb-a2af-70d6-919c-03f863c99677", "name": "fit", "created_at": "2"}
+OTHER = {"id": "01a216bb-a6ec-733a-b7c2-ba63034cff2c", "name": None, "created_at": "3"}
+PAST = {"id": "01a20000-a6ec-733a-b7c2-ba63034c9677", "name": "old", "created_at": "1"}
+
+
+@pytest.mark.parametrize("part", ["63c99677", "9677", "01a216bb-a2", "01A216BBA2AF", "fit"])
+def test_session_is_found_by_a_part_of_its_id(part):
+    found, requests = run(procedures.find_session(part), items(LIVE, OTHER))
+    assert found is LIVE
+    assert len(requests) == 1
+
+
+def test_session_that_has_ended_is_found_after_live_ones():
+    found, requests = run(procedures.find_session("34c9677"), items(LIVE), items(LIVE, PAST))
+    assert found is PAST
+    assert len(requests) == 2
+
+
+def test_part_that_fits_several_names_them():
+    with pytest.raises(Ambiguous, match=r"2 sessions: 63c99677 \(fit\), 034cff2c"):
+        run(procedures.find_session("01a216bb"), items(LIVE, OTHER))
+
+
+@pytest.mark.parametrize("part", ["677", "", "zzzz", "a2af"])
+def test_too_little_is_nothing(part):
+    with pytest.raises(NotFound):
+        run(procedures.find_session(part), items(LIVE), items(LIVE))

@@ -1,0 +1,63 @@
+"""The arguments of `qd folder`, `qd user` and `qd agent`, and their help."""
+
+from quarterdeck.cli.arguments_kit import Actions
+
+
+def folders(folders: Actions) -> None:
+    create = folders.add("create", "make a folder and print its id", "qd folder create data")
+    create.add_argument("name", metavar="NAME")
+    create.add_argument("--host", help="the storage host that keeps it")
+    ls = folders.add(
+        "ls",
+        "list your folders, or the files of one",
+        "qd folder ls",
+        "qd folder ls data",
+        "qd folder ls data results -r",
+    )
+    ls.add_argument("folder", nargs="?", metavar="FOLDER", help="name or id")
+    ls.add_argument("path", nargs="?", default="", metavar="PATH", help="in the folder")
+    ls.add_argument("-r", "--recursive", action="store_true", help="at any depth")
+    upload = folders.add(
+        "upload",
+        "copy a file or directory into a folder",
+        "qd folder upload data measurements.csv",
+        "qd folder upload data measurements.csv raw/2026.csv",
+        "qd folder upload data ./scripts",
+    )
+    upload.add_argument("folder", metavar="FOLDER", help="name or id")
+    upload.add_argument("local", metavar="LOCAL", help="file or directory here")
+    upload.add_argument("remote", nargs="?", metavar="REMOTE", help="path in the folder")
+    download = folders.add(
+        "download",
+        "copy a file or directory out of a folder",
+        "qd folder download data results.json",
+        "qd folder download data results ./results",
+    )
+    download.add_argument("folder", metavar="FOLDER", help="name or id")
+    download.add_argument("remote", metavar="REMOTE", help="path in the folder")
+    download.add_argument("local", nargs="?", default=".", metavar="LOCAL", help="path here")
+    rm = folders.add(
+        "rm", "delete a folder, or a file in it", "qd folder rm data", "qd folder rm data old.csv"
+    )
+    rm.add_argument("folder", metavar="FOLDER", help="name or id")
+    rm.add_argument("path", nargs="?", metavar="PATH", help="in the folder: only this")
+
+
+def users(users: Actions) -> None:
+    create = users.add(
+        "create",
+        "make a user and print the keys, this once (administrators)",
+        "qd user create ada",
+        "qd user create grace --admin",
+    )
+    create.add_argument("name", metavar="NAME")
+    create.add_argument("--admin", action="store_true", help="with an administrator's rights")
+    users.add("ls", "list all users (administrators)", "qd user ls")
+    users.add("me", "show who you are", "qd user me")
+    rm = users.add("rm", "delete a user with all folders (administrators)", "qd user rm ada")
+    rm.add_argument("user", metavar="USER", help="name or id")
+
+
+def agents(agents: Actions) -> None:
+    """Add the actions of `qd agent`."""
+    agents.add("ls", "list the agents (administrators)", "qd agent ls", "qd agent ls --json")

@@ -1,0 +1,207 @@
+"""The arguments of `qd session`, and their help."""
+
+import argparse
+
+from quarterdeck.cli import arguments_kit as kit
+from quarterdeck.cli.arguments_kit import Actions
+from quarterdeck.wire.states import SessionStatus, SessionType
+
+_EXEC = """\
+Exit code: that of the command; of code 0, or 1 if it raised an exception; 125
+if qd could not run it, or lost sight of it. The first Ctrl-C interrupts what
+runs, a second one leaves it alone."""
+_WATCH = """\
+Exit code: 0 if all went well, 1 if the session failed or was cancelled. Ctrl-C
+leaves; the session goes on."""
+_CREATE = """\
+Standard output has the id and nothing else (with --json: the session);
+how far it has come (--wait) goes to the terminal. Ctrl-C leaves; the session
+goes on."""
+
+
+def sessions(sessions: Actions) -> None:
+    """Add the actions of `qd session`."""
+    for add in (_create, _ls, _show, _watch, _execute, _logs, _rm, _cancel):
+        add(sessions)
+
+
+def _create(sessions: Actions) -> None:
+    create = sessions.add(
+        "create",
+        "ask for a session and print its id",
+        "qd session create python:3.11 --wait",
+        "qd session create python:3.11 --name fit --cpu 2 --memory 2G",
+        "qd session create python:3.11 --mount data:input --env SEED=7",
+        "qd session create python:3.11 --name fit -- python input/fit.py",
+        "qd session create python:3.11 --after fit -- python input/report.py",
+        more=_CREATE,
+        command=True,
+    )
+    create.add_argument("image", metavar="IMAGE", help="what it runs, such as python:3.11")
+    create.add_argument("--name", help="a name to address it by")
+    create.add_argument(
+        "--reuse", action="store_true", help="a live one with this name will do if it is alike"
+    )
+    create.add_argument(
+        "--type",
+        choices=[each.value for each in SessionType],
+        metavar="TYPE",
+        help="interactive, batch (the command runs to its end), inference (it stays up); "
+        "default: batch with a command after --, else interactive",
+    )
+    _resources(create)
+    create.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="SESSION",
+        help="start when this one has succeeded; may be repeated",
+    )
+    create.add_argument("--wait", action="store_true", help="until it is running")
+    kit.within(create)
+
+
+def _resources(create: argparse.ArgumentParser) -> None:
+    create.add_argument("--cpu", type=int, default=1, metavar="N", help="cores (default: 1)")
+    create.add_argument(
+        "--memory",
+        type=kit.mebibytes,
+        default=256,
+        metavar="SIZE",
+        help="memory, in MiB or as 2G (default: 256M)",
+    )
+    for flag, type_, metavar, help_ in (
+        (
+            "--mount",
+            kit.mount,
+            "FOLDER:PATH",
+            "show a folder at a path below the working directory",
+        ),
+        ("--env", kit.variable, "NAME=VALUE", "set an environment variable"),
+    ):
+        create.add_argument(
+            flag,
+            action="append",
+            default=[],
+            type=type_,
+            metavar=metavar,
+            help=help_ + "; may be repeated",
+        )
+
+
+def _ls(sessions: Actions) -> None:
+    ls = sessions.add(
+        "ls",
+        "list your sessions",
+        "qd session ls",
+        "qd session ls --all",
+        "qd session ls --status pending,running",
+        "qd session rm $(qd session ls -q)",
+    )
+    ls.add_argument("-a", "--all", action="store_true", help="with those that have ended")
+    ls.add_argument(
+        "-s",
+        "--status",
+        action="extend",
+        type=_statuses,
+        default=[],
+        metavar="STATUS",
+        help="only those in this state, or in these: " + ", ".join(SessionStatus).lower(),
+    )
+    ls.add_argument("-w", "--wide", action="store_true", help="with whole ids, types and agents")
+    kit.quiet(ls, "print whole ids and nothing else")
+
+
+def _show(sessions: Actions) -> None:
+    show = sessions.add(
+        "show",
+        "show a session: why it waits or has ended, and its history",
+        "qd session show fit",
+        "qd session show fit -v",
+        "qd session show fit --json",
+    )
+    kit.session(show)
+    show.add_argument(
+        "-v", "--verbose", action="store_true", help="with the history of its kernels"
+    )
+
+
+def _watch(sessions: Actions) -> None:
+    watch = sessions.add(
+        "watch",
+        "follow what happens to a session until it ends, or to all of yours",
+        "qd session watch fit",
+        "qd session watch",
+        "qd session watch fit --json",
+        more=_WATCH,
+    )
+    watch.add_argument(
+        "session", metavar="SESSION", nargs="?", help=kit.SESSION_HELP + "; default: all of yours"
+    )
+    watch.add_argument("-v", "--verbose", action="store_true", help="with what its kernels do")
+
+
+def _execute(sessions: Actions) -> None:
+    execute = sessions.add(
+        "exec",
+        "run Python code in a session",
+        "qd session exec fit -c 'print(6 * 7)'",
+        "qd session exec fit analysis.py",
+        "qd session exec fit < analysis.py",
+        more=_EXEC,
+    )
+    kit.session(execute)
+    code = execute.add_mutually_exclusive_group()
+    code.add_argument("-c", dest="code", metavar="CODE", help="the code itself")
+    code.add_argument("file", nargs="?", metavar="FILE", help="a file (default, and -: stdin)")
+
+
+def _logs(sessions: Actions) -> None:
+    logs = sessions.add(
+        "logs",
+        "print what a session has written",
+        "qd session logs fit",
+        "qd session logs fit --tail 20",
+    )
+    kit.session(logs)
+    logs.add_argument(
+        "-n", "--tail", type=_lines, metavar="N", help="only the last lines (default: all)"
+    )
+
+
+def _rm(sessions: Actions) -> None:
+    rm = sessions.add(
+        "rm",
+        "end sessions",
+        "qd session rm fit",
+        "qd session rm fit report --wait",
+        "qd session rm $(qd session ls -q)",
+    )
+    rm.add_argument("sessions", nargs="+", metavar="SESSION", help=kit.SESSION_HELP)
+    rm.add_argument("--wait", action="store_true", help="until nothing of it is left")
+    kit.within(rm)
+
+
+def _cancel(sessions: Actions) -> None:
+    cancel = sessions.add(
+        "cancel",
+        "give up sessions that still wait for a place",
+        "qd session cancel report",
+        "qd session cancel $(qd session ls -q --status pending)",
+    )
+    cancel.add_argument("sessions", nargs="+", metavar="SESSION", help=kit.SESSION_HELP)
+
+
+def _statuses(text: str) -> list[str]:
+    found = [each.strip().upper() for each in text.split(",") if each.strip()]
+    for each in found:
+        if each not in set(SessionStatus):
+            known = ", ".join(SessionStatus).lower()
+            raise argparse.ArgumentTypeError(f"{each.lower()!r} is no state; these are: {known}")
+    return found
+
+
+def _lines(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of lines")
+    return int(text)

@@ -1,0 +1,91 @@
+"""Why a session waits, runs no more or never ran, in words, and what to do about it. The platform's reasons are the keys."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Why(NamedTuple):
+    """What happened and what to do next; either may be empty."""
+
+    what: str
+    next: str = ""
+
+
+_LOGS = "its last words: qd session logs {id}"
+_HISTORY = "its history tells more: qd session show {id} -v"
+_AGAIN = "make it again: qd session create …"
+
+_ENDED: Mapping[str, Why] = {
+    "user-requested": Why("ended on request"),
+    "kernel-failed": Why("its kernel could not be started", _HISTORY),
+    "create-timed-out": Why("its agent gave no clear answer in time", _AGAIN),
+    "self-terminated": Why("its process ended by itself", _LOGS),
+    "kernel-missing": Why("its agent does not know its kernel any more", _AGAIN),
+    "agent-lost": Why("its agent was lost, and the kernel with it", _AGAIN),
+    "task-finished": Why("its command has ended well"),
+    "task-failed": Why("its command has failed", _LOGS),
+    "task-timed-out": Why("its command took longer than it may", "allow it more time"),
+    "idle-timed-out": Why("nobody used it for as long as it may stand idle", _AGAIN),
+    "lifetime-exceeded": Why("it has lived for as long as it may", _AGAIN),
+    "pull-failed": Why("its image could not be pulled", "look at the image: qd image ls"),
+    "dependency-failed": Why("a session that it depends on did not succeed"),
+}
+_WAITS: Mapping[str, Why] = {
+    "PENDING": Why(
+        "waits for a free place",
+        "ask for less, or end another: qd session ls; does none fit at all: qd session cancel {id}",
+    ),
+    "SCHEDULED": Why("has a place; its kernel is about to be made"),
+    "PULLING": Why("its image is being pulled"),
+    "CREATING": Why("its kernel is being made"),
+    "RESTARTING": Why("its kernel is being made anew"),
+    "TERMINATING": Why("is ending", "does it not end: qd session rm --force {id}"),
+}
+
+
+def of(session: Mapping[str, Any]) -> Why:
+    """Return why a session is not running, with the platform's own words where it has some."""
+    status, reason, detail = session["status"], session.get("reason"), session.get("detail")
+    if status in _WAITS and status != "TERMINATING":
+        found = _WAITS[status]
+        what = f"waits: {detail}" if detail and status == "PENDING" else found.what
+    elif reason:
+        known = _ENDED.get(reason, Why(reason.replace("-", " "), _HISTORY))
+        found = known if status != "TERMINATING" else _WAITS[status]
+        what = _with(known.what, detail) + _code(session)
+    else:
+        found = _WAITS.get(status, Why(""))
+        what = found.what
+    return Why(what, found.next.format(id=session.get("name") or session["id"][-8:]))
+
+
+def briefly(session: Mapping[str, Any]) -> str:
+    """Return the same for a table: the platform's words or else ours; nothing for one that runs."""
+    if session["status"] == "RUNNING":
+        return ""
+    return str(session.get("detail") or of(session).what)
+
+
+def status(session: Mapping[str, Any]) -> str:
+    """Return a session's state for a table: with its result and exit code when it has ended."""
+    text = str(session["status"])
+    if text == "TERMINATED" and session.get("result") == "FAILURE":
+        code = session.get("exit_code")
+        return "FAILURE" if code is None else f"FAILURE {code}"
+    if text == "TERMINATED" and session.get("type") == "batch" and session.get("result"):
+        return str(session["result"])
+    return text
+
+
+def _with(what: str, detail: str | None) -> str:
+    """Return both, unless the one says the other."""
+    if not detail or detail.lower() in what.lower():
+        return what
+    return f"{what}: {detail}" if len(detail) < 200 else f"{what}: {detail[:199]}…"
+
+
+def _code(session: Mapping[str, Any]) -> str:
+    code = session.get("exit_code")
+    return (
+        f" (exit code {code})" if code and str(code) not in (session.get("detail") or "") else ""
+    )

@@ -1,0 +1,170 @@
+"""`qd session` as people use it: the real program in a real terminal of 80 columns, on a real cluster."""
+
+import json
+import re
+
+import pytest
+
+
+async def test_create_waits_and_tells_how_far_it_is(qd, observe):
+    """Standard output has the id and nothing else; the rest is for whoever looks on."""
+    async with qd.terminal("session", "create", "python:3.11", "--name", "fit", "--wait") as seen:
+        assert await seen.ended() == 0
+    assert re.search(r"fit is RUNNING after \d", seen.text)
+    assert max(map(len, seen.text.splitlines())) <= 80
+    created = await qd("session", "create", "python:3.11", "--wait")
+    assert re.fullmatch(r"[0-9a-f-]{36}\n", created.stdout)
+    assert created.stderr == ""
+    assert observe.value("SELECT status FROM sessions WHERE id = %s", created.stdout.strip())
+
+
+async def test_create_that_waits_in_vain_says_what_to_do(qd, observe):
+    """Time that is up is no riddle. Ask for more than there is, shortly; then leave by Ctrl-C: the session waits on."""
+    wanted = ("session", "create", "python:3.11", "--name", "big", "--cpu", "1000", "--wait")
+    late = await qd(*wanted, "--within", "0.2s", check=False)
+    assert late.code == 1
+    assert "big is not RUNNING within 0.2 s" in late.stderr
+    assert "qd session show" in late.stderr
+    await qd("session", "rm", "big")
+    async with qd.terminal(*wanted) as seen:
+        await seen.shows("big: PENDING")
+        seen.interrupts()
+        assert await seen.ended() == 130
+    assert "it goes on: qd session watch big" in seen.text
+    assert observe.value("SELECT count(*) FROM sessions WHERE status = 'PENDING'") == 1
+
+
+async def test_ls_fits_the_terminal_and_is_coloured_only_there(qd, session):
+    """A table is for people, ids and JSON are for programs. The same list in a terminal, without colours, in a pipe."""
+    await qd("session", "create", "python:3.11", "--name", "x" * 40, "--cpu", "1000")
+    async with qd.terminal("session", "ls") as seen:
+        assert await seen.ended() == 0
+    assert "\x1b[32mRUNNING" in seen.raw
+    assert "\x1b[33mPENDING" in seen.raw
+    assert max(map(len, seen.text.splitlines())) <= 80
+    async with qd.terminal("session", "ls", NO_COLOR="1") as plain:
+        assert await plain.ended() == 0
+    assert "\x1b" not in plain.raw
+    piped = await qd("session", "ls")
+    assert "\x1b" not in piped.stdout
+    assert piped.stdout.splitlines()[0].split()[:3] == ["ID", "NAME", "STATUS"]
+    ids = (await qd("session", "ls", "-q")).stdout.split()
+    listed = (await qd("session", "ls", "--json")).json
+    assert ids == [each["id"] for each in listed]
+    assert (await qd("session", "ls", "-q", "--status", "running")).stdout.split() == [session.id]
+
+
+async def test_session_is_addressed_by_part_of_its_id(qd, user, session):
+    """Nobody types 36 digits. The end that `ls` shows, the beginning, and a beginning that several have."""
+    (_, row) = (await qd("session", "ls")).stdout.splitlines()
+    shown = await qd("session", "show", row.split()[0], "--json")
+    assert shown.json["id"] == session.id
+    assert (await qd("session", "show", session.id[:20], "--json")).json["id"] == session.id
+    await user.sessions.create()
+    several = await qd("session", "show", session.id[:8], check=False)
+    assert several.code == 1
+    assert session.id[-8:] in several.stderr
+    assert "type more of the id" in several.stderr
+
+
+async def test_show_tells_why_and_what_it_went_through(qd, session):
+    """Why a session waits or has ended stands on top, in words, and below it how long each step took."""
+    batch = ("session", "create", "python:3.11", "--name", "b", "--", "sh", "-c", "exit 3")
+    await qd(*batch)
+    watched = await qd("session", "watch", "b", check=False)
+    assert watched.code == 1
+    first, second, *_ = (await qd("session", "show", "b")).stdout.splitlines()
+    assert first.startswith("b  FAILURE 3 ")
+    assert "its command has failed" in second
+    shown = (await qd("session", "show", session.id)).stdout
+    assert re.search(r"RUNNING +\d\d:\d\d:\d\d\.\d{3}  [\d.]+ m?s", shown)
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+async def test_watch_follows_to_the_end(qd, user):
+    """Nobody refreshes by hand. Watch one session, end it: each state is a line, and the program ends by itself."""
+    session = await user.sessions.create(name="w")
+    async with qd.terminal("session", "watch", "w") as seen:
+        await seen.shows("RUNNING")
+        await session.terminate()
+        assert await seen.ended() == 0
+    states = [line.split()[1] for line in seen.text.splitlines() if line[:2].isdigit()]
+    assert states == [
+        *("PENDING", "SCHEDULED", "CREATING", "RUNNING"),
+        *("TERMINATING", "TERMINATED"),
+    ]
+    assert seen.text.splitlines()[-1].endswith("ended on request")
+    late = await qd("session", "watch", "w", "--json")
+    assert json.loads(late.stdout.splitlines()[-1])["to_status"] == "TERMINATED"
+
+
+async def test_watch_of_all_sessions_goes_on_until_it_is_left(qd, user):
+    """One window for everything. Watch all, make a session, leave by Ctrl-C."""
+    async with qd.terminal("session", "watch") as seen:
+        await seen.shows("Ctrl-C leaves")
+        await user.sessions.create(name="seen")
+        await seen.shows("(seen)")
+        await seen.shows("RUNNING")
+        seen.interrupts()
+        assert await seen.ended() == 130
+
+
+async def test_rm_of_several_waits_until_nothing_is_left(qd, user, observe):
+    """What can be ended is ended. Remove two and one that is not there, with --wait."""
+    for name in ("a", "b"):
+        await qd("session", "create", "python:3.11", "--name", name, "--wait")
+    ran = await qd("session", "rm", "a", "nobody", "b", "--wait", check=False)
+    assert ran.code == 1
+    assert ran.stdout == "a  TERMINATED\nb  TERMINATED\n"
+    assert "no session of yours has the name or id 'nobody'" in ran.stderr
+    assert observe.slots_in_use() == (0, 0)
+    assert observe.live_kernels() == []
+
+
+async def test_cancel_is_for_sessions_that_wait(qd, session, observe):
+    """A slip of the hand ends no work. Cancel one that waits, and one that runs."""
+    await qd("session", "create", "python:3.11", "--name", "big", "--cpu", "1000")
+    assert (await qd("session", "cancel", "big")).stdout == "big  CANCELLED\n"
+    refused = await qd("session", "cancel", session.id, check=False)
+    assert refused.code == 1
+    assert "is RUNNING already" in refused.stderr
+    assert observe.value("SELECT status FROM sessions WHERE id = %s", session.id) == "RUNNING"
+
+
+async def test_exec_passes_streams_and_failures_on(qd, session):
+    """A command is as good as one on this machine: its output, its errors, its exit code."""
+    ran = await qd("session", "exec", session.id, "-c", "print(6 * 7)")
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "42\n", "")
+    failed = await qd("session", "exec", session.id, "-c", "1 / 0", check=False)
+    assert failed.code == 1
+    assert "ZeroDivisionError" in failed.stderr
+    piped = await qd("session", "exec", session.id, stdin="print('from stdin')")
+    assert piped.stdout == "from stdin\n"
+
+
+async def test_logs_are_what_was_written(qd, session):
+    """The last lines are what one looks for."""
+    await qd("session", "exec", session.id, "-c", "print('one'); print('two'); print('three')")
+    assert (await qd("session", "logs", session.id)).stdout == "one\ntwo\nthree\n"
+    assert (await qd("session", "logs", session.id, "-n", "1")).stdout == "three\n"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words", "code"),
+    [
+        ({}, "no session of yours has the name or id 'nobody'", 1),
+        ({"QD_URL": "http://127.0.0.1:9"}, "cannot reach http://127.0.0.1:9", 1),
+        ({"QD_SECRET_KEY": "wrong"}, "QD_SECRET_KEY does not belong to QD_ACCESS_KEY", 1),
+        ({"QD_ACCESS_KEY": "QDAKNOBODY"}, "QD_ACCESS_KEY", 1),
+        ({"QD_URL": ""}, "QD_URL is not set", 2),
+    ],
+)
+async def test_errors_say_what_to_do(qd, changed, words, code):
+    """Whoever stands before an error knows the next step: nobody there, nobody listening, wrong keys, nothing set."""
+    ran = await qd.access(**changed)("session", "show", "nobody", check=False)
+    assert ran.code == code
+    assert ran.stdout == ""
+    assert words in ran.stderr
+    assert ran.stderr.splitlines()[1].startswith("    ")
+    as_json = await qd.access(**changed)("session", "show", "nobody", "--json", check=False)
+    assert json.loads(as_json.stderr)["error"]["code"]
