@@ -115,11 +115,17 @@ class Access:
                 return newer  # somebody else has got one meanwhile
             return await self._fetch(wanted, scope)
 
+    def refused(self, shown: str) -> RegistryUnauthorized:
+        """Return the error for what was shown and did not do."""
+        if shown.startswith("Basic ") and self._credentials is not None:
+            return RegistryUnauthorized(f"it refuses the password of {self._credentials.user!r}")
+        return RegistryUnauthorized("it refuses the token that its own service gave")
+
     def _show_password(self, shown: str) -> str:
         if self._credentials is None:
             raise RegistryUnauthorized("it wants a user name and a password, and none are set")
         if shown.startswith("Basic "):
-            raise RegistryUnauthorized(f"it refuses the password of {self._credentials.user!r}")
+            raise self.refused(shown)
         self._basic = True
         return self._credentials.basic()
 

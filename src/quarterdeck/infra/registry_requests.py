@@ -47,20 +47,29 @@ class Requests:
         """Ask, show who asks if that is wanted, follow redirects. Errors of the network within the block are `RegistryUnreachable`."""
         try:
             async with contextlib.AsyncExitStack() as stack:
-                shown = self._access.known(scope)
-                response = await self._send(stack, path, shown, headers or {})
-                if response.status == 401:
-                    wants = response.headers.get("WWW-Authenticate", "")
-                    response.release()
-                    shown = await self._access.answer(wants, scope, shown)
-                    response = await self._send(stack, path, shown, headers or {})
-                yield response
+                yield await self._admitted(stack, path, scope, headers or {})
         except (aiohttp.ClientError, OSError) as error:
             raise RegistryUnreachable(
                 f"{self.url}: {str(error) or type(error).__name__}"
             ) from error
         except RegistryError as error:
             raise _of(self.url, error) from error
+
+    async def _admitted(
+        self, stack: contextlib.AsyncExitStack, path: str, scope: str, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        """Ask; once more with what a challenge asks for. Raises `RegistryUnauthorized`."""
+        shown = self._access.known(scope)
+        response = await self._send(stack, path, shown, headers)
+        if response.status != 401:
+            return response
+        wants = response.headers.get("WWW-Authenticate", "")
+        response.release()
+        shown = await self._access.answer(wants, scope, shown)
+        response = await self._send(stack, path, shown, headers)
+        if response.status == 401:
+            raise self._access.refused(shown)
+        return response
 
     async def _send(
         self,

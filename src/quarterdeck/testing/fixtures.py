@@ -9,8 +9,9 @@ import pytest
 
 from quarterdeck.client.client import Client
 from quarterdeck.client.sessions import Session
+from quarterdeck.testing import hubs, tenancy
 from quarterdeck.testing import system as quarterdeck_system
-from quarterdeck.testing import tenancy
+from quarterdeck.testing.hubs import Hub
 from quarterdeck.testing.oracles import Observe
 from quarterdeck.testing.shell import Shell
 from quarterdeck.testing.tenancy import User
@@ -67,6 +68,14 @@ def other_user(platform: Cluster, shakeout_runner: Runner) -> Iterator[User]:
 def session(user: User, shakeout_runner: Runner) -> Session:
     """A running session of `user`, with one core and 256 MiB."""
     return shakeout_runner.run(_running_session(user))
+
+
+@pytest.fixture
+def hub(platform: Cluster, admin: Client, shakeout_runner: Runner) -> Iterator[Hub]:
+    """A registry that the manager knows, empty; for tests that are marked `needs("registry")`."""
+    kept = shakeout_runner.keep(hubs.known(platform, admin))
+    yield kept.value
+    kept.close()
 
 
 @pytest.fixture

@@ -42,7 +42,10 @@ RUN_MARK = "SHAKEOUT_RUN"
 """The variable that each process of a run carries: kernels pass it on, so that what they leave behind is found."""
 
 _STORE = S3("s3", buckets=(ARCHIVE_BUCKET,), optional=True)
-_REGISTRY = Registry("registry", access=Access.PASSWORD, optional=True)
+_REGISTRIES = (
+    Registry("registry", access=Access.PASSWORD, optional=True),
+    Registry("ticketed", access=Access.TOKEN, optional=True),
+)
 _READY = HttpReady("http", "/health")
 
 _TREES = ("trees/*", "trees/*/staging/*", "removed/*")
@@ -71,7 +74,7 @@ def describe(keys: Keys) -> System:
             Redis(),
             Etcd(seed=_seed),
             _STORE,
-            _REGISTRY,
+            *_REGISTRIES,
         ),
         components=_components(keys),
         preload=PRELOAD,
