@@ -1,5 +1,6 @@
 """Decisions about kernels without I/O: what may be asked for, and the spec that comes of a request."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from quarterdeck.agent.errors import ImageNotFound
 from quarterdeck.agent.kernels.spec import MARK, TEMPORARY, WORK, Bind, KernelSpec
 from quarterdeck.wire.agents import KernelCreate, KernelMount
 from quarterdeck.wire.errors import Invalid
+
+_HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}"
 """The one image of process kernels: this interpreter."""
@@ -47,8 +50,13 @@ def spec(
         cores=tuple(cores),
         memory_bytes=request.slots.memory_mib * 2**20,
         processes=request.limits.pids,
+        hostname=_host_name(request.environment.get("QD_CLUSTER_HOST", "")),
         command=request.command,
     )
+
+
+def _host_name(given: str) -> str:
+    return given if _HOST_NAME.fullmatch(given) else "main1"
 
 
 def _check_paths(mounts: Sequence[KernelMount]) -> None:

@@ -9,9 +9,9 @@ from typing import Protocol
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
-from quarterdeck.wire.agents import ImagePull, IsolationLevel
+from quarterdeck.wire.agents import ImagePull
 from quarterdeck.wire.oci import Descriptor
-from quarterdeck.wire.sessions import Execution
+from quarterdeck.wire.sessions import Execution, IsolationLevel
 
 
 class Kernel(Protocol):

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from quarterdeck.wire import limits, oci
-from quarterdeck.wire.sessions import KernelStatus, Limits, Slots, Usage
+from quarterdeck.wire.sessions import IsolationLevel, KernelStatus, Limits, Slots, Usage
 
 CREDENTIAL = "manager"
 """The access key under which a manager signs its requests to agents."""
@@ -19,22 +19,6 @@ class AgentStatus(enum.StrEnum):
 
     ALIVE = "ALIVE"
     LOST = "LOST"
-
-
-class IsolationLevel(enum.StrEnum):
-    """What keeps a kernel apart from its machine, from the least to the most."""
-
-    PROCESS = "process"
-    """Nothing but its limits: a process of the agent's user like any other."""
-    NAMESPACED = "namespaced"
-    """Its own processes, file system, network and users, on the machine's programs."""
-    OCI = "oci"
-    """The same, on the programs of an image."""
-
-    def covers(self, demand: "IsolationLevel") -> bool:
-        """Tell whether this is at least as much as a demand."""
-        levels = tuple(IsolationLevel)
-        return levels.index(self) >= levels.index(demand)
 
 
 class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -58,6 +58,22 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cpu_seconds: Annotated[int, Meta(ge=1, le=10**9)] | None = None
 
 
+class IsolationLevel(enum.StrEnum):
+    """What keeps a kernel apart from its machine, from the least to the most."""
+
+    PROCESS = "process"
+    """Nothing but its limits: a process of the agent's user like any other."""
+    NAMESPACED = "namespaced"
+    """Its own processes, file system, network and users, on the machine's programs."""
+    OCI = "oci"
+    """The same, on the programs of an image."""
+
+    def covers(self, demand: "IsolationLevel") -> bool:
+        """Tell whether this is at least as much as a demand."""
+        levels = tuple(IsolationLevel)
+        return levels.index(self) >= levels.index(demand)
+
+
 class Usage(msgspec.Struct, frozen=True):
     """An amount of slots that may be nothing: what is in use, what is free."""
 
@@ -90,6 +106,9 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     command: limits.Command = ()
     depends_on: Annotated[tuple[limits.Id, ...], Meta(max_length=limits.DEPENDENCIES_MAX)] = ()
     reuse: bool = False
+    limits: Limits = Limits()
+    isolation: IsolationLevel = IsolationLevel.PROCESS
+    """The least that will do; a kernel gets the best that its agent has."""
 
     def __post_init__(self) -> None:
         """Raise `Invalid` for mounts that cover each other and a command that does not fit the type."""
@@ -125,6 +144,8 @@ class SessionKernel(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str
     agent: str
     status: KernelStatus
+    isolation: IsolationLevel | None = None
+    """How well it is kept apart; known once it runs."""
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +174,9 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     depends_on: tuple[str, ...] = ()
     cluster_size: int = 1
     kernels: tuple[SessionKernel, ...] = ()
+    limits: Limits = Limits()
+    isolation: IsolationLevel | None = None
+    """Of its main kernel."""
 
 
 class SessionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

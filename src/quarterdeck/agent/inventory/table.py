@@ -9,7 +9,8 @@ from quarterdeck.agent.errors import InsufficientCapacity, KernelNotFound
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.ports import Kernel
 from quarterdeck.base.errors import QuarterdeckError
-from quarterdeck.wire.agents import IsolationLevel, KernelCreate, KernelExit, KernelView
+from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelView
+from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import KernelStatus
 
 ENTRIES_MAX = 4096

@@ -19,9 +19,8 @@ from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.base import tasks
 from quarterdeck.wire import decode
-from quarterdeck.wire.agents import IsolationLevel
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.sessions import Execution
+from quarterdeck.wire.sessions import Execution, IsolationLevel
 
 CHOICE = "QD_DUMMY"
 """The variable of a session's environment that chooses."""

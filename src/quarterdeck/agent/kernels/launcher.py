@@ -20,7 +20,7 @@ from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.process import Ends, KernelProcess
 from quarterdeck.agent.kernels.runner import Gift
 from quarterdeck.agent.kernels.spec import ISOLATED, MARK, PLAIN, TITLE_ROOM, Exit, KernelSpec
-from quarterdeck.wire.agents import IsolationLevel
+from quarterdeck.wire.sessions import IsolationLevel
 
 _MESSAGE_BYTES_MAX = 2**16
 _PROGRAM = "quarterdeck.agent.kernels.zygote"

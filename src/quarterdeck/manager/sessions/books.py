@@ -44,9 +44,11 @@ class LifecycleBooks:
             _SQL["release_kernel"], {"kernel": work.kernel, "manager": self._manager}
         )
 
-    async def running(self, work: model.Work) -> bool:
+    async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> bool:
         """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
-        row = await self._database.fetch_one(_SQL["runs"], {"kernel": work.kernel})
+        row = await self._database.fetch_one(
+            _SQL["runs"], {"kernel": work.kernel, "isolation": isolation.value}
+        )
         return row is not None and bool(row["runs"])
 
     async def ending(self, kernel: str, end: model.End, actor: str) -> Sequence[model.Due]:
@@ -86,6 +88,8 @@ def _work(row: Mapping[str, Any]) -> model.Work:
             session=row["session"],
             image=row["image"],
             slots=sessions.Slots(row["cpu"], row["memory_mib"]),
+            limits=sessions.Limits(**row["limits"]),
+            isolation=sessions.IsolationLevel(row["isolation"]),
             mounts=tuple(agents.KernelMount(source, path) for source, path in row["mounts"]),
             environment={**row["environment"], **seat.environment()},
             command=tuple(row["command"]) if seat.is_main else (),

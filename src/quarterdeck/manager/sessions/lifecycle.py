@@ -72,10 +72,10 @@ class Lifecycle:
             return await self._end(work, view)
         match model.after_create(view.status):
             case model.Outcome.RUNS:
-                return not await self._books.running(work)
+                return not await self._books.running(work, view.isolation)
             case model.Outcome.ENDED:
                 if work.request.command:  # it ran, and was quick
-                    await self._books.running(work)
+                    await self._books.running(work, view.isolation)
                 return await self._end(work, model.end_of(work.type, view))
             case _:
                 return await self._end_or_retry(work)

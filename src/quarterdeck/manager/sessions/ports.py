@@ -89,7 +89,7 @@ class Books(Protocol):
         """Give a claim back: it is to be tried again."""
         ...
 
-    async def running(self, work: model.Work) -> bool:
+    async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> bool:
         """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
         ...
 

@@ -15,9 +15,9 @@ ORDER BY id FOR KEY SHARE;
 
 -- name: insert_session
 -- No row: the name is taken, the image or a dependency is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, cluster_size, environment, type, command, depends_on,
+INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command, depends_on,
                       status, status_cause, status_actor)
-SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
+SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(limits)s::jsonb, %(isolation)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
        %(depends_on)s::uuid[], 'PENDING', 'requested', u.id::text
 FROM users u JOIN images i ON i.name = %(image)s
 WHERE u.id = %(owner)s AND u.deleted_at IS NULL AND NOT EXISTS (
@@ -45,12 +45,12 @@ FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[]) AS moun
 -- name: view_session
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[], CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
-       s.cluster_size, k.kernels, m.mounts
+       s.cluster_size, s.limits, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status) ORDER BY role, index) AS kernels
+    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation) ORDER BY role, index) AS kernels
     FROM (
-        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status
+        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status, isolation
         FROM kernels WHERE session_id = s.id ORDER BY role, index, created_at DESC
     ) newest
 ) k ON s.status NOT IN ('PENDING', 'CANCELLED')
@@ -62,12 +62,12 @@ WHERE s.id = %(id)s;
 -- name: list_sessions
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[], CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
-       s.cluster_size, k.kernels, m.mounts
+       s.cluster_size, s.limits, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status) ORDER BY role, index) AS kernels
+    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation) ORDER BY role, index) AS kernels
     FROM (
-        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status
+        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status, isolation
         FROM kernels WHERE session_id = s.id ORDER BY role, index, created_at DESC
     ) newest
 ) k ON s.status NOT IN ('PENDING', 'CANCELLED')
@@ -144,7 +144,7 @@ WITH begun AS (
     UPDATE sessions
     SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle'
     WHERE id = (SELECT session_id FROM kernels WHERE id = %(kernel)s AND status = 'SCHEDULED') AND status = 'SCHEDULED'
-    RETURNING id, image, cpu, memory_mib, cluster_size, environment, type, command
+    RETURNING id, image, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command
 )
 UPDATE kernels k
 SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle',
@@ -152,7 +152,7 @@ SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'life
 FROM begun s, agents a
 WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'SCHEDULED' AND a.id = k.agent_id
 RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.agent_id AS agent,
-    a.address, s.image, s.cpu, s.memory_mib, s.cluster_size, s.environment, s.type, s.command,
+    a.address, s.image, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
     0::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
@@ -161,7 +161,7 @@ RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role,
 -- Takes a kernel that is being created or ended, unless another manager has it. One that has fallen behind its session catches up.
 WITH s AS (
     SELECT s.id, s.status, coalesce(s.reason, s.status_cause) AS cause, s.status_actor AS actor,
-           s.image, s.cpu, s.memory_mib, s.cluster_size, s.environment, s.type, s.command
+           s.image, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command
     FROM sessions s
     WHERE s.id = (SELECT session_id FROM kernels WHERE id = %(kernel)s) AND s.status IN ('CREATING', 'TERMINATING')
     FOR NO KEY UPDATE
@@ -181,7 +181,7 @@ WHERE k.id = %(kernel)s AND o.id = k.id AND k.session_id = s.id AND k.status <> 
   AND a.id = k.agent_id AND a.status = 'ALIVE'
   AND (k.claimed_until IS NULL OR k.claimed_until < now() OR k.claimed_by = %(manager)s)
 RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.agent_id AS agent,
-    a.address, s.image, s.cpu, s.memory_mib, s.cluster_size, s.environment, s.type, s.command,
+    a.address, s.image, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
     CASE WHEN o.status = k.status THEN extract(epoch FROM clock_timestamp() - k.status_changed_at) ELSE 0 END::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
@@ -200,7 +200,7 @@ UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE id = %(kernel)s
 
 -- name: runs
 -- CREATING -> RUNNING, and with the last kernel the session.
-SELECT kernel_runs(%(kernel)s) AS runs, set_config('synchronous_commit', 'off', true);
+SELECT kernel_runs(%(kernel)s, %(isolation)s) AS runs, set_config('synchronous_commit', 'off', true);
 
 -- name: ended
 -- TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free by a trigger.

@@ -159,6 +159,8 @@ def _columns(new: model.NewSession) -> statements.Row:
         "cpu": new.given.slots.cpu,
         "memory_mib": new.given.slots.memory_mib,
         "cluster_size": new.given.cluster_size,
+        "limits": msgspec.json.encode(new.given.limits).decode(),
+        "isolation": new.given.isolation.value,
         "environment": msgspec.json.encode(new.given.environment).decode(),
         "type": new.given.type.value,
         "command": list(new.given.command),
@@ -180,6 +182,7 @@ def _new_view(new: model.NewSession, created_at: datetime) -> sessions.SessionVi
         command=new.given.command,
         depends_on=new.given.depends_on,
         cluster_size=new.given.cluster_size,
+        limits=new.given.limits,
     )
 
 
@@ -210,12 +213,14 @@ def _view(row: statements.Row) -> sessions.SessionView:
         detail=row["detail"],
         depends_on=tuple(row["depends_on"]),
         cluster_size=row["cluster_size"],
+        limits=sessions.Limits(**row["limits"]),
+        isolation=kernels[0].isolation if kernels else None,
         kernels=kernels,
     )
 
 
 def _kernel(columns: Sequence[Any]) -> sessions.SessionKernel:
-    id_, role, index, hostname, agent, status = columns
+    id_, role, index, hostname, agent, status, isolation = columns
     return sessions.SessionKernel(
         id=id_,
         role=sessions.KernelRole(role),
@@ -223,6 +228,7 @@ def _kernel(columns: Sequence[Any]) -> sessions.SessionKernel:
         hostname=hostname,
         agent=agent,
         status=sessions.KernelStatus(status),
+        isolation=None if isolation is None else sessions.IsolationLevel(isolation),
     )
 
 

@@ -10,8 +10,7 @@ from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, Kerne
 from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
-from quarterdeck.wire.agents import IsolationLevel
-from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus
+from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus, IsolationLevel
 
 FIRST_PID = 1000
 

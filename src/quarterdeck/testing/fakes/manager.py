@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from quarterdeck.manager.scheduling import model as scheduling
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.wire import agents, sessions
+from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import KernelStatus, SessionStatus, SessionType
 
 AGENT = "agent"
@@ -139,7 +140,7 @@ class FakeBooks:
         """Note that a claim was given back."""
         self.released.append(work.session)
 
-    async def running(self, work: model.Work) -> bool:
+    async def running(self, work: model.Work, _isolation: IsolationLevel) -> bool:
         """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
         if self.kernels[work.kernel] is not KernelStatus.CREATING:
             return False

@@ -176,6 +176,8 @@ CREATE TABLE sessions (
     cpu integer NOT NULL CHECK (cpu > 0),
     memory_mib integer NOT NULL CHECK (memory_mib > 0),
     cluster_size integer NOT NULL DEFAULT 1 CHECK (cluster_size BETWEEN 1 AND 16),
+    limits jsonb NOT NULL DEFAULT '{}',
+    isolation text NOT NULL DEFAULT 'process' CHECK (isolation IN ('process', 'namespaced', 'oci')),
     environment jsonb NOT NULL DEFAULT '{}',
     type text NOT NULL DEFAULT 'interactive' CHECK (type IN ('interactive', 'batch', 'inference')),
     command text[] NOT NULL DEFAULT '{}' CHECK (
@@ -242,6 +244,7 @@ CREATE TABLE kernels (
     index integer NOT NULL DEFAULT 1 CHECK (index BETWEEN 1 AND 15),
     hostname text NOT NULL GENERATED ALWAYS AS (role || index::text) STORED,
     agent_id text NOT NULL REFERENCES agents,
+    isolation text CHECK (isolation IN ('process', 'namespaced', 'oci')),
     status text NOT NULL,
     status_cause text NOT NULL,
     status_actor text NOT NULL,
@@ -251,6 +254,7 @@ CREATE TABLE kernels (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN kernels.role IS 'A session has one main kernel, main1, and, if it is a cluster, sub1, sub2, ...';
+COMMENT ON COLUMN kernels.isolation IS 'How well its agent keeps it apart, known once it runs; the session says what is the least.';
 COMMENT ON COLUMN kernels.claimed_by IS 'The manager that talks to the agent about this kernel, until claimed_until at the latest.';
 CREATE INDEX kernels_session ON kernels (session_id, created_at DESC);
 CREATE UNIQUE INDEX kernels_live_place ON kernels (session_id, role, index) WHERE status <> 'TERMINATED';
@@ -427,7 +431,7 @@ END $$;
 COMMENT ON FUNCTION end_session IS
     'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns its kernels. The culprit is a kernel: the detail names it.';
 
-CREATE FUNCTION kernel_runs(kernel uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION kernel_runs(kernel uuid, isolation text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     session uuid;
 BEGIN
@@ -435,7 +439,8 @@ BEGIN
     WHERE s.id = (SELECT session_id FROM kernels WHERE id = kernel) AND s.status = 'CREATING'
     FOR NO KEY UPDATE;
     UPDATE kernels k
-    SET status = 'RUNNING', status_cause = 'kernel-running', status_actor = 'lifecycle', claimed_by = NULL, claimed_until = NULL
+    SET status = 'RUNNING', status_cause = 'kernel-running', status_actor = 'lifecycle', claimed_by = NULL, claimed_until = NULL,
+        isolation = kernel_runs.isolation
     WHERE k.id = kernel AND k.session_id = session AND k.status = 'CREATING';
     IF NOT FOUND THEN
         RETURN false;
