@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -15,7 +15,8 @@ from quarterdeck.agent.errors import NotConfigured
 from quarterdeck.agent.guard import LOOK_SECONDS, Guard
 from quarterdeck.agent.images import http as images_http
 from quarterdeck.agent.images.store import ImageStore
-from quarterdeck.agent.kernels import launcher
+from quarterdeck.agent.inventory.records import Records
+from quarterdeck.agent.kernels import forkserver
 from quarterdeck.agent.kernels.dummy import DummyKernels
 from quarterdeck.agent.kernels.errors import ForkServerDied
 from quarterdeck.agent.kernels.launcher import Launcher
@@ -37,7 +38,9 @@ from quarterdeck.wire.events import Event, EventKind
 COMPONENT = "agent"
 CONFIGURATION_SECONDS_MAX = 10.0
 CHECK_SECONDS_MAX = 1.0
-STOP_SECONDS_MAX = 5.0
+FOUND_SECONDS_MAX = 5.0
+AGENT_MARK = "QD_AGENT_ID"
+"""The variable by which every process of this agent's kernels is known to those who look for it from outside."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +50,8 @@ async def main(config: Config, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(http_server.listen(config.listen)))
         scratch = stack.enter_context(contextlib.closing(Scratch.open(config.scratch)))
-        kernels = await stack.enter_async_context(_backend(config))
+        kernels = await _backend(config, scratch)
+        stack.callback(kernels.leave)
         etcd = await stack.enter_async_context(Etcd.open(config.etcd_url))
         url = await _redis_url(etcd)
         events = await stack.enter_async_context(redis.Events.open(url))
@@ -57,20 +61,23 @@ async def main(config: Config, stop: asyncio.Event) -> None:
         service = AgentService(
             kernels,
             scratch,
+            Records(scratch.state),
             news,
             ledger=Ledger(config.slots, tuple(sorted(os.sched_getaffinity(0)))),
-            search_path=launcher.search_path(),
+            search_path=forkserver.search_path(),
             marks=config.marks,
         )
-        health = _Health(kernels, events)
-        app = _application(config, service, images, health.check)
+        await service.restore()
+        health = _Health(kernels, events, (*scratch.damage, *service.damage))
+        app = _application(config, service, images, health)
         await stack.enter_async_context(http_server.serve(app, listener))
-        stack.push_async_callback(_stop, service)
+        stack.callback(service.stop)
         health.registration = await stack.enter_async_context(_registered(etcd, config, kernels))
         extra = {
             "slots": config.slots,
             "isolation": kernels.isolation,
             "dummy": config.dummy is not None,
+            "kernels": len(service.inventory()),
         }
         _log.info("agent-ready", extra=extra)
         await _until(stop, kernels, None if config.dummy else _guard(service, scratch))
@@ -81,17 +88,16 @@ def _guard(service: AgentService, scratch: Scratch) -> Guard:
 
 
 def _application(
-    config: Config,
-    service: AgentService,
-    images: ImageStore,
-    check: Callable[[], Awaitable[str | None]],
+    config: Config, service: AgentService, images: ImageStore, health: "_Health"
 ) -> web.Application:
     time_of_day = clocks.opened(config.clock_shift)
     return http_server.application(
         [
             *http.routes(service),
             *images_http.routes(images),
-            http_server.health(COMPONENT, config.id, check, time_of_day),
+            http_server.health(
+                COMPONENT, config.id, health.check, time_of_day, degraded=health.degraded
+            ),
         ],
         middlewares=[http.authentication(config.agent_secret, time_of_day)],
     )
@@ -120,10 +126,14 @@ class _News:
 class _Health:
     """Well when managers find us, kernels can start, and news can be told."""
 
-    def __init__(self, kernels: Backend, events: redis.Events) -> None:
+    def __init__(self, kernels: Backend, events: redis.Events, damage: Sequence[str]) -> None:
         self._kernels = kernels
         self._events = events
+        self._damage = damage
         self.registration: Registration | None = None
+
+    def degraded(self) -> str | None:
+        return "; ".join(self._damage) or None
 
     async def check(self) -> str | None:
         if self._kernels.died.is_set():
@@ -140,16 +150,26 @@ class _Health:
         return None
 
 
-@contextlib.asynccontextmanager
-async def _backend(config: Config) -> AsyncIterator[Backend]:
+async def _backend(config: Config, scratch: Scratch) -> Backend:
+    """Return dummies, or the zygote that an earlier life has left, or a new one. One that is left and does not answer is ended."""
     if config.dummy is not None:
-        kernels: Backend = DummyKernels(config.dummy)
-    else:
-        kernels = Launcher.launch(config.marks)
+        return DummyKernels(config.dummy)
+    found = Launcher.reach(scratch.state) if scratch.usable else None
+    if found is not None:
+        try:
+            async with asyncio.timeout(FOUND_SECONDS_MAX):
+                await found.ready()
+        except (TimeoutError, ForkServerDied) as error:
+            _log.error("zygote-replaced", extra={"pid": found.pid, "error": repr(error)})
+            await found.end_by_force()
+        else:
+            return found
+    kernels = Launcher.launch({**config.marks, AGENT_MARK: config.id})
     try:
-        yield kernels
-    finally:
-        await kernels.close()
+        kernels.outlive(scratch.state, config.orphan_seconds)
+    except OSError as error:
+        _log.error("kernels-mortal", extra={"error": str(error)})
+    return kernels
 
 
 async def _redis_url(etcd: Etcd) -> str:
@@ -158,15 +178,6 @@ async def _redis_url(etcd: Etcd) -> str:
     if found is None:
         raise NotConfigured(f"etcd has no {nodes.REDIS_URL}")
     return found.value.decode()
-
-
-async def _stop(service: AgentService) -> None:
-    """End all kernels in time; what is late ends with the zygote, and the next start removes its directory."""
-    try:
-        async with asyncio.timeout(STOP_SECONDS_MAX):
-            await service.stop()
-    except TimeoutError:
-        _log.error("kernels-still-there", extra={"kernels": len(service.inventory())})
 
 
 def _registered(
@@ -185,6 +196,7 @@ def _registered(
         nodes.AGENTS + config.id,
         decode.encode(record),
         lease_seconds=nodes.LEASE_SECONDS,
+        returns=True,
     )
 
 

@@ -11,6 +11,7 @@ from quarterdeck.wire import decode
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.sessions import Slots
 
+ORPHAN_SECONDS = 600.0
 _CPU_MAX = 1024
 _MEMORY_MIB_MAX = 16 * 2**20
 _IMAGES_MIB = 20 * 2**10
@@ -34,6 +35,8 @@ class Config:
     images_bytes_max: int
     dummy: Plan | None = None
     """Not None: kernels are dummies, and this is what they do."""
+    orphan_seconds: float = ORPHAN_SECONDS
+    """How long kernels go on without an agent."""
     clock_shift: str = ""
     """The file that shifts the time of day (SHAKEOUT_CLOCK); empty without a harness."""
 
@@ -67,6 +70,7 @@ def load(environment: Environment) -> Config:
         )
         * 2**20,
         dummy=_dummy(environment),
+        orphan_seconds=environment.seconds("QD_ORPHAN_SECONDS", ORPHAN_SECONDS),
         clock_shift=environment.text("SHAKEOUT_CLOCK", ""),
     )
 

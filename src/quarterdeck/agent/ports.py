@@ -1,7 +1,7 @@
 """What the agent's service needs of the world: processes, directories, and somebody to tell. Fakes: `quarterdeck.testing.fakes.agent`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +9,7 @@ from typing import Protocol
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.wire.agents import ImagePull
 from quarterdeck.wire.oci import Descriptor
 from quarterdeck.wire.sessions import Execution, IsolationLevel
@@ -59,6 +60,21 @@ class Kernels(Protocol):
         """End a kernel and return when none of its processes is left."""
         ...
 
+    def held(self) -> Collection[str]:
+        """Return the kernels that an earlier life of the agent made and that are here, neither adopted nor killed yet."""
+        ...
+
+    def adopt(self, id_: str, pid: int, on_exit: Callable[[Exit], None]) -> Kernel | None:
+        """Go on with a kernel of an earlier life, as if `spawn` had made it; None: it is gone.
+
+        `on_exit` is called at once if it has ended meanwhile.
+        """
+        ...
+
+    def leave(self) -> None:
+        """Let go of all kernels, which stay for the next life. Whoever waits for code of theirs gets `AgentLeft`."""
+        ...
+
 
 class Backend(Kernels, Protocol):
     """Kernels, as the agent's process has them from its start to its end."""
@@ -78,7 +94,7 @@ class Backend(Kernels, Protocol):
         ...
 
     async def close(self) -> None:
-        """End all that is left."""
+        """End all that is left; for a backend that cannot start."""
         ...
 
 
@@ -101,8 +117,32 @@ class Scratch(Protocol):
         """Return where a kernel's directory is, or will be."""
         ...
 
+    def clean(self, kept: Collection[str]) -> None:
+        """Remove what was left by kernels other than these, with the processes that work in it."""
+        ...
+
     def remove(self, kernel: str) -> None:
         """Remove a kernel's directory; nothing happens if it is not there. Raises OSError."""
+        ...
+
+
+class Records(Protocol):
+    """What has to be known of kernels in the agent's next life. Its methods block, shortly."""
+
+    def save(self, record: Record) -> None:
+        """Write a record in place of an earlier one. Raises OSError."""
+        ...
+
+    def drop(self, id_: str) -> None:
+        """Remove a record; nothing happens if it is not there. Raises OSError."""
+        ...
+
+    def note_destroyed(self, id_: str) -> None:
+        """Remember that an id was destroyed. Raises OSError."""
+        ...
+
+    def load(self) -> Remembered:
+        """Return what was written, as far as it can be read."""
         ...
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TypeVar
 
 from quarterdeck.agent import model, ports
 from quarterdeck.agent.errors import (
@@ -16,8 +17,9 @@ from quarterdeck.agent.errors import (
     ScratchStays,
     Stopping,
 )
+from quarterdeck.agent.inventory.heritage import Heritage
 from quarterdeck.agent.inventory.table import Entry, Table
-from quarterdeck.agent.kernels.errors import KernelTerminated
+from quarterdeck.agent.kernels.errors import AgentLeft, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.resources.ledger import Holding, Ledger
 from quarterdeck.base.errors import QuarterdeckError
@@ -26,7 +28,10 @@ from quarterdeck.wire.sessions import Execution
 from quarterdeck.wire.states import KernelStatus
 
 STARTING_AT_ONCE_MAX = 8
+SETTLING_SECONDS_MAX = 10.0
+"""What an earlier life has left must be ended by then; else the agent starts, and lists it."""
 
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -37,6 +42,7 @@ class AgentService:
         self,
         kernels: ports.Kernels,
         scratch: ports.Scratch,
+        records: ports.Records,
         news: ports.News,
         *,
         ledger: Ledger,
@@ -45,6 +51,7 @@ class AgentService:
     ) -> None:
         self._kernels = kernels
         self._scratch = scratch
+        self._records = records
         self._news = news
         self._ledger = ledger
         self._search_path = search_path
@@ -52,6 +59,21 @@ class AgentService:
         self._table = Table()
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE_MAX)
         self._stopping = False
+        self.damage: tuple[str, ...] = ()
+        """What of an earlier life could not be read, in words."""
+
+    async def restore(self) -> None:
+        """Take over what an earlier life of this agent has left: once, before the first request."""
+        remembered = self._records.load()
+        self.damage = remembered.damage
+        heritage = Heritage(self._table, self._ledger, self._kernels, self._ended)
+        heritage.take_over(remembered)
+        try:
+            async with asyncio.timeout(SETTLING_SECONDS_MAX):
+                await self._settle(heritage.orphans())
+        except TimeoutError:
+            _log.error("kernels-unsettled", extra={"kernels": len(self.inventory())})
+        await asyncio.to_thread(self._scratch.clean, [entry.id for entry in self._table])
 
     async def create(self, id_: str, request: KernelCreate) -> KernelView:
         """Make a kernel and return when it is ready for code. The same again returns it as it is now.
@@ -103,19 +125,31 @@ class AgentService:
     async def destroy(self, id_: str) -> None:
         """End a kernel and return when its processes and its directory are gone; fine if it is not there.
 
-        A create of the same id that comes later is refused. Raises `ScratchStays`; the kernel stays listed then.
+        A create of the same id that comes later is refused. Raises `Stopping`, `ScratchStays`; the kernel stays listed then.
         """
-        self._table.note_destroyed(id_)
+        if self._stopping:
+            raise Stopping
+        if not self._table.was_destroyed(id_):
+            self._table.note_destroyed(id_)
+            self._remember(self._records.note_destroyed, id_)
         entry = self._table.get(id_)
         if entry is not None:
             await self._discard(entry)
 
-    async def stop(self) -> None:
-        """Take nothing new and end all kernels."""
+    def stop(self) -> None:
+        """Take nothing new, and let go of all kernels: they go on, and the next life of this agent takes them over."""
         self._stopping = True
+        self._kernels.leave()
+
+    async def _settle(self, orphans: Sequence[str]) -> None:
+        """End what an earlier life did not want any more, and what nobody knows."""
         async with asyncio.TaskGroup() as group:
+            for orphan in orphans:
+                _log.warning("orphan-ended", extra={"kernel": orphan})
+                group.create_task(self._kernels.kill(orphan))
             for entry in self._table:
-                group.create_task(self._end_quietly(entry))
+                if entry.status is KernelStatus.TERMINATING:
+                    group.create_task(self._end_quietly(entry))
 
     def _admit(self, id_: str, request: KernelCreate) -> tuple[Entry, Holding]:
         """Check a request and hold what it needs."""
@@ -130,10 +164,12 @@ class AgentService:
             detail = f"{request.isolation} demanded, {self._kernels.level} is the best here"
             raise IsolationUnsupported(detail, field="isolation")
         holding = self._ledger.take(id_, request.slots)
-        entry = Entry(id_, request, self._kernels.level)
+        entry = Entry(id_, request, self._kernels.level, cores=holding.cores)
         try:
             self._table.add(entry)
+            self._save_or_refuse(entry)
         except QuarterdeckError:
+            self._table.drop(entry)
             self._ledger.give_back(id_)
             raise
         return entry, holding
@@ -141,6 +177,8 @@ class AgentService:
     async def _start(self, entry: Entry, holding: Holding) -> None:
         try:
             await self._spawn(entry, holding)
+        except AgentLeft as error:
+            entry.failure = error  # the next life settles it
         except QuarterdeckError as error:
             entry.failure = error
             _log.warning("kernel-not-started", extra={"kernel": entry.id, "error": error.detail})
@@ -167,6 +205,7 @@ class AgentService:
         if entry.status is KernelStatus.CREATING:
             died = entry.exit is not None
             entry.status = KernelStatus.TERMINATED if died else KernelStatus.RUNNING
+            self._save_or_refuse(entry)
         session = entry.request.session
         extra = {"kernel": entry.id, "session": session, "pid": entry.kernel.pid}
         _log.info("kernel-started", extra=extra)
@@ -178,6 +217,7 @@ class AgentService:
         if entry.status is not KernelStatus.RUNNING:
             return
         entry.status = KernelStatus.TERMINATED
+        self._remember(self._records.save, entry.record())
         _log.warning("kernel-died", extra={"kernel": entry.id, "exit": str(exit_)})
         self._news.kernel_changed(entry.id)
 
@@ -194,8 +234,23 @@ class AgentService:
                 _log.exception("scratch-stays", extra={"kernel": entry.id})
                 raise ScratchStays from error
             self._ledger.give_back(entry.id)
+            self._remember(self._records.drop, entry.id)
             self._table.drop(entry)
         _log.info("kernel-destroyed", extra={"kernel": entry.id})
+
+    def _save_or_refuse(self, entry: Entry) -> None:
+        """Write down a kernel that begins: without that, the next life would not know it. Raises `KernelNotStarted`."""
+        try:
+            self._records.save(entry.record())
+        except OSError as error:
+            raise KernelNotStarted(f"It cannot be written down: {error}") from error
+
+    def _remember(self, write: Callable[[_T], None], what: _T) -> None:
+        """Write something down as far as possible: what is missing in the next life is found out by looking."""
+        try:
+            write(what)
+        except OSError as error:
+            _log.warning("record-not-written", extra={"what": str(what), "error": str(error)})
 
     async def _end_quietly(self, entry: Entry) -> None:
         try:

@@ -29,9 +29,12 @@ class Registration:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, etcd: Etcd, key: str, value: bytes, *, lease_seconds: int
+        cls, etcd: Etcd, key: str, value: bytes, *, lease_seconds: int, returns: bool = False
     ) -> AsyncIterator["Registration"]:
-        """Register for the time of a block, from its first line on; afterwards the lease is revoked. Raises `EtcdUnavailable`."""
+        """Register for the time of a block, from its first line on; afterwards the lease is revoked. Raises `EtcdUnavailable`.
+
+        `returns`: the owner is expected back, and the lease is left to run out.
+        """
         self = cls(etcd, key, value, lease_seconds)
         await self._register()
         try:
@@ -39,7 +42,8 @@ class Registration:
                 background.start(self._keep(), name="registration")
                 yield self
         finally:
-            await self._end()
+            if not returns:
+                await self._end()
 
     async def update(self, value: bytes) -> None:
         """Change the value. Raises `EtcdUnavailable`; the new value is then written with the next registration."""

@@ -59,13 +59,23 @@ def route(
 
 
 def health(
-    component: str, id_: str, check: Callable[[], Awaitable[str | None]], clock: Clock
+    component: str,
+    id_: str,
+    check: Callable[[], Awaitable[str | None]],
+    clock: Clock,
+    *,
+    degraded: Callable[[], str | None] = lambda: None,
 ) -> web.RouteDef:
-    """Return the route of `GET /health`. `check` returns None, or why the component cannot work now (then 503)."""
+    """Return the route of `GET /health`. `check` returns None, or why the component cannot work now (then 503).
+
+    `degraded` returns None, or what is wrong although it works.
+    """
 
     async def answer(_: web.Request) -> web.StreamResponse:
         reason = await check()
-        status = "ok" if reason is None else "unavailable"
+        status, code = ("ok", 200) if reason is None else ("unavailable", 503)
+        if reason is None and (reason := degraded()) is not None:
+            status = "degraded"
         view = Health(
             status=status,
             component=component,
@@ -74,7 +84,7 @@ def health(
             time=clock.now().timestamp(),
             reason=reason,
         )
-        return reply(view, 200 if reason is None else 503)
+        return reply(view, code)
 
     return route("GET", "/health", answer)
 

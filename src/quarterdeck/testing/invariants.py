@@ -27,11 +27,15 @@ Violation = tuple[str, str, str]
 
 
 class Seen(NamedTuple):
-    """What is there besides the database: processes of kernels, ids of scratch directories and of trees."""
+    """What is there besides the database: processes of kernels, ids of scratch directories and of trees.
+
+    `unattended` are kernels whose agent is away: nobody can end them before it returns, or their time is up.
+    """
 
     processes: list[KernelProcess]
     scratch_directories: set[str]
     trees: set[str]
+    unattended: frozenset[str] = frozenset()
 
 
 class Invariants:
@@ -48,10 +52,12 @@ class Invariants:
     async def snapshot(self) -> dict[str, str]:
         """Return the violations of now. What is under way breaks no promise: the database is asked before and after the look."""
         before = await self._ask("settled", "possible")
+        processes = kernels.processes(self._cluster)
         seen = Seen(
-            kernels.processes(self._cluster),
+            processes,
             set(kernels.scratch_directories(self._cluster)),
             set(trees.trees(self._cluster)),
+            frozenset(kernels.unattended(self._cluster, processes)),
         )
         after = await self._ask("settled", "possible", "steps", "violations")
         if not self._kernels_show:
@@ -72,12 +78,13 @@ def violations(before: Sequence[Row], seen: Seen, after: Sequence[Row]) -> Itera
     """
     settled, possible = set(before) & set(after), {*before, *after}
     running = {id_ for what, id_, *_ in settled if what == "running"}
-    live = {id_ for what, id_, *_ in possible if what == "kernel"}
+    live = {id_ for what, id_, *_ in possible if what == "kernel"} | seen.unattended
     yield from ((promise, thing, how) for what, promise, thing, how in after if what == "broken")
     yield from illegal((kind, old, new) for what, kind, old, new in after if what == "step")
     yield from differences(running, {one.kernel for one in seen.processes}, live, "process")
     yield from differences(running, seen.scratch_directories, live, "scratch directory")
     yield from orphans(seen.processes)
+    yield from rivals(one for one in seen.processes if one.kernel not in seen.unattended)
     yield from strays(
         {id_ for what, id_, host, _ in settled if what == "ready" and host == LOCAL_HOST},
         seen.trees,
@@ -107,10 +114,20 @@ def differences(
 
 
 def orphans(processes: Iterable[KernelProcess]) -> Iterator[Violation]:
-    """Give the processes of kernels that no agent holds any more. Pure."""
+    """Give the processes of kernels that are of no agent. Pure."""
     for one in processes:
         if one.owner == ORPHAN:
-            yield ("a kernel's process runs below its agent", one.kernel, f"pid {one.pid}")
+            yield ("a kernel's process is of an agent", one.kernel, f"pid {one.pid}")
+
+
+def rivals(processes: Iterable[KernelProcess]) -> Iterator[Violation]:
+    """Give the agents that run while kernels of two zygotes of theirs live: one of these answers to nobody. Pure."""
+    zygotes: dict[str, set[int]] = {}
+    for one in processes:
+        zygotes.setdefault(one.owner, set()).add(one.zygote)
+    for owner, found in zygotes.items():
+        if len(found) > 1:
+            yield ("an agent has one zygote", owner, f"pids {sorted(found)}")
 
 
 def strays(ready: set[str], found: set[str], possible: set[str]) -> Iterator[Violation]:

@@ -36,6 +36,9 @@ from shakeout.system.place import Place, Reachable
 
 AGENT_CPU = 8
 AGENT_MEMORY_MIB = 8192
+ORPHAN_SECONDS = 12
+"""Of kernels without an agent: longer than a lease, and than a restart takes on a busy machine."""
+
 LOG_LEVEL = "info"
 
 RUN_MARK = "SHAKEOUT_RUN"
@@ -58,11 +61,15 @@ PRELOAD = (
     "quarterdeck.storage_proxy.__main__",
 )
 
-WAITING_KERNELS = (
-    "agent*: *.kernels.zygote * idle #[123]",
-    "agent*: *.kernels.zygote * zygote #[123]",
+WAITING_KERNELS = tuple(
+    f"{owner}: *.kernels.zygote * {what} #[123]"
+    for owner in ("agent*", "this test process")
+    for what in ("idle", "zygote")
 )
-"""Agents keep two processes ready to become kernels, and make them up behind the kernels that they give: few, never more."""
+"""Zygotes keep two processes ready to become kernels, and make them up behind the kernels that they give: few, never more.
+
+A test process has zygotes, too, where it has kernels without an agent.
+"""
 
 
 def describe(keys: Keys) -> System:
@@ -211,6 +218,7 @@ def _agent(keys: Keys) -> Callable[[Place], Mapping[str, str]]:
             "QD_CPU": str(AGENT_CPU),
             "QD_MEMORY_MIB": str(AGENT_MEMORY_MIB),
             "QD_KERNEL_MARKS": RUN_MARK,
+            "QD_ORPHAN_SECONDS": str(ORPHAN_SECONDS),
         }
 
     return environment

@@ -22,7 +22,7 @@ class ManagerRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer of `/health`: `status` is "ok", or "unavailable" with status 503 and a reason."""
+    """The answer of `/health`: `status` is "ok"; "degraded": it works, and `reason` says what is wrong; or "unavailable", with status 503."""
 
     status: str
     component: str

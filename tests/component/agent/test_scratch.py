@@ -73,17 +73,50 @@ def test_the_root_is_private(tmp_path):
     assert (tmp_path / "a" / "scratch").stat().st_mode & 0o777 == 0o700
 
 
-def test_opening_removes_what_dead_kernels_left_and_their_processes(tmp_path):
-    left = tmp_path / "scratch" / "kernel" / "work"
+def test_cleaning_removes_what_dead_kernels_left_and_their_processes(tmp_path):
+    left, kept = (tmp_path / "scratch" / kernel / "work" for kernel in ("dead", "alive"))
     left.mkdir(parents=True)
-    with subprocess.Popen(["sleep", "1000"], cwd=left) as stray:
-        Scratch.open(tmp_path / "scratch").close()
+    kept.mkdir(parents=True)
+    (tmp_path / "scratch" / "file").touch()
+    (tmp_path / "scratch" / "link").symlink_to(tmp_path)
+    root = Scratch.open(tmp_path / "scratch")
+    with (
+        subprocess.Popen(["sleep", "1000"], cwd=left) as stray,
+        subprocess.Popen(["sleep", "1000"], cwd=kept) as other,
+    ):
+        root.clean(["alive"])
         assert stray.wait(5) == -9
-    assert [path.name for path in (tmp_path / "scratch").iterdir()] == [".lock"]
+        assert other.poll() is None
+        other.kill()
+    root.close()
+    assert {path.name for path in (tmp_path / "scratch").iterdir()} == {".lock", ".state", "alive"}
 
 
 def test_the_caller_is_not_taken_for_a_stray(tmp_path, monkeypatch):
     (tmp_path / "scratch").mkdir()
     monkeypatch.chdir(tmp_path)
-    Scratch.open(tmp_path / "scratch").close()
+    root = Scratch.open(tmp_path / "scratch")
+    root.clean(())
+    root.close()
     assert Path.cwd() == tmp_path
+
+
+@pytest.mark.parametrize("place", ["scratch", "scratch/.state"])
+def test_something_else_in_its_place_is_moved_aside_and_told(tmp_path, place):
+    path = tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("what is this")
+    root = Scratch.open(tmp_path / "scratch")
+    assert (root.usable, root.state.is_dir()) == (True, True)
+    assert path.with_name(f"{path.name}.damaged").read_text() == "what is this"
+    assert "no directory" in " ".join(root.damage)
+    root.close()
+
+
+def test_a_root_that_cannot_be_is_told_and_stops_nobody(tmp_path):
+    (tmp_path / "file").touch()
+    root = Scratch.open(tmp_path / "file" / "scratch")
+    assert not root.usable
+    assert "unusable" in " ".join(root.damage)
+    root.clean(())
+    root.close()

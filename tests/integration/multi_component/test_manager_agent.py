@@ -58,18 +58,6 @@ async def test_killed_kernel_ends_its_session_with_the_cause(user, observe):
     assert observe.live_kernels(session.id) == []
 
 
-async def test_lost_agent_gives_its_slots_back(private_cluster, user, observe):
-    """An agent that dies takes its kernels along, and no more. Kill it; session and agent end up terminal and LOST."""
-    session = await user.sessions.create(slots={"cpu": 2})
-    await session.reaches("RUNNING", within=10)
-    await private_cluster.kill("agent")
-    await session.reaches("TERMINATED", within=30)
-    assert observe.value("SELECT status FROM agents") == "LOST"
-    assert (await session.refresh()).reason == "agent-lost"
-    assert observe.slots_in_use() == (0, 0)
-    assert observe.live_kernels() == []
-
-
 async def test_session_waits_for_an_agent_and_then_runs(private_cluster, user, observe):
     """No agent, no failure: the session waits. Stop the agent, create, start the agent again; the session runs."""
     await private_cluster.stop("agent")

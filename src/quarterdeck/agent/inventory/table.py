@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from quarterdeck.agent.errors import InsufficientCapacity, KernelNotFound
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.ports import Kernel
+from quarterdeck.agent.remembered import Ended, Record
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelView
 from quarterdeck.wire.sessions import IsolationLevel
@@ -28,8 +29,21 @@ class Entry:
     kernel: Kernel | None = None
     exit: Exit | None = None
     failure: QuarterdeckError | None = None
+    cores: tuple[int, ...] = ()
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ending: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def record(self) -> Record:
+        """Return what has to be known of it in the agent's next life."""
+        return Record(
+            id=self.id,
+            request=self.request,
+            isolation=self.isolation,
+            status=self.status,
+            cores=self.cores,
+            pid=self.kernel.pid if self.kernel else 0,
+            ended=None if self.exit is None else Ended.of(self.exit),
+        )
 
     def view(self) -> KernelView:
         """Return it as others see it."""

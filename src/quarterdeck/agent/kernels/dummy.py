@@ -6,7 +6,7 @@ chooses its behaviour by its environment variable `QD_DUMMY`, a name or a JSON o
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated
 
 import msgspec
@@ -14,7 +14,12 @@ from msgspec import Meta
 
 from quarterdeck.agent.kernels.capture import Tail
 from quarterdeck.agent.kernels.dummy_code import Namespace
-from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
+from quarterdeck.agent.kernels.errors import (
+    AgentLeft,
+    KernelDied,
+    KernelNotStarted,
+    KernelTerminated,
+)
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.base import tasks
@@ -72,11 +77,14 @@ class DummyKernel:
         self._written = Tail()
         self._namespace = Namespace()
         self._turn = asyncio.Lock()
+        self._left = False
 
     async def execute(self, code: str) -> Execution:
         """Run code of the little language of `dummy_code`. Raises `KernelDied`, `KernelTerminated`."""
         async with self._turn:
             await self._pass_time(self.behaviour.execute_ms)
+            if self._left:
+                raise AgentLeft
             if self.killed:
                 raise KernelTerminated
             if self._exit is not None:
@@ -99,6 +107,11 @@ class DummyKernel:
             self._exit = exit_
             self._gone.set()
             self._on_exit(exit_)
+
+    def leave(self) -> None:
+        """Let nobody wait any more."""
+        self._left = True
+        self._gone.set()
 
     async def _pass_time(self, milliseconds: int) -> None:
         """Let time pass, as long as the kernel lives."""
@@ -158,6 +171,21 @@ class DummyKernels:
         await tasks.pause(kernel.behaviour.destroy_ms / 1000)
         self._living.pop(id_, None)
         kernel.end(Exit())
+
+    def held(self) -> Collection[str]:
+        """Return none: they are not there before they are adopted."""
+        return ()
+
+    def adopt(self, id_: str, pid: int, on_exit: Callable[[Exit], None]) -> DummyKernel | None:
+        """Make a kernel anew that has forgotten its names, as if it had outlived its agent. It behaves well."""
+        self._living[id_] = kernel = DummyKernel(id_, pid, Behaviour(), on_exit)
+        return kernel
+
+    def leave(self) -> None:
+        """Forget all kernels; whoever waits for their code is told so."""
+        for kernel in self._living.values():
+            kernel.leave()
+        self._living.clear()
 
     async def close(self) -> None:
         """End all kernels, whatever their behaviour."""

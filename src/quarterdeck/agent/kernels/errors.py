@@ -6,6 +6,7 @@ QuarterdeckError
 ├── KernelTerminated    it was destroyed on request
 ├── KernelBusy          too many executions wait for their turn
 ├── ForkServerDied      the zygote is gone, and every kernel with it
+├── AgentLeft           the agent stops while the kernel goes on
 └── ScratchInUse        another agent works in the scratch directory
 """
 
@@ -47,6 +48,12 @@ class ForkServerDied(QuarterdeckError):
     """The process that starts kernels has died, and all kernels with it."""
 
     code: ClassVar[str] = "unavailable"
+
+
+class AgentLeft(QuarterdeckError):
+    """The agent stops; the kernel and what it runs go on without it."""
+
+    code = "outcome-unknown"
 
 
 class ScratchInUse(QuarterdeckError):

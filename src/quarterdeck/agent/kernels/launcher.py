@@ -1,30 +1,29 @@
-"""The agent's side of the zygote: starts it, has kernels made and killed, and learns when they are gone."""
+"""The agent's side of the zygote: finds or starts it, has kernels made and killed, learns when they are gone, and leaves them to the next."""
 
 import asyncio
-import contextlib
 import json
 import logging
 import os
 import socket
-import subprocess
-import sys
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import quarterdeck
-from quarterdeck.agent.kernels import channel
-from quarterdeck.agent.kernels.errors import ForkServerDied, KernelNotStarted, KernelTerminated
+from quarterdeck.agent.kernels import custody, forkserver
+from quarterdeck.agent.kernels.errors import (
+    AgentLeft,
+    ForkServerDied,
+    KernelNotStarted,
+    KernelTerminated,
+)
+from quarterdeck.agent.kernels.forkserver import Server
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.process import Ends, KernelProcess
-from quarterdeck.agent.kernels.runner import Gift
-from quarterdeck.agent.kernels.spec import ISOLATED, MARK, PLAIN, TITLE_ROOM, Exit, KernelSpec
+from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.wire.sessions import IsolationLevel
 
 _MESSAGE_BYTES_MAX = 2**16
-_PROGRAM = "quarterdeck.agent.kernels.zygote"
-_MARK_ROOM = " " * 36
 
 _log = logging.getLogger(__name__)
 
@@ -38,19 +37,21 @@ class _Outgoing(NamedTuple):
 
 
 class Launcher:
-    """The zygote and its kernels. Made by `start`; `close` ends them all."""
+    """The zygote and its kernels. Made by `launch` or `reach`; `close` ends them all, `leave` leaves them to the next agent."""
 
-    def __init__(self, server: "subprocess.Popen[bytes]", link: socket.socket) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._link = link
+        self._link = server.link
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[Isolation] = self._loop.create_future()
         self._outgoing: deque[_Outgoing] = deque()
         self._processes: dict[str, KernelProcess] = {}
+        self._held: dict[str, KernelProcess] = {}
+        self._heirs: dict[str, Callable[[Exit], None]] = {}
+        self._left = False
         self.isolation = Isolation()
         self.died = asyncio.Event()
-        os.set_blocking(link.fileno(), False)
-        self._loop.add_reader(link, self._read)
+        self._loop.add_reader(self._link, self._read)
 
     @classmethod
     def launch(
@@ -60,12 +61,38 @@ class Launcher:
 
         `isolate=False`: use no namespaces even where the machine allows them.
         """
-        return cls(*_execute(environment or {}, isolate=isolate))
+        return cls(forkserver.launch(environment or {}, isolate=isolate))
+
+    @classmethod
+    def reach(cls, place: Path) -> "Launcher | None":
+        """Go on with the zygote of an earlier agent, found in a directory, and with its kernels: after `ready` they are `held`."""
+        server = forkserver.reach(place)
+        return None if server is None else cls(server)
+
+    def outlive(self, place: Path, orphan_seconds: float) -> None:
+        """Have the zygote outlive this agent: the next one finds it in a directory. Raises OSError."""
+        forkserver.make_door(self._server, place, orphan_seconds)
 
     async def ready(self) -> None:
         """Return when kernels can be made. Raises `ForkServerDied`."""
         await asyncio.wait((self._ready,))
         self.isolation = self._ready.result()
+
+    def held(self) -> Collection[str]:
+        """Return the kernels that an earlier agent made and this one has neither adopted nor killed."""
+        return tuple(self._held)
+
+    def adopt(self, id_: str, pid: int, on_exit: Callable[[Exit], None]) -> KernelProcess | None:
+        """Go on with a held kernel as if it were made here; None: it is not there. One that has ended tells so at once."""
+        process = self._held.pop(id_, None)
+        if process is None:
+            return None
+        process.pid = pid
+        if process.exit is None:
+            self._heirs[id_] = on_exit
+        else:
+            on_exit(process.exit)
+        return process
 
     @property
     def mounts(self) -> bool:
@@ -83,7 +110,12 @@ class Launcher:
         return self._server.pid
 
     async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> KernelProcess:
-        """Make a kernel and return when it is ready for code. Raises `KernelNotStarted`, `KernelTerminated`, `ForkServerDied`."""
+        """Make a kernel and return when it is ready for code.
+
+        Raises `KernelNotStarted`, `KernelTerminated`, `ForkServerDied`, `AgentLeft`.
+        """
+        if self._left:
+            raise AgentLeft
         if self.died.is_set():
             raise ForkServerDied
         process = self._send_spec(spec, on_exit)
@@ -102,13 +134,19 @@ class Launcher:
         return process
 
     async def kill(self, id_: str) -> None:
-        """Kill every process of a kernel and return when none is left. A kernel that is not there is gone already."""
+        """Kill every process of a kernel and return when none is left. A kernel that is not there is gone already.
+
+        Raises `AgentLeft`.
+        """
+        self._held.pop(id_, None)
         process = self._processes.get(id_)
         if process is None:
             return
         process.killed = True
         self._send({"kill": id_})
         await process.gone.wait()
+        if process.left:
+            raise AgentLeft
 
     async def close(self) -> None:
         """End the zygote and with it every kernel; return when all is gone."""
@@ -117,19 +155,51 @@ class Launcher:
                 for id_ in tuple(self._processes):
                     group.create_task(self.kill(id_))
         finally:
+            if not self.died.is_set():
+                self._send({"end": True})
             self._lose()
-            self._link.close()
-            await asyncio.to_thread(self._server.wait)
+            await self._server.ended()
+
+    async def end_by_force(self) -> None:
+        """End a zygote that does not answer, and with it every kernel; return when it is gone."""
+        self._server.kill()
+        self._lose()
+        await self._server.ended()
+
+    def leave(self) -> None:
+        """Let go of all kernels: they stay as they are for the next agent. Whoever waits for one gets `AgentLeft`.
+
+        A zygote without any is ended.
+        """
+        if self._left or self.died.is_set():
+            return
+        self._left = True
+        if not self._processes:
+            self._send({"end": True})
+        self._forget_link()
+        for process in self._processes.values():
+            process.leave()
+        self._processes.clear()
+        self._held.clear()
+        self._server.leave()
 
     def _send_spec(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> KernelProcess:
         try:
-            ends, given = _channels(spec)
+            ends, given = forkserver.channels(spec)
         except OSError as error:
             raise KernelNotStarted(f"There are no channels for it: {error}") from error
-        process = KernelProcess(spec.id, ends, on_exit, lambda: self._send({"kill": spec.id}))
-        self._processes[spec.id] = process
+        self._heirs[spec.id] = on_exit
+        self._processes[spec.id] = process = self._process(spec.id, ends)
         self._send({"spawn": spec.id}, given)
         return process
+
+    def _process(self, id_: str, ends: Ends) -> KernelProcess:
+        def tell(exit_: Exit) -> None:
+            heir = self._heirs.pop(id_, None)
+            if heir is not None:
+                heir(exit_)
+
+        return KernelProcess(id_, ends, tell, lambda: self._send({"kill": id_}))
 
     def _send(self, message: dict[str, Any], given: tuple[int, ...] = ()) -> None:
         self._outgoing.append(_Outgoing(json.dumps(message).encode(), given, message.get("spawn")))
@@ -155,25 +225,41 @@ class Launcher:
     def _read(self) -> None:
         while True:
             try:
-                data = self._link.recv(_MESSAGE_BYTES_MAX)
+                data, given, _, _ = socket.recv_fds(
+                    self._link, _MESSAGE_BYTES_MAX, custody.ENDS, socket.MSG_CMSG_CLOEXEC
+                )
             except BlockingIOError:
                 return
             except ConnectionError:
-                data = b""
+                data, given = b"", []
             if not data:
                 self._lose()
                 return
-            self._take(json.loads(data))
+            self._take(json.loads(data), given)
 
-    def _take(self, message: dict[str, Any]) -> None:
-        if "ready" in message:
-            self._ready.set_result(Isolation(**message["ready"]))
-        elif "refused" in message:
-            _log.error("kernel-refused", extra=message)
-            self._finish(message["refused"], Exit())
-        else:
-            status = message["status"]
-            self._finish(message["gone"], Exit() if status is None else Exit.from_status(status))
+    def _take(self, message: dict[str, Any], given: list[int]) -> None:
+        match message:
+            case {"ready": isolation, "protocol": custody.PROTOCOL}:
+                if not self._ready.done():
+                    self._ready.set_result(Isolation(**isolation))
+            case {"ready": _}:
+                self._ready.set_exception(ForkServerDied("It speaks another protocol"))
+            case {"held": id_}:
+                self._hold(id_, given)
+            case {"refused": id_}:
+                _log.error("kernel-refused", extra=message)
+                self._finish(id_, Exit())
+            case {"gone": id_, "status": status}:
+                self._finish(id_, Exit() if status is None else Exit.from_status(status))
+                self._send({"forget": id_})
+            case _:
+                _log.warning("zygote-not-understood", extra={"message_keys": list(message)})
+
+    def _hold(self, id_: str, given: list[int]) -> None:
+        control, stdout, stderr = given
+        process = self._process(id_, Ends(socket.socket(fileno=control), stdout, stderr))
+        process.resume()
+        self._processes[id_] = self._held[id_] = process
 
     def _finish(self, id_: str, exit_: Exit) -> None:
         process = self._processes.pop(id_, None)
@@ -182,74 +268,18 @@ class Launcher:
 
     def _lose(self) -> None:
         """Take note that the zygote is gone, and every kernel with it."""
-        self._loop.remove_reader(self._link)
-        self._loop.remove_writer(self._link)
+        self._forget_link()
         for id_ in tuple(self._processes):
             self._finish(id_, Exit())
-        if not self._ready.done():
-            self._ready.set_exception(ForkServerDied())
         self.died.set()
 
-
-def _execute(
-    environment: Mapping[str, str], *, isolate: bool
-) -> "tuple[subprocess.Popen[bytes], socket.socket]":
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        server = subprocess.Popen(
-            [
-                *(sys.executable, "-s", "-P", "-m", _PROGRAM, str(theirs.fileno())),
-                *(ISOLATED if isolate else PLAIN, TITLE_ROOM),
-            ],
-            pass_fds=[theirs.fileno()],
-            cwd="/",
-            env=_environment(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    return server, ours
-
-
-def _channels(spec: KernelSpec) -> tuple[Ends, Gift]:
-    """Return both ends of a kernel's channels, the spec in a file among them. Raises OSError; nothing is open then."""
-    with contextlib.ExitStack() as undo:
-        control, theirs = channel.pair()
-        undo.callback(control.close)
-        undo.callback(theirs.close)
-        pipes = []
-        for _ in range(2):
-            pipes.append(os.pipe())
-            for end in pipes[-1]:
-                undo.callback(os.close, end)
-        file = os.memfd_create("kernel-spec", os.MFD_CLOEXEC)
-        undo.callback(os.close, file)
-        os.write(file, spec.encode())
-        undo.pop_all()
-    stdout, stderr = pipes
-    ends = Ends(control, stdout[0], stderr[0])
-    return ends, Gift(file, theirs.detach(), stdout[1], stderr[1])
-
-
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the zygote's environment: nothing of the agent's secrets, the way to this very package, room for the mark."""
-    return {
-        **more,
-        "PATH": search_path(),
-        "LANG": "C.UTF-8",
-        "PYTHONPATH": os.pathsep.join(_import_path()),
-        MARK: _MARK_ROOM,
-    }
-
-
-def search_path() -> str:
-    """Return PATH for a kernel: this interpreter's programs first."""
-    return f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-
-
-def _import_path() -> list[str]:
-    """Return where this process imports from, without what every run of the same interpreter finds by itself."""
-    root = Path(quarterdeck.__file__).absolute().parent.parent
-    own = (sys.prefix, sys.base_prefix, sys.exec_prefix)
-    others = [str(Path(entry).absolute()) for entry in sys.path if entry]
-    return [str(root), *(entry for entry in others if not entry.startswith(own))]
+    def _forget_link(self) -> None:
+        self._loop.remove_reader(self._link)
+        self._loop.remove_writer(self._link)
+        for waiting in self._outgoing:
+            for descriptor in waiting.descriptors:
+                os.close(descriptor)
+        self._outgoing.clear()
+        if not self._ready.done():
+            self._ready.set_exception(ForkServerDied())
+            self._ready.exception()  # who does not wait for it need not hear of it

@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import logging
 import os
+import secrets
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 from quarterdeck.agent.kernels import channel, messages
 from quarterdeck.agent.kernels.capture import Tail
 from quarterdeck.agent.kernels.errors import (
+    AgentLeft,
     KernelBusy,
     KernelDied,
     KernelNotStarted,
@@ -25,6 +27,9 @@ from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.wire.sessions import Execution, ExecutionStatus
 
 WAITING_EXECUTIONS_MAX = 16
+
+_RESUMED_COUNT_MIN = 2**32
+"""No agent counts so far: numbers of different agents differ."""
 _log = logging.getLogger(__name__)
 
 
@@ -64,12 +69,16 @@ class KernelProcess:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._count = 0
+        self._resuming = False
+        self.left = False
         os.set_blocking(ends.control.fileno(), False)
         self._loop.add_reader(ends.control, self._read)
 
     async def started(self) -> None:
         """Return when the kernel is ready for code. Raises `KernelNotStarted`."""
         message = await self._started
+        if self.left:
+            raise AgentLeft
         if message is None:
             raise KernelNotStarted(f"The kernel ended at its start: {self.exit}")
         if message.started is None:
@@ -86,6 +95,8 @@ class KernelProcess:
                 reply = await self._run(code)
         finally:
             self._waiting -= 1
+        if reply is None and self.left:
+            raise AgentLeft
         if reply is None and self.killed:
             raise KernelTerminated
         if reply is None:
@@ -101,11 +112,30 @@ class KernelProcess:
         self._broken = self._broken or reason
         self._kill()
 
+    def resume(self) -> None:
+        """Go on with a kernel that an earlier agent made. What it runs for that one, nobody waits for; new code comes after it."""
+        self._started.set_result(None)
+        self._resuming = True
+        self._count = _RESUMED_COUNT_MIN + secrets.randbits(31)
+        self._reply = self._loop.create_future()
+        self._send({"execute": self._count, "code": ""})
+
+    def leave(self) -> None:
+        """Let go of the kernel, which goes on: close every channel without a word."""
+        self.left = True
+        self._close()
+        self.gone.set()
+
     def finish(self, exit_: Exit) -> None:
         """Take note that the process has ended and none of the kernel is left; close every channel."""
         if self._broken:
             exit_ = dataclasses.replace(exit_, reason=self._broken)
         self.exit = exit_
+        self._close()
+        self.gone.set()
+        self._on_exit(exit_)
+
+    def _close(self) -> None:
         for output in self._outputs:
             output.close()
         self._loop.remove_reader(self._ends.control)
@@ -114,13 +144,11 @@ class KernelProcess:
         for future in (self._started, self._reply):
             if future is not None and not future.done():
                 future.set_result(None)
-        self.gone.set()
-        self._on_exit(exit_)
 
     async def _run(self, code: str) -> Execution | None:
         if self._reply is not None and not self._reply.done():
             await asyncio.wait((self._reply,))  # its caller went away, its code still runs
-        if self.exit is not None:
+        if self.exit is not None or self.left:
             return None
         self._count += 1
         self._reply = self._loop.create_future()
@@ -184,6 +212,9 @@ class KernelProcess:
         if self._reply is None or self._reply.done():
             raise channel.ChannelBroken("a message that nobody waits for")
         done = messages.read(messages.Done, data)
+        if self._resuming and done.done != self._count:
+            return  # an earlier agent asked for it
+        self._resuming = False
         if done.done != self._count or (done.error is None) != (done.status is ExecutionStatus.OK):
             raise channel.ChannelBroken("an answer to something else")
         self._reply.set_result(done)

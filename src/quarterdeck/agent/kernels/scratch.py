@@ -10,12 +10,15 @@ import logging
 import os
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from quarterdeck.agent.kernels.errors import ScratchInUse
 
 _LOCK = ".lock"
+STATE = ".state"
+"""The agent's own directory in the root: what it has to know in its next life."""
+
 _BATCH = 1000
 _STRAY_WAIT_MS = 5000
 
@@ -23,25 +26,34 @@ _log = logging.getLogger(__name__)
 
 
 class Scratch:
-    """A scratch root held by a lock. What an earlier agent left in it is removed by `open`."""
+    """A scratch root held by a lock. `damage` says what was not as it should be; nothing of that keeps an agent from working."""
 
-    def __init__(self, root: Path, lock: int) -> None:
+    def __init__(self, root: Path, lock: int, damage: tuple[str, ...] = ()) -> None:
         self._root = root
         self._lock = lock
+        self.damage = damage
 
     @classmethod
     def open(cls, root: Path) -> "Scratch":
-        """Take the root and empty it of dead kernels. Raises `ScratchInUse`."""
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the root, and make it where it is missing or something else is in its place. Raises `ScratchInUse`."""
+        damage: list[str] = []
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise ScratchInUse(f"Another agent works in {root}") from None
-        scratch = cls(root, lock)
-        scratch._clean()
-        return scratch
+            _make_directory(root, damage)
+            _make_directory(root / STATE, damage)
+            return cls(root, _lock(root), tuple(damage))
+        except OSError as error:
+            _log.exception("scratch-unusable", extra={"root": str(root)})
+            return cls(root, -1, (*damage, f"the scratch directory is unusable: {error}"))
+
+    @property
+    def state(self) -> Path:
+        """Where the agent keeps what it has to know in its next life."""
+        return self._root / STATE
+
+    @property
+    def usable(self) -> bool:
+        """Whether the root is there and held."""
+        return self._lock >= 0
 
     def directory(self, kernel: str) -> Path:
         """Return where a kernel's directory is, or will be."""
@@ -53,15 +65,44 @@ class Scratch:
 
     def close(self) -> None:
         """Give the root free."""
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
 
-    def _clean(self) -> None:
-        for pid in kill_processes_in(self._root):
+    def clean(self, kept: Collection[str]) -> None:
+        """Remove what was left by kernels other than these, with the processes that work in it. What stays is in the log."""
+        if not self.usable:
+            return
+        for pid in kill_processes_in(self._root, kept):
             _log.warning("stray-process-killed", extra={"pid": pid})
         for left in self._root.iterdir():
-            if left.name != _LOCK:
+            if left.name in kept or left.name in {_LOCK, STATE}:
+                continue
+            try:
+                remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
                 _log.info("scratch-leftover-removed", extra={"kernel": left.name})
-                remove_tree(left)
+            except OSError as error:
+                _log.warning("scratch-leftover-stays", extra={"kernel": left.name, "error": str(error)})  # fmt: skip
+
+
+def _make_directory(path: Path, damage: list[str]) -> None:
+    """Make a private directory; something else in its place is moved aside. Raises OSError."""
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        aside = path.with_name(f"{path.name}.damaged")
+        path.replace(aside)
+        damage.append(f"{path} was no directory; it is {aside.name} now")
+        _log.error("scratch-damaged", extra={"path": str(path), "aside": str(aside)})
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _lock(root: Path) -> int:
+    """Hold a root; return the descriptor that does. Raises `ScratchInUse`, OSError."""
+    lock = os.open(root / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise ScratchInUse(f"Another agent works in {root}") from None
+    return lock
 
 
 def remove_tree(top: Path) -> None:
@@ -85,16 +126,19 @@ def remove_tree(top: Path) -> None:
     top.rmdir()
 
 
-def kill_processes_in(root: Path) -> list[int]:
-    """Kill the processes whose working directory is below a root, wait for their end, and return their pids."""
+def kill_processes_in(root: Path, kept: Collection[str] = ()) -> list[int]:
+    """Kill the processes whose working directory is below a root, wait for their end, and return their pids.
+
+    Those in the directories of the root that are `kept` are left alone.
+    """
     killed = []
     for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and _works_in(entry, root):
+        if entry.name.isdecimal() and _works_in(entry, root, kept):
             try:
                 handle = os.pidfd_open(int(entry.name))
             except ProcessLookupError:
                 continue
-            if _works_in(entry, root):
+            if _works_in(entry, root, kept):
                 signal.pidfd_send_signal(handle, signal.SIGKILL)
                 _wait_for_end(handle)
                 killed.append(int(entry.name))
@@ -126,11 +170,12 @@ def _holds_mount(top: Path) -> bool:
     return any(line.split(" ", 5)[4].startswith(below) for line in lines)
 
 
-def _works_in(process: Path, root: Path) -> bool:
+def _works_in(process: Path, root: Path, kept: Collection[str]) -> bool:
     try:
-        return (process / "cwd").readlink().is_relative_to(root)
-    except OSError:
+        place = (process / "cwd").readlink().relative_to(root)
+    except (OSError, ValueError):
         return False
+    return not place.parts or place.parts[0] not in kept
 
 
 def _wait_for_end(handle: int) -> None:

@@ -1,8 +1,13 @@
 """The agent's fork server, of the standard library only, so that a fork is cheap.
 
 `python -m quarterdeck.agent.kernels.zygote FD isolated|plain ROOM`. Over a SEQPACKET socket it takes `{"spawn": id}` with the four
-descriptors of a `Gift`, and `{"kill": id}`; it says `{"ready": isolation}`, `{"refused": id, "detail": …}` and, when no process of a
-kernel is left, `{"gone": id, "status": …}`. It ends when the agent does; in a pid namespace of its own, all kernels end with it.
+descriptors of a `Gift` and the agent's three ends of the same channels, `{"kill": id}`, and `{"forget": id}` once the end of a kernel is
+known for good. It says `{"ready": isolation, "protocol": n}`, `{"refused": id, "detail": …}` and, when no process of a kernel is left,
+`{"gone": id, "status": …}`.
+
+With `{"door": seconds}` (a listening socket, its directory) it outlives its agent: it waits that long for the next one, and gives it
+`{"held": id}` with the ends of each kernel, before it says that it is ready. Without a door it ends when the agent does, as it does on
+`{"end": true}`. In a pid namespace of its own, all kernels end with it.
 """
 
 import gc
@@ -19,7 +24,8 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from functools import partial
 from typing import Any, NamedTuple
 
-from quarterdeck.agent.kernels import linux, namespaces, runner, streams, supervisor
+from quarterdeck.agent.kernels import custody, linux, namespaces, runner, streams, supervisor
+from quarterdeck.agent.kernels.custody import Line
 from quarterdeck.agent.kernels.linux import Mark
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.owners import Owner, Owners
@@ -33,7 +39,6 @@ from quarterdeck.agent.kernels.runner import (
 )
 from quarterdeck.agent.kernels.spec import ISOLATED, MARK, KernelSpec, SetUpFailed
 
-MESSAGE_BYTES_MAX = 2**20
 REHEARSALS = 10
 FORK_RETRY_SECONDS = 1.0
 
@@ -57,7 +62,7 @@ class Zygote:
     """The server's state: processes that wait to become kernels, and the kernels."""
 
     def __init__(self, agent: socket.socket, isolation: Isolation) -> None:
-        self._agent = agent
+        self._line = Line(agent)
         self._isolation = isolation
         self._owners = Owners(mapped=isolation.namespaced and not isolation.user)
         self._frame = namespaces.frame(user=isolation.user) if isolation.namespaced else None
@@ -72,38 +77,52 @@ class Zygote:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
 
     def serve(self) -> None:
-        """Serve until the agent is gone."""
+        """Serve until the agent is gone, and no other may come."""
         while len(self._idle) < IDLE_COUNT:
             self._idle.append(self._fork())
-        self._say({"ready": asdict(self._isolation)})
-        poll = select.poll()
-        poll.register(self._agent, select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        while True:
-            full = len(self._idle) >= IDLE_COUNT
-            ready = {descriptor for descriptor, _ in poll.poll(None if full else REFILL_AFTER_MS)}
-            if not ready:
-                self._refill()
-            if self._wake in ready:
-                os.read(self._wake, 4096)
-                self._reap()
-            if self._agent.fileno() in ready and not self._take():
-                return
+        self._say_ready()
+        while self._line.lasts():
+            poll = select.poll()
+            poll.register(self._wake, select.POLLIN)
+            for source in self._line.sources():
+                poll.register(source, select.POLLIN)
+            self._work({descriptor for descriptor, _ in poll.poll(self._wait_ms())})
+        self._line.close()
 
-    def _take(self) -> bool:
-        """Serve one message; tell whether the agent is still there."""
-        try:
-            data, given, _, _ = socket.recv_fds(self._agent, MESSAGE_BYTES_MAX, len(Gift._fields))
-        except ConnectionError:
-            return False
-        if not data:
-            return False
-        message = json.loads(data)
-        if "spawn" in message:
-            self._spawn(message["spawn"], given)
-        else:
-            self._kill(message["kill"])
-        return True
+    def _work(self, ready: set[int]) -> None:
+        """Do what is to be done about these descriptors; if there is none, there is time to fork."""
+        if not ready and len(self._idle) < IDLE_COUNT:
+            self._refill()
+        if self._wake in ready:
+            os.read(self._wake, 4096)
+            self._reap()
+        if self._line.speaks(ready) and (said := self._line.receive()) is not None:
+            self._take(*said)
+        if self._line.knocks(ready) and self._line.admit():
+            self._say_ready()
+
+    def _wait_ms(self) -> int | None:
+        """Return how long nothing need be done unless something comes."""
+        refill = None if len(self._idle) >= IDLE_COUNT else REFILL_AFTER_MS
+        return min(
+            (one for one in (refill, self._line.wait_ms()) if one is not None), default=None
+        )
+
+    def _take(self, message: dict[str, Any], given: list[int]) -> None:
+        match message:
+            case {"spawn": kernel}:
+                gift = len(Gift._fields)
+                self._line.custody.keep(kernel, given[gift:])
+                self._spawn(kernel, given[:gift])
+            case {"kill": kernel}:
+                self._kill(kernel)
+            case {"forget": kernel}:
+                self._line.custody.forget(kernel)
+            case {"door": seconds}:
+                listener, directory = given
+                self._line.make_door(listener, directory, seconds)
+            case _:
+                self._line.close()
 
     def _spawn(self, kernel: str, given: list[int]) -> None:
         try:
@@ -114,7 +133,8 @@ class Zygote:
         except BrokenPipeError:
             return  # it died while idle; its end is told when it is reaped
         except OSError as error:
-            self._say({"refused": kernel, "detail": f"fork: {error.strerror}"})
+            self._line.custody.forget(kernel)
+            self._line.say({"refused": kernel, "detail": f"fork: {error.strerror}"})
         finally:
             for descriptor in given:
                 os.close(descriptor)
@@ -142,7 +162,8 @@ class Zygote:
         try:
             self._idle.append(self._fork())
         except OSError:
-            select.select([self._agent], [], [], FORK_RETRY_SECONDS)
+            sources = [self._wake, *(source.fileno() for source in self._line.sources())]
+            select.select(sources, [], [], FORK_RETRY_SECONDS)
 
     def _fork(self) -> Child:
         """Make a process that waits to become a kernel. Raises OSError."""
@@ -176,6 +197,8 @@ class Zygote:
             return pid
         try:
             signal.set_wakeup_fd(-1)
+            frame = () if self._frame is None else (self._frame.pattern,)
+            custody.close_all_but(link, status, *frame)
             place = Place(owner, self._frame)
             run = partial(runner.main, link, place, self._marks)
             supervisor.main(run, status, parent=None if self._isolation.pids else self._pid)
@@ -187,7 +210,7 @@ class Zygote:
     def _kill(self, kernel: str) -> None:
         child = self._kernels.get(kernel)
         if child is None:
-            self._say({"gone": kernel, "status": None})
+            self._line.say({"gone": kernel, "status": None})
         elif self._isolation.pids:
             os.kill(child.pid, signal.SIGKILL)
         else:
@@ -214,20 +237,18 @@ class Zygote:
             if child.pid == pid:
                 del self._kernels[kernel]
                 self._owners.give_back(child.owner)
-                self._say({"gone": kernel, "status": _read_status(child.status)})
+                code = _read_status(child.status)
+                self._line.custody.end(kernel, code)
+                self._line.say({"gone": kernel, "status": code})
                 return
 
-    def _say(self, message: dict[str, Any]) -> None:
-        try:
-            self._agent.send(json.dumps(message).encode())
-        except ConnectionError:
-            sys.exit(0)
+    def _say_ready(self) -> None:
+        self._line.say({"ready": asdict(self._isolation), "protocol": custody.PROTOCOL})
 
 
 def main(descriptor: int, *, isolate: bool) -> None:
     """Serve the agent at the other end of a socket. Without `isolate`, use no namespaces."""
     linux.set_name("qd-zygote")
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     agent = socket.socket(fileno=descriptor)
     isolation = namespaces.probe() if isolate else Isolation()
     if isolation.user:

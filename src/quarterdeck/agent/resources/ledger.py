@@ -35,6 +35,10 @@ class Ledger:
         self._held[kernel] = holding
         return holding
 
+    def hold(self, kernel: str, slots: Slots, cores: tuple[int, ...]) -> None:
+        """Hold again what a kernel held before this life of the agent, whether there is room or not: it runs."""
+        self._held[kernel] = Holding(slots, cores)
+
     def give_back(self, kernel: str) -> None:
         """Free what a kernel holds; nothing happens if it holds nothing."""
         self._held.pop(kernel, None)

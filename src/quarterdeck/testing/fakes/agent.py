@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus, IsolationLevel
 
 FIRST_PID = 1000
@@ -54,6 +55,13 @@ class FakeKernel:
         """End for a reason."""
         self.die(Exit(reason=reason))
 
+    def inherit(self, pid: int, on_exit: Callable[[Exit], None]) -> None:
+        """Belong to somebody else from now on, who is told at once when it has ended."""
+        self.pid = pid
+        self._on_exit = on_exit
+        if self._exit is not None:
+            on_exit(self._exit)
+
     def die(self, exit_: Exit) -> None:
         """End."""
         if self._exit is None:
@@ -68,6 +76,7 @@ class FakeKernels:
         self.mounts = mounts
         self.level = IsolationLevel.NAMESPACED if mounts else IsolationLevel.PROCESS
         self.living: dict[str, FakeKernel] = {}
+        self._left: dict[str, FakeKernel] = {}
         self.refusal: KernelNotStarted | None = None
         self.gate = asyncio.Event()
         self.gate.set()
@@ -88,22 +97,77 @@ class FakeKernels:
 
     async def kill(self, id_: str) -> None:
         """End a kernel."""
-        kernel = self.living.pop(id_, None)
+        kernel = self.living.pop(id_, None) or self._left.pop(id_, None)
         if kernel is not None:
             kernel.killed = True
             kernel.die(Exit())
+
+    def held(self) -> Collection[str]:
+        """Return what `leave` has left."""
+        return tuple(self._left)
+
+    def adopt(self, id_: str, pid: int, on_exit: Callable[[Exit], None]) -> FakeKernel | None:
+        """Go on with a kernel that was left."""
+        kernel = self._left.pop(id_, None)
+        if kernel is not None:
+            self.living[id_] = kernel
+            kernel.inherit(pid, on_exit)
+        return kernel
+
+    def leave(self) -> None:
+        """Keep all kernels for whoever comes next."""
+        self._left |= self.living
+        self.living.clear()
+
+
+class FakeRecords:
+    """The port `Records`: keeps what was written. Set `failure` to have writes fail; `damage` is told by `load`."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Record] = {}
+        self.destroyed: list[str] = []
+        self.damage: tuple[str, ...] = ()
+        self.failure: OSError | None = None
+
+    def save(self, record: Record) -> None:
+        """Keep it."""
+        self._fail()
+        self.kept[record.id] = record
+
+    def drop(self, id_: str) -> None:
+        """Forget it."""
+        self._fail()
+        self.kept.pop(id_, None)
+
+    def note_destroyed(self, id_: str) -> None:
+        """Keep it."""
+        self._fail()
+        self.destroyed.append(id_)
+
+    def load(self) -> Remembered:
+        """Return what is kept."""
+        return Remembered(tuple(self.kept.values()), tuple(self.destroyed), self.damage)
+
+    def _fail(self) -> None:
+        if self.failure is not None:
+            raise self.failure
 
 
 class FakeScratch:
     """The port `Scratch`: notes what was removed. Set `failure` to have that fail."""
 
     def __init__(self) -> None:
+        self.kept: set[str] = set()
         self.removed: list[str] = []
         self.failure: OSError | None = None
 
     def directory(self, kernel: str) -> Path:
         """Return a name."""
         return Path("/scratch") / kernel
+
+    def clean(self, kept: Collection[str]) -> None:
+        """Note what stays."""
+        self.kept = set(kept)
 
     def remove(self, kernel: str) -> None:
         """Note it."""

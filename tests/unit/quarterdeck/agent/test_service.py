@@ -20,7 +20,7 @@ from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.resources.ledger import Ledger
 from quarterdeck.agent.service import AgentService
 from quarterdeck.base import tasks
-from quarterdeck.testing.fakes.agent import FakeKernels, FakeNews, FakeScratch
+from quarterdeck.testing.fakes.agent import FakeKernels, FakeNews, FakeRecords, FakeScratch
 from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelMount
 from quarterdeck.wire.sessions import Slots
 
@@ -28,18 +28,28 @@ CAPACITY = Slots(4, 1024)
 
 
 class World:
-    """An agent's service and the fakes around it."""
+    """An agent's service and the fakes around it. `next_life` is what the agent is after its death."""
 
     def __init__(self):
         self.kernels, self.scratch, self.news = FakeKernels(), FakeScratch(), FakeNews()
+        self.records = FakeRecords()
+        self.begin()
+
+    def begin(self):
         self.service = AgentService(
             self.kernels,
             self.scratch,
+            self.records,
             self.news,
             ledger=Ledger(CAPACITY, (0, 1)),
             search_path="/bin",
             marks={},
         )
+
+    async def next_life(self):
+        self.kernels.leave()
+        self.begin()
+        await self.service.restore()
 
 
 @pytest.fixture
@@ -219,10 +229,102 @@ async def test_a_kernel_that_starts_does_not_run_code_yet(world):
     await creating
 
 
-async def test_stop_ends_all_and_takes_nothing_new(world):
+async def test_stop_leaves_all_and_takes_nothing_new(world):
     for id_ in "abc":
         await world.service.create(id_, request())
-    await world.service.stop()
-    assert (world.service.inventory(), sorted(world.scratch.removed)) == ([], ["a", "b", "c"])
+    world.service.stop()
+    assert sorted(world.kernels.held()) == ["a", "b", "c"]
+    assert world.scratch.removed == []
     with pytest.raises(Stopping):
         await world.service.create("d", request())
+    with pytest.raises(Stopping):
+        await world.service.destroy("a")
+
+
+async def test_kernels_are_the_same_in_the_next_life(world):
+    made = await world.service.create("k", request(slots=Slots(2, 64)))
+    await world.service.execute("k", "x = 41")
+    await world.next_life()
+    assert world.service.inventory() == [made]
+    assert await world.service.create("k", request(slots=Slots(2, 64))) == made
+    assert (await world.service.execute("k", "x + 1")).result == "42"
+    with pytest.raises(InsufficientCapacity):
+        await world.service.create("l", request(slots=Slots(3, 64)))
+    assert world.scratch.kept == {"k"}
+    world.kernels.living["k"].die(Exit(code=0))
+    assert world.news.kernels == ["k"]
+    await world.service.create("l", request(slots=Slots(4, 64)))
+
+
+async def test_a_death_between_two_lives_is_told_with_its_reason(world):
+    await world.service.create("k", request())
+    kernel = world.kernels.living["k"]
+    world.kernels.leave()
+    kernel._on_exit = lambda _: None
+    kernel.die(Exit(code=3))
+    world.begin()
+    await world.service.restore()
+    assert world.service.show("k").reason == "exited with code 3"
+    assert world.news.kernels == ["k"]
+
+
+async def test_a_kernel_that_vanished_is_terminated_and_frees_its_slots(world):
+    await world.service.create("k", request(slots=CAPACITY))
+    world.kernels.living.clear()
+    await world.next_life()
+    view = world.service.show("k")
+    assert (view.status, view.reason) == ("TERMINATED", "ended while its agent was away")
+    await world.service.create("l", request(slots=CAPACITY))
+    await world.next_life()
+    assert world.service.show("k") == view
+
+
+async def test_what_had_only_begun_is_made_anew_when_asked_again(world):
+    world.kernels.gate.clear()
+    creating = started(world.service.create("k", request()))
+    await tasks.pause(0)
+    assert world.records.kept["k"].status == "CREATING"
+    await world.next_life()
+    assert (world.service.inventory(), world.kernels.held()) == ([], ())
+    assert (world.scratch.removed, world.records.kept) == (["k"], {})
+    world.kernels.gate.set()
+    with pytest.raises(KernelTerminated):
+        await creating
+    assert (await world.service.create("k", request())).status == "RUNNING"
+
+
+async def test_what_was_to_be_destroyed_is_destroyed_in_the_next_life(world):
+    await world.service.create("k", request())
+    world.scratch.failure = OSError("busy")
+    with pytest.raises(ScratchStays):
+        await world.service.destroy("k")
+    world.scratch.failure = None
+    await world.next_life()
+    assert (world.service.inventory(), world.scratch.removed) == ([], ["k"])
+    with pytest.raises(KernelTerminated):
+        await world.service.create("k", request())
+
+
+async def test_a_kernel_without_a_record_is_an_orphan_and_ended(world):
+    await world.service.create("k", request())
+    world.records.kept.clear()
+    world.records.damage = ("the record k cannot be read",)
+    await world.next_life()
+    assert (world.service.inventory(), world.kernels.held()) == ([], ())
+    assert world.service.damage == ("the record k cannot be read",)
+
+
+async def test_a_kernel_that_cannot_be_written_down_is_not_made(world):
+    world.records.failure = OSError(28, "No space left on device")
+    with pytest.raises(KernelNotStarted, match="No space left"):
+        await world.service.create("k", request())
+    assert (world.service.inventory(), world.kernels.living) == ([], {})
+    world.records.failure = None
+    await world.service.create("k", request(slots=CAPACITY))
+
+
+async def test_a_kernel_is_destroyed_though_nothing_can_be_written(world):
+    await world.service.create("k", request())
+    world.records.failure = OSError(30, "Read-only file system")
+    await world.service.destroy("k")
+    assert (world.service.inventory(), world.kernels.living) == ([], {})

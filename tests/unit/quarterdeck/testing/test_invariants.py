@@ -38,6 +38,21 @@ def test_orphan_is_told():
     assert [thing for _, thing, _ in invariants.orphans(processes)] == ["b"]
 
 
+def test_kernels_of_two_zygotes_of_an_agent_are_told():
+    processes = [
+        KernelProcess(1, "a", "agent-1", 10),
+        KernelProcess(2, "b", "agent-1", 11),
+        KernelProcess(3, "c", "agent-2", 12),
+    ]
+    assert [thing for _, thing, _ in invariants.rivals(processes)] == ["agent-1"]
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_what_a_kernel_has_without_its_agent_is_told_only_when_that_is_back(away):
+    seen = Seen([KernelProcess(1, "a", "agent")], {"a"}, set(), frozenset({"a"} if away else ()))
+    assert (list(invariants.violations([], seen, [])) == []) == away
+
+
 def test_folder_without_tree_and_tree_without_folder_are_told():
     found = list(invariants.strays({"a", "b"}, {"b", "c", "d"}, {"a", "b", "c"}))
     assert [(promise, thing) for promise, thing, _ in found] == [

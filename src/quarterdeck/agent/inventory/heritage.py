@@ -1,0 +1,69 @@
+"""Takes over what an earlier life of this agent has left: kernels that run go on, the rest is settled. Used by `service`, before its first request.
+
+What the inventory says is held against what the zygote holds and what lies on disk. A kernel that runs is adopted; one that ended
+meanwhile is listed with its end; one that was never given out, or was to be destroyed, is destroyed. What no record speaks of is
+an orphan.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from quarterdeck.agent import ports
+from quarterdeck.agent.inventory.table import Entry, Table
+from quarterdeck.agent.kernels.spec import Exit
+from quarterdeck.agent.remembered import Record, Remembered
+from quarterdeck.agent.resources.ledger import Ledger
+from quarterdeck.wire.states import KernelStatus
+
+VANISHED = Exit(reason="ended while its agent was away")
+
+_log = logging.getLogger(__name__)
+
+
+class Heritage:
+    """Fills a table and a ledger from what is remembered."""
+
+    def __init__(
+        self,
+        table: Table,
+        ledger: Ledger,
+        kernels: ports.Kernels,
+        on_exit: Callable[[Entry, Exit], None],
+    ) -> None:
+        self._table = table
+        self._ledger = ledger
+        self._kernels = kernels
+        self._on_exit = on_exit
+
+    def take_over(self, remembered: Remembered) -> None:
+        """Add each remembered kernel: RUNNING, TERMINATED, or TERMINATING for those that have to be destroyed."""
+        for id_ in remembered.destroyed:
+            self._table.note_destroyed(id_)
+        for record in remembered.records:
+            entry = Entry(record.id, record.request, record.isolation, cores=record.cores)
+            entry.settled.set()
+            self._table.add(entry)
+            self._settle(entry, record)
+            extra = {"kernel": entry.id, "status": entry.status, "exit": str(entry.exit)}
+            _log.info("kernel-taken-over", extra=extra)
+
+    def orphans(self) -> list[str]:
+        """Return the kernels that the zygote holds and no record speaks of."""
+        return [id_ for id_ in self._kernels.held() if self._table.get(id_) is None]
+
+    def _settle(self, entry: Entry, record: Record) -> None:
+        was_to_end = self._table.was_destroyed(entry.id)
+        if was_to_end or record.status in {KernelStatus.CREATING, KernelStatus.TERMINATING}:
+            entry.status = KernelStatus.TERMINATING
+        elif record.ended is not None:
+            entry.status, entry.exit = KernelStatus.TERMINATED, record.ended.exit()
+        else:
+            self._adopt(entry, record)
+
+    def _adopt(self, entry: Entry, record: Record) -> None:
+        entry.status = KernelStatus.RUNNING
+        self._ledger.hold(entry.id, record.request.slots, record.cores)
+        entry.kernel = self._kernels.adopt(record.id, record.pid, partial(self._on_exit, entry))
+        if entry.kernel is None:
+            self._on_exit(entry, VANISHED)

@@ -1,0 +1,104 @@
+"""What an agent has to know of its kernels in its next life: a small file each, and the ids that were destroyed. On the local disk.
+
+Nothing is flushed: it is read after the death of the process, not of the machine, which no kernel outlives. The calls block, for some
+microseconds.
+"""
+
+import contextlib
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from quarterdeck.agent.remembered import Record, Remembered
+from quarterdeck.wire import decode
+from quarterdeck.wire.errors import Invalid
+
+_SUFFIX = ".json"
+_DESTROYED = "destroyed"
+_ID_BYTES = 36
+_IDS_MAX = 65536
+_SHOWN_BYTES_MAX = 200
+
+_log = logging.getLogger(__name__)
+
+
+class Records:
+    """The port `Records` in a directory that belongs to this agent."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def save(self, record: Record) -> None:
+        """Write a record in place of an earlier one: all of it or nothing. Raises OSError."""
+        data = decode.encode(record)
+        path = self._path(record.id)
+        new = path.with_suffix(".new")
+        try:
+            new.write_bytes(data)
+        except FileNotFoundError:  # somebody has removed the directory under us
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new.write_bytes(data)
+        new.replace(path)
+
+    def drop(self, id_: str) -> None:
+        """Remove a record; nothing happens if it is not there. Raises OSError."""
+        self._path(id_).unlink(missing_ok=True)
+
+    def note_destroyed(self, id_: str) -> None:
+        """Remember that an id was destroyed. Raises OSError."""
+        with (self._directory / _DESTROYED).open("ab") as file:
+            file.write(f"{id_}\n".encode())
+
+    def load(self) -> Remembered:
+        """Return what can be read, and what cannot, which is removed. Raises nothing: what is not there is nothing."""
+        damage: list[str] = []
+        records = [record for path in self._files(damage) if (record := _read(path, damage))]
+        return Remembered(tuple(records), self._destroyed(damage), tuple(damage))
+
+    def _path(self, id_: str) -> Path:
+        return self._directory / f"{id_}{_SUFFIX}"
+
+    def _files(self, damage: list[str]) -> Sequence[Path]:
+        try:
+            return sorted(path for path in self._directory.iterdir() if path.suffix == _SUFFIX)
+        except OSError as error:
+            damage.append(f"the inventory cannot be read: {error}")
+            return ()
+
+    def _destroyed(self, damage: list[str]) -> tuple[str, ...]:
+        """Return the ids that were destroyed, the oldest first; shorten the file when it has become long."""
+        path = self._directory / _DESTROYED
+        try:
+            lines = path.read_bytes().decode("ascii", "replace").splitlines()
+            found = [line for line in lines if len(line) == _ID_BYTES]
+            if len(found) < len(lines):
+                damage.append("some of the destroyed kernels cannot be read")
+            if len(lines) > 2 * _IDS_MAX or len(found) < len(lines):
+                new = path.with_suffix(".new")
+                new.write_text("".join(f"{id_}\n" for id_ in found[-_IDS_MAX:]))
+                new.replace(path)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            damage.append(f"the destroyed kernels cannot be read: {error}")
+            return ()
+        return tuple(found[-_IDS_MAX:])
+
+
+def _read(path: Path, damage: list[str]) -> Record | None:
+    """Read a record; one that makes no sense is removed."""
+    data = b""
+    try:
+        data = path.read_bytes()
+        record = decode.decode(Record, data)
+        if f"{record.id}{_SUFFIX}" == path.name:
+            return record
+        reason = "it is of another kernel"
+    except (OSError, Invalid) as error:
+        reason = str(error)
+    damage.append(f"the record {path.name} cannot be read")
+    shown = data[:_SHOWN_BYTES_MAX].decode("ascii", "replace")
+    _log.error("record-damaged", extra={"record": path.name, "error": reason, "begins": shown})
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    return None

@@ -1,0 +1,219 @@
+"""Kernels that outlive their agent: a zygote waits for the next one and gives it all that it holds, in both kinds of isolation."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+
+from quarterdeck.agent.kernels.errors import AgentLeft
+from quarterdeck.agent.kernels.launcher import Launcher
+from quarterdeck.agent.kernels.scratch import Scratch
+from quarterdeck.agent.kernels.spec import Exit
+from quarterdeck.base import tasks
+from quarterdeck.testing import workshops
+from shakeout.process import procfs
+from shakeout.waiting.until import until
+
+pytestmark = pytest.mark.parametrize("isolate", [True, False], ids=["isolated", "plain"])
+
+FOREVER = 60.0
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A directory for the socket, with a long name."""
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    return deep
+
+
+class Lives:
+    """One agent after the other: what a launcher does of an agent's life."""
+
+    def __init__(self, isolate, place):
+        self._isolate, self._place = isolate, place
+        self.pid = 0
+
+    @contextlib.asynccontextmanager
+    async def first(self, room, *, orphan_seconds=FOREVER):
+        """The first agent and its workshop; it ends without a word."""
+        launcher = Launcher.launch(isolate=self._isolate)
+        launcher.outlive(self._place, orphan_seconds)
+        await launcher.ready()
+        self.pid = launcher.pid
+        yield workshops.Workshop(launcher, Scratch.open(room))
+        launcher.leave()
+
+    @contextlib.asynccontextmanager
+    async def next(self, *, last=True):
+        """An agent after it."""
+        launcher = Launcher.reach(self._place)
+        assert launcher is not None
+        await launcher.ready()
+        yield launcher
+        if last:
+            await launcher.close()
+        else:
+            launcher.leave()
+
+
+@pytest.fixture
+def lives(isolate, place):
+    return Lives(isolate, place)
+
+
+async def test_the_next_agent_goes_on_with_a_kernel(lives, tmp_path):
+    exits: list[Exit] = []
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        await kernel.execute("import os\nx = 41")
+        pid = kernel.pid
+    for last in (False, True):
+        async with lives.next(last=last) as launcher:
+            assert set(launcher.held()) == {kernel.id}
+            again = launcher.adopt(kernel.id, pid, exits.append)
+            assert launcher.held() == ()
+            done = await again.execute("x += 1\nprint(x)\nos.getppid()")
+            assert done.stdout == ("43\n" if last else "42\n")
+            assert again.pid == pid
+    assert exits == [Exit()]
+    assert Launcher.reach(lives._place) is None
+
+
+async def test_code_goes_on_and_what_comes_next_comes_after_it(lives, tmp_path):
+    """The agent goes while code runs that prints a lot and answers at length; the next one has its own code run, and only that."""
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        code = (
+            "import os, time\nopen('on', 'w').close()\nwhile os.path.exists('on'): time.sleep(0.001)\n"
+            "print('early')\nx = 1\n'r' * 500_000"
+        )
+        mark = shop.scratch.directory(kernel.id) / "work" / "on"
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(_outcome(kernel.execute(code)))
+            await until(mark.exists, within=5)
+            shop.launcher.leave()
+        assert isinstance(running.result(), AgentLeft)
+    async with lives.next() as launcher:
+        again = launcher.adopt(kernel.id, kernel.pid, print)
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(again.execute("print('late')\nx"))
+            await tasks.pause(0)
+            mark.unlink()
+        assert (asked.result().stdout, asked.result().result) == ("late\n", "1")
+        assert again.logs() == "early\nlate\n"
+
+
+async def test_an_end_between_two_agents_is_told_to_the_next_with_its_code(lives, tmp_path):
+    exits: list[Exit] = []
+    async with lives.first(tmp_path / "s") as shop:
+        ends, stays = await shop.make(), await shop.make()
+        pid = ends.pid
+        handle = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGTERM if lives._isolate else signal.SIGKILL)
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, over.set)
+    await over.wait()
+    loop.remove_reader(handle)
+    os.close(handle)
+    for last in (False, True):
+        async with lives.next(last=last) as launcher:
+            if not last:
+                await until(lambda: launcher._held[ends.id].exit is not None, within=5)
+                launcher.adopt(ends.id, pid, exits.append)
+            assert stays.id in launcher.held()
+            assert ends.id not in launcher.held()
+    assert exits[0].signal == (signal.SIGTERM if lives._isolate else signal.SIGKILL)
+
+
+async def test_without_another_agent_all_ends_in_time(lives, tmp_path, vanished):
+    async with lives.first(tmp_path / "s", orphan_seconds=0.2) as shop:
+        kernel = await shop.make()
+    await vanished(kernel.pid)
+    await vanished(lives.pid)
+    assert not list(lives._place.iterdir())
+
+
+async def test_an_agent_that_returns_in_time_stops_the_clock(lives, tmp_path):
+    async with lives.first(tmp_path / "s", orphan_seconds=0.5) as shop:
+        kernel = await shop.make()
+    async with lives.next() as launcher:
+        again = launcher.adopt(kernel.id, kernel.pid, print)
+        await tasks.pause(0.7)
+        assert (await again.execute("6 * 7")).result == "42"
+
+
+async def test_a_zygote_that_nobody_can_find_ends(lives, tmp_path, vanished):
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        for path in lives._place.iterdir():
+            path.unlink()
+    await vanished(kernel.pid)
+    await vanished(lives.pid)
+
+
+async def test_an_agent_without_kernels_leaves_nothing(lives, tmp_path, vanished):
+    async with lives.first(tmp_path / "s"):
+        pass
+    await vanished(lives.pid)
+
+
+async def test_a_kernel_is_not_let_in(lives, tmp_path):
+    """A kernel that finds the socket cannot be the agent: it is shown the door."""
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        path = f"/proc/self/fd/{{}}/{'zygote.sock'}"
+        code = (
+            "import os, socket\n"
+            f"try:\n d = os.open({str(lives._place)!r}, os.O_RDONLY)\n"
+            " s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)\n"
+            f" s.connect({path!r}.format(d))\n got = s.recv(100)\n"
+            "except OSError as error:\n got = b''\ngot"
+        )
+        assert (await kernel.execute(code)).result == "b''"
+        assert (await kernel.execute("6 * 7")).result == "42"
+        await shop.launcher.close()
+        shop.scratch.close()
+
+
+async def test_the_descriptors_of_a_kernel_are_its_own(lives, tmp_path):
+    """What the zygote keeps of one kernel is not in another."""
+    async with lives.first(tmp_path / "s") as shop:
+        kernels = [await shop.make() for _ in range(8)]
+        code = "import os\nsum(os.path.exists(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd'))"
+        counts = {(await kernel.execute(code)).result for kernel in kernels}
+        assert len(counts) == 1
+        assert len({open_files(supervisor(one.pid)) for one in kernels}) == 1
+        await shop.launcher.close()
+
+
+async def test_a_stranger_in_place_of_a_zygote_is_none(lives, place):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+        directory = os.open(place, os.O_RDONLY)
+        stranger.bind(f"/proc/self/fd/{directory}/zygote.sock")
+        os.close(directory)
+        assert Launcher.reach(place) is None
+
+
+def supervisor(pid):
+    """The parent of a kernel, from /proc."""
+    found = procfs.stat(pid)
+    assert found is not None
+    return found.parent
+
+
+def open_files(pid):
+    """How many descriptors a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+async def _outcome(work):
+    """The error of some work, or its result."""
+    try:
+        return await work
+    except AgentLeft as error:
+        return error
