@@ -99,7 +99,10 @@ def _application(
                 COMPONENT, config.id, health.check, time_of_day, degraded=health.degraded
             ),
         ],
-        middlewares=[http.authentication(config.agent_secret, time_of_day)],
+        middlewares=[
+            http.authentication(config.agent_secret, time_of_day),
+            http.use(service),
+        ],
     )
 
 

@@ -14,6 +14,7 @@ from quarterdeck.wire.errors import SignatureMismatch
 from quarterdeck.wire.sessions import Execute, Logs
 
 _OPEN_PATHS = frozenset({"/health"})
+_LOOKS = frozenset({"", "logs"})
 
 
 def authentication(secret: Secret, clock: Clock) -> http_server.Middleware:
@@ -35,6 +36,19 @@ def authentication(secret: Secret, clock: Clock) -> http_server.Middleware:
         return await handler(request)
 
     return authenticate
+
+
+def use(service: AgentService) -> http_server.Middleware:
+    """Return the middleware that keeps a kernel from being idle while a request or a connection to it lasts; its log is only a look."""
+
+    async def note(request: web.Request, handler: http_server.Handler) -> web.StreamResponse:
+        kernel, _, what = request.path.removeprefix("/v1/kernels/").partition("/")
+        if what in _LOOKS or kernel == request.path:
+            return await handler(request)
+        with service.using(kernel):
+            return await handler(request)
+
+    return note
 
 
 def routes(service: AgentService) -> Sequence[web.RouteDef]:

@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
+from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
@@ -21,6 +22,11 @@ class Kernel(Protocol):
     @property
     def pid(self) -> int:
         """Its process id."""
+        ...
+
+    @property
+    def activity(self) -> Activity:
+        """Who uses it: code that runs counts by itself."""
         ...
 
     async def execute(self, code: str) -> Execution:

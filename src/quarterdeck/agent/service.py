@@ -1,6 +1,7 @@
 """The use cases of an agent: kernels made, used, listed and destroyed by id. Every one of them may be asked for again."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -105,6 +106,13 @@ class AgentService:
             raise KernelNotRunning(f"The kernel is {entry.status}: {entry.exit or 'no exit yet'}")
         return await entry.kernel.execute(code)
 
+    def using(self, id_: str) -> contextlib.AbstractContextManager[None]:
+        """Use a kernel for the time of a block, if it is there: it is not idle then."""
+        entry = self._table.get(id_)
+        if entry is None or entry.kernel is None:
+            return contextlib.nullcontext()
+        return entry.kernel.activity.using()
+
     def logs(self, id_: str) -> str:
         """Return the newest part of what a kernel has written, also of one that has ended. Raises `KernelNotFound`."""
         entry = self._table.require(id_)
@@ -116,7 +124,7 @@ class AgentService:
 
     def inventory(self) -> Sequence[KernelView]:
         """Return all kernels that have not been destroyed, the dead ones too."""
-        return [entry.view() for entry in self._table]
+        return [entry.report() for entry in self._table]
 
     def running(self) -> Sequence[Entry]:
         """Return the kernels that run, as they are."""

@@ -32,9 +32,9 @@ def create_session(
         "name": name,
         "mounts": [dict(mount) for mount in mounts],
         "environment": dict(environment or {}),
-        **(more or {}),
     }
-    body |= {key: value for key, value in optional.items() if value or value == 0}
+    body |= {key: value for key, value in optional.items() if value}
+    body |= {key: value for key, value in (more or {}).items() if value not in (None, [])}
     return Request("POST", "/v1/sessions", body=body)
 
 

@@ -57,9 +57,11 @@ from quarterdeck.manager.sessions import gateway as sessions_gateway
 from quarterdeck.manager.sessions import http as sessions_http
 from quarterdeck.manager.sessions.books import LifecycleBooks
 from quarterdeck.manager.sessions.dependencies import Dependencies
+from quarterdeck.manager.sessions.expiry import Expiry
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
+from quarterdeck.manager.sessions.maxima import Maxima, Terms
 from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.manager.sessions.store import SessionStore
@@ -160,6 +162,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     folders = FolderService(
         folder_store, storages, removal, clock=clock, token_key=config.storage_token_key
     )
+    users = UserStore(database)
+    identity = Identity(users, removal, keys, clock=clock, master_key=config.master_key)
     kernels, kernels_for_users = (
         sessions_gateway.AgentGateway(client, config.agent_secret, clock)
         for client in (world.client, world.client_for_users)
@@ -178,14 +182,15 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     feed = Feed(rows, bell, signals.history)
     images, rescanner = _images(world)
     return Services(
-        identity=Identity(
-            UserStore(database), removal, keys, clock=clock, master_key=config.master_key
-        ),
+        identity=identity,
         images=images,
         folders=folders,
         agents=agents,
         sessions=SessionService(
-            store, store, kernels_for_users, folders, driver=lifecycle, news=signals, clock=clock
+            *(store, store, kernels_for_users, folders),
+            driver=lifecycle,
+            news=signals,
+            terms=Terms(clock, Maxima(**config.seconds_max)),
         ),
         history=HistoryService(store, bell, clock),
         events=EventService(rows, bell, feed),
@@ -193,6 +198,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             signals=signals,
             scheduler=Scheduler(PlacementStore(database, clock), lifecycle),
             dependencies=Dependencies(store),
+            expiry=Expiry(store, kernels, driver=lifecycle, suspect=reconciler.agents_changed),
             lifecycle=lifecycle,
             reconciler=reconciler,
             agents=agents,

@@ -1,6 +1,7 @@
 """The manager's configuration: its own identity, its secrets, and where etcd and the database are. The rest is in etcd."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,8 @@ class Config:
     database_connections: int
     secrets: Path
     """Directory with a file for each secret that a registry names."""
+    seconds_max: Mapping[str, int | None]
+    """By time-out: QD_BATCH_SECONDS_MAX, QD_LIFETIME_SECONDS_MAX, QD_IDLE_SECONDS_MAX: the most that sessions get, and get if they ask for nothing."""
     clock_shift: str = ""
     """The file that shifts the time of day (SHAKEOUT_CLOCK); empty without a harness."""
 
@@ -47,6 +50,10 @@ def load(environment: Environment) -> Config:
         admin_access_key=_access_key(environment, "QD_ADMIN_ACCESS_KEY"),
         database_connections=environment.number("QD_DATABASE_CONNECTIONS", 16, least=2, most=500),
         secrets=environment.directory("QD_SECRETS", "/etc/quarterdeck/secrets"),
+        seconds_max={
+            f"{name}_seconds": environment.number(f"QD_{name.upper()}_SECONDS_MAX", 0) or None
+            for name in ("batch", "lifetime", "idle")
+        },
         clock_shift=environment.text("SHAKEOUT_CLOCK", ""),
     )
 

@@ -13,6 +13,7 @@ from quarterdeck.manager.identity.cache import Cache
 from quarterdeck.manager.images.rescan import Rescanner
 from quarterdeck.manager.scheduling.service import Scheduler
 from quarterdeck.manager.sessions.dependencies import Dependencies
+from quarterdeck.manager.sessions.expiry import Expiry
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
 from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.manager.signals import Signals
@@ -25,6 +26,7 @@ RESCANS = 4
 
 SCHEDULING_SECONDS = 1.0
 DEPENDENCIES_SECONDS = 1.0
+EXPIRY_SECONDS = 1.0
 SWEEP_SECONDS = 1.0
 INVENTORY_SECONDS = 3.0
 FEED_SECONDS = 5.0
@@ -43,6 +45,7 @@ class Loops:
     signals: Signals
     scheduler: Scheduler
     dependencies: Dependencies
+    expiry: Expiry
     lifecycle: Lifecycle
     reconciler: Reconciler
     agents: AgentService
@@ -65,6 +68,7 @@ class Loops:
             name="dependencies",
             wake=signals.dependencies,
         )
+        yield every(EXPIRY_SECONDS, self.expiry.run, name="expiry")
         yield every(SWEEP_SECONDS, self._sweep, name="sweep", wake=reconciler.lost_wake)
         yield every(IDLE_SECONDS, reconciler.check_suspects, name="suspects", wake=reconciler.wake)
         yield every(INVENTORY_SECONDS, reconciler.sweep, name="inventory", wake=signals.everything)

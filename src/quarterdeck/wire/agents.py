@@ -119,3 +119,5 @@ class KernelView(msgspec.Struct, frozen=True, kw_only=True):
     pid: int | None = None
     exit: KernelExit | None = None
     reason: str | None = None
+    idle_seconds: float | None = None
+    """In the inventory: for how long nobody has used it, by the agent's monotonic clock; None: it is in use, or runs a command."""

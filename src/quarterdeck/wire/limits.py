@@ -54,6 +54,9 @@ HOSTNAME = r"^(main|sub)[1-9][0-9]?\Z"
 
 COMMAND_CHARACTERS_MAX = 64 * 1024
 """Of all arguments together."""
+Seconds = Annotated[int, Meta(ge=1, le=366 * 24 * 3600)]
+"""How long something may last, in whole seconds: at most a leap year."""
+
 CODE_CHARACTERS_MAX = 256 * 1024
 MOUNTS_MAX = 32
 DEPENDENCIES_MAX = 32

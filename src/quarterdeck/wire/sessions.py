@@ -94,6 +94,9 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     Mount paths must differ, and none may lie inside another. A batch session needs a command, which its main kernel runs, an
     inference session may have one that has to stay up, an interactive one has none.
     It waits until the sessions in `depends_on` have succeeded. With `reuse` a live session of that name, made of the same, is as good.
+
+    It ends after `lifetime_seconds` of running, a batch session after `batch_seconds`, one without a command after `idle_seconds`
+    without use.
     """
 
     image: limits.ImageName
@@ -106,6 +109,9 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     command: limits.Command = ()
     depends_on: Annotated[tuple[limits.Id, ...], Meta(max_length=limits.DEPENDENCIES_MAX)] = ()
     reuse: bool = False
+    batch_seconds: limits.Seconds | None = None
+    lifetime_seconds: limits.Seconds | None = None
+    idle_seconds: limits.Seconds | None = None
     limits: Limits = Limits()
     isolation: IsolationLevel = IsolationLevel.PROCESS
     """The least that will do; a kernel gets the best that its agent has."""
@@ -113,6 +119,7 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     def __post_init__(self) -> None:
         """Raise `Invalid` for mounts that cover each other and a command that does not fit the type."""
         _check_command(self.type, self.command)
+        _check_time_outs(self)
         if self.reuse and self.name is None:
             raise Invalid("name", "A session to reuse needs a name", code="missing-field")
         for at, session in enumerate(self.depends_on):
@@ -174,6 +181,12 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     depends_on: tuple[str, ...] = ()
     cluster_size: int = 1
     kernels: tuple[SessionKernel, ...] = ()
+    batch_seconds: int | None = None
+    lifetime_seconds: int | None = None
+    idle_seconds: int | None = None
+    started_at: datetime | None = None
+    expires_at: datetime | None = None
+    """When it ends at the latest, by the time-outs that no use of it puts off."""
     limits: Limits = Limits()
     isolation: IsolationLevel | None = None
     """Of its main kernel."""
@@ -270,3 +283,11 @@ def _check_command(type_: SessionType, command: tuple[str, ...]) -> None:
         raise Invalid("command.0", "Expected a program")
     if sum(map(len, command)) > limits.COMMAND_CHARACTERS_MAX:
         raise Invalid("command", f"Longer than {limits.COMMAND_CHARACTERS_MAX} characters")
+
+
+def _check_time_outs(given: SessionCreate) -> None:
+    """Raise `Invalid` for a time-out that could never come."""
+    if given.batch_seconds is not None and given.type is not SessionType.BATCH:
+        raise Invalid("batch_seconds", "Only a batch session has a time for its command")
+    if given.idle_seconds is not None and given.command:
+        raise Invalid("idle_seconds", "A session is not idle as long as its command runs")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis.asyncio
+from msgspec.structs import replace
 
 from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
@@ -23,7 +24,9 @@ async def test_a_kernel_from_request_to_end(agent, scratch):
     done = await agent.execute(kernel.id, "import os\nprint(os.environ['GREETING'])\nos.getcwd()")
     assert (done.stdout, done.result) == ("hello\n", repr(str(scratch / kernel.id / "work")))
     assert await agent.logs(kernel.id) == "hello\n"
-    assert (await agent.inventory())[kernel.id] == await agent.show(kernel.id) == kernel
+    listed = (await agent.inventory())[kernel.id]
+    assert listed.idle_seconds is not None
+    assert replace(listed, idle_seconds=None) == await agent.show(kernel.id) == kernel
     assert (await agent.destroy(kernel.id)).status == 204
     assert kernel.id not in await agent.inventory()
     assert not (scratch / kernel.id).exists()

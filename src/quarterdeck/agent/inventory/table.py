@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from quarterdeck.agent.errors import InsufficientCapacity, KernelNotFound
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.ports import Kernel
@@ -58,6 +60,13 @@ class Entry:
             exit=None if ended is None else KernelExit(code=ended.code, signal=ended.signal),
             reason=None if ended is None else str(ended),
         )
+
+    def report(self) -> KernelView:
+        """Return it as others see it now, with how long nobody has used it."""
+        view = self.view()
+        if self.kernel is None or self.request.command or self.status is not KernelStatus.RUNNING:
+            return view
+        return msgspec.structs.replace(view, idle_seconds=self.kernel.activity.idle_seconds)
 
 
 class Table:

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Tail
 from quarterdeck.agent.kernels.dummy_code import Namespace
 from quarterdeck.agent.kernels.errors import (
@@ -71,6 +72,7 @@ class DummyKernel:
         self.pid = pid
         self.behaviour = behaviour
         self.killed = False
+        self.activity = Activity(asyncio.get_running_loop().time)
         self._on_exit = on_exit
         self._exit: Exit | None = None
         self._gone = asyncio.Event()
@@ -82,7 +84,8 @@ class DummyKernel:
     async def execute(self, code: str) -> Execution:
         """Run code of the little language of `dummy_code`. Raises `KernelDied`, `KernelTerminated`."""
         async with self._turn:
-            await self._pass_time(self.behaviour.execute_ms)
+            with self.activity.using():
+                await self._pass_time(self.behaviour.execute_ms)
             if self._left:
                 raise AgentLeft
             if self.killed:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from quarterdeck.agent.kernels import channel, messages
+from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Tail
 from quarterdeck.agent.kernels.errors import (
     AgentLeft,
@@ -55,10 +56,11 @@ class KernelProcess:
         self.exit: Exit | None = None
         self.killed = False
         self.gone = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.activity = Activity(self._loop.time)
         self._on_exit = on_exit
         self._kill = kill
         self._ends = ends
-        self._loop = asyncio.get_running_loop()
         self._written = Tail()
         self._outputs = (Output(ends.stdout, self._written), Output(ends.stderr, self._written))
         self._reader = channel.Reader()
@@ -118,6 +120,7 @@ class KernelProcess:
         self._resuming = True
         self._count = _RESUMED_COUNT_MIN + secrets.randbits(31)
         self._reply = self._loop.create_future()
+        self.activity.begin()
         self._send({"execute": self._count, "code": ""})
 
     def leave(self) -> None:
@@ -154,6 +157,7 @@ class KernelProcess:
         self._reply = self._loop.create_future()
         for output in self._outputs:
             output.begin()
+        self.activity.begin()
         self._send({"execute": self._count, "code": code})
         await asyncio.wait((self._reply,))  # so that a caller who goes away leaves it waiting
         message = self._reply.result()
@@ -217,4 +221,5 @@ class KernelProcess:
         self._resuming = False
         if done.done != self._count or (done.error is None) != (done.status is ExecutionStatus.OK):
             raise channel.ChannelBroken("an answer to something else")
+        self.activity.end()
         self._reply.set_result(done)

@@ -31,7 +31,7 @@ class ReconcilerLedger:
     async def running_on(self, agent: str) -> Sequence[model.Running]:
         """Return the kernels that are RUNNING on an agent."""
         rows = await self._database.fetch(_SQL["running_on"], {"agent": agent})
-        return [model.Running(row["kernel"], sessions.SessionType(row["type"])) for row in rows]
+        return [model.Running(**row | {"type": sessions.SessionType(row["type"])}) for row in rows]
 
     async def agent_of_running(self, kernel: str) -> str | None:
         """Return the agent of a kernel that is RUNNING."""

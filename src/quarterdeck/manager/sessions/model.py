@@ -31,6 +31,9 @@ class Reason(enum.StrEnum):
     AGENT_LOST = "agent-lost"
     TASK_FINISHED = "task-finished"
     TASK_FAILED = "task-failed"
+    TASK_TIMEOUT = "task-timeout"
+    LIFETIME_TIMEOUT = "lifetime-timeout"
+    IDLE_TIMEOUT = "idle-timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +157,19 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A kernel that runs by the books, and the type of its session."""
+    """A kernel that runs by the books, the type of its session, and for how long nobody need use it."""
 
     kernel: str
     type: sessions.SessionType = sessions.SessionType.INTERACTIVE
+    idle_seconds: int | None = None
+    session: str = ""
+    cluster_size: int = 1
+
+    def is_idle(self, view: agents.KernelView) -> bool:
+        """Tell whether nobody has used it for too long."""
+        runs = view.status is sessions.KernelStatus.RUNNING
+        limit, idle = self.idle_seconds, view.idle_seconds
+        return runs and limit is not None and idle is not None and idle >= limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +181,31 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Overdue:
+    """A session whose time is up: which of its time-outs, of how many seconds; a kernel of it, whose agent may not answer (None)."""
+
+    session: str
+    type: sessions.SessionType
+    kernel: str
+    agent: str
+    address: str | None
+    time_out: str
+    seconds: int
+
+    def end(self) -> End:
+        """Return why it ends."""
+        task = self.time_out == "batch_seconds"
+        reason = Reason.TASK_TIMEOUT if task else Reason.LIFETIME_TIMEOUT
+        return End(reason, f"reached its limit of {self.seconds} seconds ({self.time_out})")
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
-    """What an agent's inventory says against the books: kernels that ended, and strangers whose rows must be looked at."""
+    """What an agent's inventory says against the books: kernels that ended, strangers whose rows must be looked at, idle ones."""
 
     ended: tuple[Ending, ...]
     strangers: tuple[str, ...]
+    idle: tuple[Running, ...] = ()
 
 
 def next_step(status: sessions.KernelStatus) -> Step:
@@ -216,17 +248,38 @@ def end_of(type_: sessions.SessionType, view: agents.KernelView) -> End:
     return End(Reason.TASK_FINISHED if code == 0 else Reason.TASK_FAILED, view.reason, code)
 
 
+def idle_out(idle: Iterable[Running]) -> tuple[Ending, ...]:
+    """Return how sessions end of which every kernel is idle."""
+    kernels: dict[str, list[Running]] = {}
+    for one in idle:
+        kernels.setdefault(one.session, []).append(one)
+    return tuple(
+        Ending(
+            first.kernel,
+            End(Reason.IDLE_TIMEOUT, f"not used for {first.idle_seconds} seconds (idle_seconds)"),
+        )
+        for first, *others in kernels.values()
+        if first.cluster_size == 1 + len(others)
+    )
+
+
 def compare(running: Iterable[Running], inventory: Mapping[str, agents.KernelView]) -> Findings:
     """Hold the kernels that ran by the books before an inventory was taken against the inventory."""
-    expected = {one.kernel: one.type for one in running}
+    expected = {one.kernel: one for one in running}
     ended = [
         Ending(kernel, End(Reason.KERNEL_MISSING))
         for kernel in sorted(expected)
         if kernel not in inventory
     ]
     ended += [
-        Ending(kernel, end_of(expected[kernel], inventory[kernel]))
+        Ending(kernel, end_of(expected[kernel].type, inventory[kernel]))
         for kernel in sorted(expected.keys() & inventory.keys())
         if inventory[kernel].status is not sessions.KernelStatus.RUNNING
     ]
-    return Findings(tuple(ended), tuple(sorted(inventory.keys() - expected.keys())))
+    idle = [
+        one
+        for kernel, one in sorted(expected.items())
+        if kernel in inventory and one.is_idle(inventory[kernel])
+    ]
+    strangers = sorted(inventory.keys() - expected.keys())
+    return Findings(tuple(ended), tuple(strangers), tuple(idle))

@@ -22,6 +22,7 @@ def reused(given: sessions.SessionCreate, other: sessions.SessionView) -> sessio
         ("cluster_size", given.cluster_size, other.cluster_size),
         ("slots.cpu", given.slots.cpu, other.slots.cpu),
         ("slots.memory_mib", given.slots.memory_mib, other.slots.memory_mib),
+        ("cluster_size", given.cluster_size, other.cluster_size),
         ("command", list(given.command), list(other.command)),
     ):
         if wanted != there:

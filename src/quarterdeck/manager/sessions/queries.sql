@@ -16,9 +16,9 @@ ORDER BY id FOR KEY SHARE;
 -- name: insert_session
 -- No row: the name is taken, the image or a dependency is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
 INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command, depends_on,
-                      status, status_cause, status_actor)
+                      batch_seconds, lifetime_seconds, idle_seconds, status, status_cause, status_actor)
 SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(limits)s::jsonb, %(isolation)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
-       %(depends_on)s::uuid[], 'PENDING', 'requested', u.id::text
+       %(depends_on)s::uuid[], %(batch_seconds)s, %(lifetime_seconds)s, %(idle_seconds)s, 'PENDING', 'requested', u.id::text
 FROM users u JOIN images i ON i.name = %(image)s
 WHERE u.id = %(owner)s AND u.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM unnest(%(depends_on)s::uuid[]) AS wanted (id)
@@ -44,7 +44,9 @@ FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[]) AS moun
 
 -- name: view_session
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
-       s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[], CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
+       s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
+       s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at,
+       CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
        s.cluster_size, s.limits, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
@@ -61,7 +63,9 @@ WHERE s.id = %(id)s;
 
 -- name: list_sessions
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
-       s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[], CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
+       s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
+       s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at,
+       CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
        s.cluster_size, s.limits, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
@@ -127,6 +131,22 @@ SET status = 'CANCELLED', status_cause = 'dependency-failed', status_actor = 'de
 FROM doomed d
 WHERE s.id = d.id AND s.status = 'PENDING'
 RETURNING s.id::text;
+
+-- name: overdue
+-- Running sessions whose time is up by the database's clock, with the kernel to look at first and the limit that was reached.
+SELECT s.id::text AS session, s.type, k.id::text AS kernel, k.agent_id AS agent, a.address,
+       CASE WHEN s.batch_seconds <= coalesce(s.lifetime_seconds, s.batch_seconds) THEN 'batch_seconds' ELSE 'lifetime_seconds' END AS time_out,
+       least(s.batch_seconds, s.lifetime_seconds) AS seconds
+FROM sessions s
+JOIN kernels k ON k.session_id = s.id AND k.role = 'main' AND k.status = 'RUNNING'
+LEFT JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
+WHERE s.status = 'RUNNING' AND s.expires_at <= now()
+ORDER BY s.expires_at LIMIT %(limit)s;
+
+-- name: expire
+SELECT ended.agent, s.id::text AS session, ended.kernel::text
+FROM sessions s, end_session(s.id, %(reason)s, 'time-outs', NULL, %(detail)s) AS ended
+WHERE s.id = %(session)s AND s.status = 'RUNNING' AND s.expires_at <= now();
 
 -- name: due
 SELECT k.agent_id AS agent, s.id::text AS session, k.id::text AS kernel
@@ -213,7 +233,8 @@ SELECT id AS agent, address FROM agents WHERE status = 'ALIVE' ORDER BY id;
 SELECT id AS agent, address FROM agents WHERE id = %(agent)s AND status = 'ALIVE';
 
 -- name: running_on
-SELECT k.id::text AS kernel, CASE k.role WHEN 'main' THEN s.type ELSE 'interactive' END AS type
+SELECT k.id::text AS kernel, CASE k.role WHEN 'main' THEN s.type ELSE 'interactive' END AS type, s.idle_seconds,
+       s.id::text AS session, s.cluster_size
 FROM kernels k JOIN sessions s ON s.id = k.session_id
 WHERE k.agent_id = %(agent)s AND k.status = 'RUNNING';
 

@@ -55,8 +55,10 @@ class Reconciler:
         await self._check([place for place in places if place is not None])
 
     async def sweep(self) -> None:
-        """Look at all agents."""
-        await self._check(await self._ledger.alive())
+        """Look at all agents. Only this sees all kernels of a session, and so whether it is idle."""
+        idle = await self._check(await self._ledger.alive())
+        for ending in model.idle_out(idle):
+            await self._end(ending)
 
     async def settle_lost(self) -> None:
         """End what ran on LOST agents."""
@@ -65,14 +67,17 @@ class Reconciler:
             for session in settled:
                 self._news.freed(session)
 
-    async def _check(self, places: Sequence[model.Place]) -> None:
+    async def _check(self, places: Sequence[model.Place]) -> Sequence[model.Running]:
+        """Compare agents; return the kernels that are idle."""
         limit = asyncio.Semaphore(AGENTS_AT_ONCE_MAX)
         async with asyncio.TaskGroup() as group:
-            for place in places:
-                group.create_task(self._check_one(place, limit))
+            tasks = [group.create_task(self._check_one(place, limit)) for place in places]
+        return [one for task in tasks for one in task.result()]
 
-    async def _check_one(self, place: model.Place, limit: asyncio.Semaphore) -> None:
-        """Compare one agent. The books are read before the inventory and strangers looked up after it: both only grow older."""
+    async def _check_one(
+        self, place: model.Place, limit: asyncio.Semaphore
+    ) -> Sequence[model.Running]:
+        """Compare one agent; return the kernels that are idle. The books are read before the inventory and strangers looked up after it: both only grow older."""
         async with limit:
             running = await self._ledger.running_on(place.agent)
             try:
@@ -83,20 +88,20 @@ class Reconciler:
                     "no-inventory",
                     extra={"agent": place.agent, "error": repr(error.__cause__ or error)},
                 )
-                return
+                return ()
             findings = model.compare(running, inventory)
             for ending in findings.ended:
-                await self._end(place, ending)
+                await self._end(ending)
             await self._destroy_orphans(place, findings.strangers)
+            return findings.idle
 
-    async def _end(self, place: model.Place, ending: model.Ending) -> None:
+    async def _end(self, ending: model.Ending) -> None:
         ended = await self._books.ending(ending.kernel, ending.end, model.RECONCILER)
         if not ended:
             return
         _log.warning(
             "kernel-ended",
             extra={
-                "agent": place.agent,
                 "session": ended[0].session,
                 "kernel": ending.kernel,
                 "reason": ending.end.reason.value,

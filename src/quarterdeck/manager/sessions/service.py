@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from quarterdeck.base import ids
-from quarterdeck.base.clock import Clock
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model, naming, ports
+from quarterdeck.manager.sessions.maxima import Terms
 from quarterdeck.wire import sessions
 
 EXECUTE_SECONDS_MAX = 600.0
@@ -31,7 +30,7 @@ class SessionService:
         *,
         driver: ports.Driver,
         news: ports.News,
-        clock: Clock,
+        terms: Terms,
     ) -> None:
         self._store = store
         self._lookups = lookups
@@ -39,16 +38,17 @@ class SessionService:
         self._sources = sources
         self._driver = driver
         self._news = news
-        self._clock = clock
+        self._terms = terms
 
     async def create(self, by: Principal, given: sessions.SessionCreate) -> model.Made:
         """Add a session; it waits for a place. With `reuse` a live one of that name may be returned.
 
-        Raises `SessionNameTaken`, `ImageNotFound`, `DependencyNotFound`, `FolderNotMountable`, and what the storage says of folders
+        Raises `Invalid`, `SessionNameTaken`, `ImageNotFound`, `DependencyNotFound`, `FolderNotMountable`, and what the storage says of folders
         that cannot be mounted.
         """
+        given = self._terms.maxima.granted(given)
         new = model.NewSession(
-            ids.new(self._clock), by.user, given, await self._mount_sources(by.user, given)
+            self._terms.session_id(), by.user, given, await self._mount_sources(by.user, given)
         )
         for _ in range(NAME_ATTEMPTS_MAX):
             try:

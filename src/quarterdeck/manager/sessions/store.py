@@ -15,12 +15,13 @@ from quarterdeck.wire import sessions
 
 LIST_ROWS_MAX = 1000
 DOOMED_ROWS_MAX = 500
+OVERDUE_ROWS_MAX = 500
 
 _SQL = queries.load(__package__)
 
 
 class SessionStore:
-    """The ports `Sessions`, `Lookups` and `Dependents` on a database."""
+    """The ports `Sessions`, `Lookups`, `Deadlines` and `Dependents` on a database."""
 
     def __init__(self, database: postgres.Database) -> None:
         self._database = database
@@ -49,6 +50,20 @@ class SessionStore:
         """Return a user's live session of a name."""
         row = await self._database.fetch_one(_SQL["live_named"], {"owner": owner, "name": name})
         return None if row is None else await self.view(row["id"])
+
+    async def overdue(self) -> Sequence[model.Overdue]:
+        """Return running sessions whose time is up by the database's clock, some hundreds at most."""
+        rows = await self._database.fetch(_SQL["overdue"], {"limit": OVERDUE_ROWS_MAX})
+        return [model.Overdue(**row | {"type": sessions.SessionType(row["type"])}) for row in rows]
+
+    async def expire(self, overdue: model.Overdue) -> Sequence[model.Due]:
+        """End a session if it still runs and its time is still up. Returns its kernels, which have to end for it."""
+        end = overdue.end()
+        rows = await self._database.fetch(
+            _SQL["expire"],
+            {"session": overdue.session, "reason": end.reason.value, "detail": end.detail},
+        )
+        return [model.Due(**row) for row in rows]
 
     async def cancel_doomed(self) -> Sequence[str]:
         """Cancel sessions that wait for one that has failed or was cancelled; return them. None: there is none more."""
@@ -165,6 +180,9 @@ def _columns(new: model.NewSession) -> statements.Row:
         "type": new.given.type.value,
         "command": list(new.given.command),
         "depends_on": list(new.given.depends_on),
+        "batch_seconds": new.given.batch_seconds,
+        "lifetime_seconds": new.given.lifetime_seconds,
+        "idle_seconds": new.given.idle_seconds,
     }
 
 
@@ -183,6 +201,9 @@ def _new_view(new: model.NewSession, created_at: datetime) -> sessions.SessionVi
         depends_on=new.given.depends_on,
         cluster_size=new.given.cluster_size,
         limits=new.given.limits,
+        batch_seconds=new.given.batch_seconds,
+        lifetime_seconds=new.given.lifetime_seconds,
+        idle_seconds=new.given.idle_seconds,
     )
 
 
@@ -216,6 +237,11 @@ def _view(row: statements.Row) -> sessions.SessionView:
         limits=sessions.Limits(**row["limits"]),
         isolation=kernels[0].isolation if kernels else None,
         kernels=kernels,
+        batch_seconds=row["batch_seconds"],
+        lifetime_seconds=row["lifetime_seconds"],
+        idle_seconds=row["idle_seconds"],
+        started_at=row["started_at"],
+        expires_at=row["expires_at"],
     )
 
 

@@ -6,11 +6,13 @@ import io
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
+from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus, IsolationLevel
 
 FIRST_PID = 1000
@@ -23,6 +25,8 @@ class FakeKernel:
         self.spec = spec
         self.pid = pid
         self.killed = False
+        self.clock = FakeClock()
+        self.activity = Activity(self.clock.monotonic)
         self._exit: Exit | None = None
         self._on_exit = on_exit
         self._interpreter = Interpreter()

@@ -69,7 +69,8 @@ def started(work):
 async def test_a_kernel_is_made_listed_used_and_destroyed(world):
     made = await world.service.create("k", request())
     assert (made.status, made.pid, made.exit) == ("RUNNING", 1001, None)
-    assert world.service.inventory() == [made] == [world.service.show("k")]
+    (listed,) = world.service.inventory()
+    assert msgspec.structs.replace(listed, idle_seconds=None) == made == world.service.show("k")
     assert (await world.service.execute("k", "print(6 * 7)")).stdout == "42\n"
     assert world.service.logs("k") == "42\n"
     await world.service.destroy("k")
@@ -245,7 +246,8 @@ async def test_kernels_are_the_same_in_the_next_life(world):
     made = await world.service.create("k", request(slots=Slots(2, 64)))
     await world.service.execute("k", "x = 41")
     await world.next_life()
-    assert world.service.inventory() == [made]
+    (listed,) = world.service.inventory()
+    assert msgspec.structs.replace(listed, idle_seconds=None) == made
     assert await world.service.create("k", request(slots=Slots(2, 64))) == made
     assert (await world.service.execute("k", "x + 1")).result == "42"
     with pytest.raises(InsufficientCapacity):
@@ -328,3 +330,18 @@ async def test_a_kernel_is_destroyed_though_nothing_can_be_written(world):
     world.records.failure = OSError(30, "Read-only file system")
     await world.service.destroy("k")
     assert (world.service.inventory(), world.kernels.living) == ([], {})
+
+
+async def test_a_kernel_is_idle_unless_it_is_used_or_runs_a_command(world):
+    await world.service.create("k", request())
+    await world.service.create("c", request(command=("sleep", "1")))
+    for kernel in world.kernels.living.values():
+        kernel.clock.advance(7)
+    assert idle(world) == {"k": 7, "c": None}
+    with world.service.using("k"), world.service.using("unknown"):
+        assert idle(world) == {"k": None, "c": None}
+    assert idle(world) == {"k": 0, "c": None}
+
+
+def idle(world):
+    return {one.id: one.idle_seconds for one in world.service.inventory()}

@@ -41,3 +41,11 @@ def test_secrets_do_not_show():
 def test_access_key_that_nobody_could_sign_with_is_refused():
     with pytest.raises(ConfigInvalid):
         config.load(Environment({**GOOD, "QD_ADMIN_ACCESS_KEY": "with space"}))
+
+
+def test_maxima_of_time_outs_are_none_unless_set():
+    assert set(config.load(Environment(GOOD)).seconds_max.values()) == {None}
+    names = ("QD_BATCH_SECONDS_MAX", "QD_LIFETIME_SECONDS_MAX", "QD_IDLE_SECONDS_MAX")
+    given = {name: str(number) for number, name in enumerate(names, 1)}
+    read = config.load(Environment({**GOOD, **given})).seconds_max
+    assert read == {"batch_seconds": 1, "lifetime_seconds": 2, "idle_seconds": 3}

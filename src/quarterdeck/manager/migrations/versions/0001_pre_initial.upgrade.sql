@@ -184,6 +184,11 @@ CREATE TABLE sessions (
         CASE type WHEN 'interactive' THEN command = '{}' WHEN 'batch' THEN command <> '{}' ELSE true END
     ),
     depends_on uuid[] NOT NULL DEFAULT '{}',
+    batch_seconds integer CHECK (batch_seconds > 0),
+    lifetime_seconds integer CHECK (lifetime_seconds > 0),
+    idle_seconds integer CHECK (idle_seconds > 0),
+    started_at timestamptz,
+    expires_at timestamptz,
     status text NOT NULL,
     status_cause text NOT NULL,
     status_actor text NOT NULL,
@@ -201,6 +206,7 @@ CREATE TABLE sessions (
 COMMENT ON COLUMN sessions.cpu IS 'Slots are for each of the session''s kernels, of which there are cluster_size.';
 COMMENT ON COLUMN sessions.status_cause IS 'Why the status last changed; whoever changes it sets cause and actor with it, the history copies them.';
 COMMENT ON COLUMN sessions.depends_on IS 'Sessions of the same owner that have to succeed before this one may be placed.';
+COMMENT ON COLUMN sessions.expires_at IS 'The earlier end of batch_seconds and lifetime_seconds since started_at, by the clock of this database alone.';
 COMMENT ON COLUMN sessions.reason IS 'Why the session ended or is ending.';
 COMMENT ON COLUMN sessions.detail IS 'The same in words, with what is known of the end of its kernel.';
 COMMENT ON COLUMN sessions.result IS 'A batch session succeeds with exit code 0, any other when its user ended it.';
@@ -209,6 +215,7 @@ CREATE UNIQUE INDEX sessions_live_name ON sessions (owner_id, name)
 CREATE INDEX sessions_live ON sessions (status, created_at, id)
     WHERE status NOT IN ('TERMINATED', 'CANCELLED');
 CREATE INDEX sessions_dependent ON sessions (id) WHERE status = 'PENDING' AND depends_on <> '{}';
+CREATE INDEX sessions_expiring ON sessions (expires_at) WHERE status = 'RUNNING';
 CREATE INDEX sessions_owner ON sessions (owner_id, created_at DESC, id DESC);
 
 CREATE FUNCTION dependencies_met(depends_on uuid[]) RETURNS boolean STABLE LANGUAGE sql AS $$
@@ -297,6 +304,10 @@ BEGIN
             USING ERRCODE = 'QD001';
     END IF;
     NEW.status_changed_at := clock_timestamp();
+    IF NEW.status = 'RUNNING' AND NEW.started_at IS NULL THEN
+        NEW.started_at := NEW.status_changed_at;
+        NEW.expires_at := NEW.started_at + make_interval(secs => least(NEW.batch_seconds, NEW.lifetime_seconds));
+    END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER sessions_guard_insert BEFORE INSERT ON sessions

@@ -87,3 +87,25 @@ def test_kernel_that_ended_by_itself_ends_its_session_by_its_type(type_, code, r
         reason="in words",
     )
     assert model.end_of(type_, ended) == model.End(reason, "in words", code)
+
+
+@pytest.mark.parametrize(
+    ("limit", "idle", "ends"),
+    [(10, 10.0, True), (10, 9.9, False), (10, None, False), (None, 1e6, False)],
+)
+def test_session_that_nobody_uses_for_too_long_is_idle(limit, idle, ends):
+    seen = KernelView(
+        id="k", session="s", status=KernelStatus.RUNNING, slots=Slots(), idle_seconds=idle
+    )
+    found = model.compare([model.Running("k", idle_seconds=limit, session="s")], {"k": seen})
+    said = model.End(model.Reason.IDLE_TIMEOUT, "not used for 10 seconds (idle_seconds)")
+    assert found.ended == ()
+    assert model.idle_out(found.idle) == ((model.Ending("k", said),) if ends else ())
+
+
+def test_cluster_is_idle_when_all_its_kernels_are():
+    one, two = (
+        model.Running(kernel, idle_seconds=5, session="s", cluster_size=2) for kernel in "ab"
+    )
+    assert model.idle_out([one]) == ()
+    assert [ending.kernel for ending in model.idle_out([one, two])] == ["a"]

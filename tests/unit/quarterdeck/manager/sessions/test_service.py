@@ -6,10 +6,12 @@ import pytest
 from quarterdeck.manager.folders.errors import StorageUnreachable
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions.maxima import NO_MAXIMA, Maxima, Terms
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.testing.fakes.clock import EPOCH, FakeClock
 from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, Recorder
 from quarterdeck.wire.agents import KernelCreate
+from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.sessions import Execute, Mount, SessionCreate, SessionView, Slots
 from quarterdeck.wire.states import SessionStatus, SessionType
 from quarterdeck.wire.users import Role
@@ -86,7 +88,7 @@ class Sources:
 class World:
     """The use cases on fakes."""
 
-    def __init__(self):
+    def __init__(self, maxima=NO_MAXIMA):
         self.store, self.kernels, self.sources = Store(), FakeKernels(), Sources()
         self.told = Recorder()
         self.service = SessionService(
@@ -96,7 +98,7 @@ class World:
             self.sources,
             driver=self.told,
             news=self.told,
-            clock=FakeClock(),
+            terms=Terms(FakeClock(), maxima),
         )
 
     async def make(self, **given):
@@ -266,3 +268,22 @@ async def test_name_whose_holder_has_just_ended_is_tried_again():
     world.store.vanishing = first.id
     again = await world.make(name="mine")
     assert again.id != first.id
+
+
+async def test_times_beyond_the_maxima_are_refused_and_the_rest_gets_them():
+    world = World(Maxima(batch_seconds=60, lifetime_seconds=600, idle_seconds=30))
+    for field, given in (
+        ("lifetime_seconds", {"lifetime_seconds": 601}),
+        ("idle_seconds", {"idle_seconds": 31}),
+        ("batch_seconds", {"batch_seconds": 61, "type": SessionType.BATCH, "command": ("x",)}),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await world.make(**given)
+        assert refused.value.field == field
+    assert world.store.new == {}
+    times = []
+    batch = {"type": SessionType.BATCH, "command": ("x",)}
+    for wanted in ({"lifetime_seconds": 5}, batch):
+        made = world.store.new[(await world.make(**wanted)).id].given
+        times.append((made.batch_seconds, made.lifetime_seconds, made.idle_seconds))
+    assert times == [(None, 5, 30), (60, 600, None)]
