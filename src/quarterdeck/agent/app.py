@@ -14,6 +14,7 @@ from quarterdeck.agent.config import Config
 from quarterdeck.agent.errors import NotConfigured
 from quarterdeck.agent.guard import LOOK_SECONDS, Guard
 from quarterdeck.agent.images import http as images_http
+from quarterdeck.agent.images import model as images_model
 from quarterdeck.agent.images.store import ImageStore
 from quarterdeck.agent.inventory.records import Records
 from quarterdeck.agent.kernels import forkserver
@@ -193,6 +194,7 @@ def _registered(
         slots=config.slots,
         mounts=kernels.mounts,
         isolation=kernels.level,
+        architecture=images_model.ARCHITECTURE,
     )
     return etcd_registration.Registration.open(
         etcd,

@@ -16,6 +16,7 @@ from quarterdeck.testing import system as quarterdeck_system
 from quarterdeck.testing import tenancy
 from quarterdeck.testing.fakes.agent_http import StubAgent
 from quarterdeck.testing.fakes.storage_http import StubStorage
+from quarterdeck.testing.image_layouts import ARCHITECTURE
 from quarterdeck.testing.oracles import Observe
 from quarterdeck.testing.tenancy import User
 from quarterdeck.wire.sessions import Slots
@@ -29,9 +30,12 @@ MEMORY_MIB = 100_000
 
 
 @contextlib.asynccontextmanager
-async def agent(cluster: Cluster, name: str = "stub", *, cpu: int = 4) -> AsyncIterator[StubAgent]:
+async def agent(
+    cluster: Cluster, name: str = "stub", *, cpu: int = 4, architecture: str = ARCHITECTURE
+) -> AsyncIterator[StubAgent]:
     """Pretend to be an agent for the time of a block, registered in the cluster's etcd."""
     stub = StubAgent(name, quarterdeck_system.keys.agent, Slots(cpu, MEMORY_MIB))
+    stub.architecture = architecture
     async with etcd.Etcd.open(cluster.address("etcd")) as registry, stub.serving(registry):
         yield stub
 

@@ -33,6 +33,8 @@ class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
     slots: Slots
     mounts: bool = True
     isolation: IsolationLevel = IsolationLevel.PROCESS
+    architecture: str = ""
+    """Of the images that it can run, as they call it; empty: it runs none."""
 
 
 class AgentView(msgspec.Struct, frozen=True, kw_only=True):

@@ -63,6 +63,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "image-unusable": (409, "The image cannot be used"),
     "image-corrupt": (502, "The image is damaged"),
     "image-not-found": (404, "There is no such image"),
+    "slots-below-minimum": (400, "The image needs more slots"),
     "registry-not-found": (404, "There is no such registry"),
     "rescan-not-found": (404, "The registry has not been looked at"),
     "secret-not-found": (404, "There is no such secret"),

@@ -190,6 +190,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     isolation: IsolationLevel | None = None
     """Of its main kernel."""
+    image_digest: str | None = None
+    """What the image's tag named when the session was made; None: each agent has the image of its own."""
 
 
 class SessionQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -285,3 +285,33 @@ async def test_manager_killed_in_the_middle_begins_anew(private_cluster, admin, 
         found = await hub.ended()
         assert (found.id, found.status) == (begun.id, "DONE")
         assert len(rows_of(observe, hub)) == 31 == found.repositories_done
+
+
+async def test_image_of_a_past_session_is_never_deleted(platform, admin, hub, user, observe):
+    """Complaint: sessions that point at rows that are gone. Forget a registry of which a session was made; its image stays, as missing."""
+    await hub.shelf.push("team/tool", tagged("used", "unused"))
+    await hub.rescan()
+    name = f"{hub.name}/team/tool:used"
+    async with hubs.known(platform, admin) as other:
+        await other.rescan()
+        image = f"{other.name}/team/tool:used"
+        session = await user.sessions.create(image=image)
+        await session.terminate()
+    kept = observe.rows(
+        "SELECT missing_since IS NOT NULL AS missing, registry_id FROM images WHERE name = %s",
+        image,
+    )
+    assert kept == [{"missing": True, "registry_id": None}]
+    assert observe.value("SELECT count(*) FROM images WHERE name LIKE %s", f"{other.name}/%") == 1
+    assert (await user.images.get(name)).missing_since is None
+    assert (await session.refresh()).image == image
+
+
+async def test_session_wants_what_its_image_wants(hub, user):
+    """Minimums hold before anything is written. Offer an image that wants more than is asked for; the refusal names the field."""
+    await hub.shelf.push("team/tool", tagged("large", cpu="4", memory_mib="300"))
+    await hub.rescan()
+    with pytest.raises(Refused) as refused:
+        await user.sessions.create(image=f"{hub.name}/team/tool:large", slots={"cpu": 2})
+    assert (refused.value.code, refused.value.field) == ("slots-below-minimum", "slots.cpu")
+    assert await user.sessions.list(ended=True) == []

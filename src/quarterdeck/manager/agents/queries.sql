@@ -6,15 +6,16 @@ SELECT pg_advisory_xact_lock(%(lock)s);
 
 -- name: upsert_alive
 -- Adds or renews the registered agents; gives those that changed.
-INSERT INTO agents (id, instance, address, cpu, memory_mib, status)
-SELECT id, instance, address, cpu, memory_mib, 'ALIVE'
-FROM unnest(%(ids)s::text[], %(instances)s::text[], %(addresses)s::text[], %(cpu)s::integer[], %(memory_mib)s::integer[])
-    AS record (id, instance, address, cpu, memory_mib)
+INSERT INTO agents (id, instance, address, cpu, memory_mib, architecture, status)
+SELECT id, instance, address, cpu, memory_mib, architecture, 'ALIVE'
+FROM unnest(%(ids)s::text[], %(instances)s::text[], %(addresses)s::text[], %(cpu)s::integer[], %(memory_mib)s::integer[],
+            %(architectures)s::text[])
+    AS record (id, instance, address, cpu, memory_mib, architecture)
 ON CONFLICT (id) DO UPDATE
 SET instance = excluded.instance, address = excluded.address, cpu = excluded.cpu,
-    memory_mib = excluded.memory_mib, status = 'ALIVE', seen_at = now()
-WHERE (agents.instance, agents.address, agents.cpu, agents.memory_mib, agents.status)
-    IS DISTINCT FROM (excluded.instance, excluded.address, excluded.cpu, excluded.memory_mib, 'ALIVE')
+    memory_mib = excluded.memory_mib, architecture = excluded.architecture, status = 'ALIVE', seen_at = now()
+WHERE (agents.instance, agents.address, agents.cpu, agents.memory_mib, agents.architecture, agents.status)
+    IS DISTINCT FROM (excluded.instance, excluded.address, excluded.cpu, excluded.memory_mib, excluded.architecture, 'ALIVE')
 RETURNING id;
 
 -- name: mark_lost

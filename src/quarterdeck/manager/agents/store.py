@@ -37,6 +37,7 @@ def _facts(records: Sequence[agents.AgentRecord]) -> dict[str, Sequence[object]]
         "addresses": [record.address for record in records],
         "cpu": [record.slots.cpu for record in records],
         "memory_mib": [record.slots.memory_mib for record in records],
+        "architectures": [record.architecture for record in records],
     }
 
 

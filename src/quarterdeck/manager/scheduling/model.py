@@ -1,7 +1,7 @@
 """The decision of placement: which waiting session goes to which agent. Pure; `service` reads the facts and writes the result."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quarterdeck.wire import sessions
 
@@ -13,6 +13,8 @@ class Waiting:
     session: str
     slots: sessions.Slots
     size: int = 1
+    architectures: tuple[str, ...] = ()
+    """Of machines that can run its image; none: any can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +23,21 @@ class Room:
 
     agent: str
     free: sessions.Usage
+    architecture: str = ""
 
     def fits(self, slots: sessions.Slots) -> bool:
         """Tell whether a kernel of these slots fits in."""
         return self.free.cpu >= slots.cpu and self.free.memory_mib >= slots.memory_mib
 
+    def takes(self, session: Waiting) -> bool:
+        """Tell whether a kernel of a session may be here: it fits in, and the machine can run its image."""
+        wanted = session.architectures
+        return self.fits(session.slots) and (not wanted or self.architecture in wanted)
+
     def after(self, slots: sessions.Slots) -> "Room":
         """Return the room that is left beside a kernel of these slots."""
-        return Room(
-            self.agent,
-            sessions.Usage(self.free.cpu - slots.cpu, self.free.memory_mib - slots.memory_mib),
-        )
+        free = sessions.Usage(self.free.cpu - slots.cpu, self.free.memory_mib - slots.memory_mib)
+        return replace(self, free=free)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ def _take(left: Mapping[str, Room], session: Waiting) -> _Taken | None:
     rooms: dict[str, Room] = {}
     for _ in range(session.size):
         now = (rooms.get(agent, room) for agent, room in left.items())
-        fitting = [room for room in now if room.fits(session.slots)]
+        fitting = [room for room in now if room.takes(session)]
         if not fitting:
             return None
         room = min(fitting, key=_most_free_first)

@@ -25,10 +25,13 @@ class PlacementStore:
             return None
         return model.Facts(
             [
-                model.Waiting(each, sessions.Slots(cpu, memory_mib), size)
-                for each, cpu, memory_mib, size in found["waiting"]
+                model.Waiting(each, sessions.Slots(cpu, memory_mib), size, tuple(architectures))
+                for each, cpu, memory_mib, size, architectures in found["waiting"]
             ],
-            [model.Room(each, sessions.Usage(*free)) for each, *free in found["rooms"]],
+            [
+                model.Room(each, sessions.Usage(cpu, memory_mib), architecture)
+                for each, cpu, memory_mib, architecture in found["rooms"]
+            ],
         )
 
     async def write(self, decided: Sequence[model.Placement]) -> Sequence[model.Placed]:

@@ -10,6 +10,7 @@ QuarterdeckError
 ├── FolderNotMountable   a folder of the mounts is not there, or not the owner's
 ├── DependencyNotFound  a session to wait for is not there, or not the owner's
 ├── ImageNotFound
+├── SlotsBelowMinimum   the image wants more
 ├── OwnerGone            the user was deleted while the request was under way
 ├── TooManyWaiters
 └── AgentFailure         a call to an agent did not succeed
@@ -73,6 +74,12 @@ class ImageNotFound(QuarterdeckError):
     """There is no such image."""
 
     code = "image-not-found"
+
+
+class SlotsBelowMinimum(QuarterdeckError):
+    """The image needs more slots."""
+
+    code = "slots-below-minimum"
 
 
 class OwnerGone(QuarterdeckError):

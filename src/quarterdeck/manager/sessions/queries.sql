@@ -14,23 +14,26 @@ WHERE id = ANY(%(folders)s::uuid[]) AND owner_id = %(owner)s AND status = 'READY
 ORDER BY id FOR KEY SHARE;
 
 -- name: insert_session
--- No row: the name is taken, the image or a dependency is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command, depends_on,
+-- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
+INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command, depends_on,
                       batch_seconds, lifetime_seconds, idle_seconds, status, status_cause, status_actor)
-SELECT %(id)s, u.id, %(name)s, i.name, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(limits)s::jsonb, %(isolation)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
+SELECT %(id)s, u.id, %(name)s, i.name, i.digest, i.architectures, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(limits)s::jsonb, %(isolation)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
        %(depends_on)s::uuid[], %(batch_seconds)s, %(lifetime_seconds)s, %(idle_seconds)s, 'PENDING', 'requested', u.id::text
-FROM users u JOIN images i ON i.name = %(image)s
+FROM users u
+JOIN images i ON i.name = %(image)s AND i.missing_since IS NULL AND i.cpu_min <= %(cpu)s AND i.memory_mib_min <= %(memory_mib)s
 WHERE u.id = %(owner)s AND u.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM unnest(%(depends_on)s::uuid[]) AS wanted (id)
     WHERE NOT EXISTS (SELECT FROM sessions s WHERE s.id = wanted.id AND s.owner_id = u.id)
 )
 FOR KEY SHARE OF u
 ON CONFLICT (owner_id, name) WHERE status NOT IN ('TERMINATED', 'CANCELLED') DO NOTHING
-RETURNING created_at;
+RETURNING created_at, image_digest;
 
 -- name: why_not_inserted
 SELECT EXISTS (SELECT FROM users WHERE id = %(owner)s AND deleted_at IS NULL) AS owner_lives,
-       EXISTS (SELECT FROM images WHERE name = %(image)s) AS image_exists,
+       (SELECT row_to_json(i) FROM (
+           SELECT missing_since, cpu_min, memory_mib_min FROM images WHERE name = %(image)s
+       ) i) AS image,
        ARRAY(SELECT id::text FROM sessions WHERE id = ANY(%(depends_on)s::uuid[]) AND owner_id = %(owner)s) AS dependencies;
 
 -- name: live_named
@@ -43,7 +46,7 @@ SELECT %(session)s, folder, path, source
 FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[]) AS mount (folder, path, source);
 
 -- name: view_session
-SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
+SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
        s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at,
        CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
@@ -62,7 +65,7 @@ LEFT JOIN LATERAL (
 WHERE s.id = %(id)s;
 
 -- name: list_sessions
-SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
+SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
        s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at,
        CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,

@@ -1,7 +1,6 @@
 """Sessions in PostgreSQL as their owners see them; the SQL is in `queries.sql`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -44,7 +43,7 @@ class SessionStore:
             row = await self._insert_with_mounts(new)
         if row is None:
             raise await self._why_not(new)
-        return _new_view(new, row["created_at"])
+        return _new_view(new, row)
 
     async def named(self, owner: str, name: str) -> sessions.SessionView | None:
         """Return a user's live session of a name."""
@@ -135,14 +134,35 @@ class SessionStore:
         row = await self._database.fetch_one(_SQL["why_not_inserted"], _columns(new))
         if row is None or not row["owner_lives"]:
             return errors.OwnerGone()
-        if not row["image_exists"]:
-            return errors.ImageNotFound(f"There is no image {new.given.image!r}", field="image")
+        if (misfit := _image_misfit(new.given, row["image"])) is not None:
+            return misfit
         for at, session in enumerate(new.given.depends_on):
             if session not in row["dependencies"]:
                 return errors.DependencyNotFound(
                     f"There is no session {session}", field=f"depends_on.{at}"
                 )
         return errors.SessionNameTaken(f"A live session is named {new.given.name!r}", field="name")
+
+
+def _image_misfit(
+    given: sessions.SessionCreate, image: Mapping[str, Any] | None
+) -> QuarterdeckError | None:
+    """Return why a session cannot be made of an image; None: it can."""
+    if image is None:
+        return errors.ImageNotFound(f"There is no image {given.image!r}", field="image")
+    if image["missing_since"] is not None:
+        return errors.ImageNotFound(
+            f"{given.image} is not offered any more: its registry does not have it since {image['missing_since'][:19]}",
+            field="image",
+        )
+    for name, least in (("cpu", image["cpu_min"]), ("memory_mib", image["memory_mib_min"])):
+        asked = getattr(given.slots, name)
+        if asked < least:
+            return errors.SlotsBelowMinimum(
+                f"{given.image} needs {name} of {least} at least, not {asked}",
+                field=f"slots.{name}",
+            )
+    return None
 
 
 async def _lock_folders(tx: postgres.Connection, new: model.NewSession) -> None:
@@ -186,7 +206,7 @@ def _columns(new: model.NewSession) -> statements.Row:
     }
 
 
-def _new_view(new: model.NewSession, created_at: datetime) -> sessions.SessionView:
+def _new_view(new: model.NewSession, row: statements.Row) -> sessions.SessionView:
     return sessions.SessionView(
         id=new.id,
         name=new.given.name,
@@ -194,7 +214,8 @@ def _new_view(new: model.NewSession, created_at: datetime) -> sessions.SessionVi
         image=new.given.image,
         status=sessions.SESSION_INITIAL,
         slots=new.given.slots,
-        created_at=created_at,
+        created_at=row["created_at"],
+        image_digest=row["image_digest"],
         mounts=tuple(sorted(new.given.mounts, key=lambda mount: mount.path)),
         type=new.given.type,
         command=new.given.command,
@@ -220,6 +241,7 @@ def _view(row: statements.Row) -> sessions.SessionView:
         name=row["name"],
         owner=row["owner"],
         image=row["image"],
+        image_digest=row["image_digest"],
         status=sessions.SessionStatus(row["status"]),
         slots=sessions.Slots(row["cpu"], row["memory_mib"]),
         created_at=row["created_at"],

@@ -14,6 +14,7 @@ from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.config import Secret
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import etcd, etcd_registration, http_server
+from quarterdeck.testing.image_layouts import ARCHITECTURE
 from quarterdeck.wire import agents, decode, items, nodes, sessions, signing
 
 SLOTS = sessions.Slots(4, 4096)
@@ -43,6 +44,7 @@ class StubAgent:
     def __init__(self, agent: str, secret: str, slots: sessions.Slots = SLOTS) -> None:
         self.id = agent
         self.slots = slots
+        self.architecture = ARCHITECTURE
         self.kernels: dict[str, agents.KernelView] = {}
         self.calls: list[tuple[str, str]] = []
         self.requests: dict[str, agents.KernelCreate] = {}
@@ -94,7 +96,11 @@ class StubAgent:
     ) -> contextlib.AbstractAsyncContextManager[etcd_registration.Registration]:
         """Be registered for the time of a block."""
         record = agents.AgentRecord(
-            id=self.id, instance=ids.instance(), address=address, slots=self.slots
+            id=self.id,
+            instance=ids.instance(),
+            address=address,
+            slots=self.slots,
+            architecture=self.architecture,
         )
         return etcd_registration.Registration.open(
             registry,

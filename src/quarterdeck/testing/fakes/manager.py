@@ -235,7 +235,7 @@ class FakePlacements:
         if not self.waiting:
             return None
         rooms = list(self.rooms.values())
-        fitting = [each for each in self.waiting if any(room.fits(each.slots) for room in rooms)]
+        fitting = [each for each in self.waiting if any(room.takes(each) for room in rooms)]
         return scheduling.Facts(fitting[:most], rooms)
 
     async def write(self, decided: Sequence[scheduling.Placement]) -> Sequence[scheduling.Placed]:

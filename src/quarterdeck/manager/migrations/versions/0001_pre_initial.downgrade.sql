@@ -4,5 +4,5 @@ DROP TABLE session_history, allocations, kernels, session_logs, session_mounts, 
     session_transitions, tree_removals, folders, storage_hosts, agents, rescan_results, rescans,
     image_variants, images, registries, keypairs, users;
 DROP FUNCTION announce_keypair(), guard_session_status(), guard_kernel_status(), record_session_status(),
-    record_kernel_status(), guard_allocation(), place_sessions, end_session, dependencies_met,
+    record_kernel_status(), guard_allocation(), place_sessions, can_run, end_session, dependencies_met,
     kernel_runs, kernel_ended;

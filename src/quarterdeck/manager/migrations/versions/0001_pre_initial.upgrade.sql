@@ -103,11 +103,13 @@ CREATE TABLE agents (
     address text NOT NULL,
     cpu integer NOT NULL CHECK (cpu >= 0),
     memory_mib integer NOT NULL CHECK (memory_mib >= 0),
+    architecture text NOT NULL DEFAULT '',
     status text NOT NULL CHECK (status IN ('ALIVE', 'LOST')),
     schedulable boolean NOT NULL DEFAULT true,
     first_seen_at timestamptz NOT NULL DEFAULT now(),
     seen_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON COLUMN agents.architecture IS 'Of the images that it can run; empty: it runs none.';
 COMMENT ON COLUMN agents.instance IS 'Mark of one life of the agent; another one at the same id has started since.';
 
 CREATE TABLE storage_hosts (
@@ -173,6 +175,8 @@ CREATE TABLE sessions (
     owner_id uuid NOT NULL REFERENCES users,
     name text,
     image text NOT NULL REFERENCES images,
+    image_digest text,
+    architectures text[] NOT NULL DEFAULT '{}',
     cpu integer NOT NULL CHECK (cpu > 0),
     memory_mib integer NOT NULL CHECK (memory_mib > 0),
     cluster_size integer NOT NULL DEFAULT 1 CHECK (cluster_size BETWEEN 1 AND 16),
@@ -203,6 +207,8 @@ CREATE TABLE sessions (
     ) STORED,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON COLUMN sessions.image_digest IS 'What the image''s tag named when the session was made: it stays so when the tag moves. Null: each agent has the image of its own.';
+COMMENT ON COLUMN sessions.architectures IS 'Of machines that can run the image; empty: any can.';
 COMMENT ON COLUMN sessions.cpu IS 'Slots are for each of the session''s kernels, of which there are cluster_size.';
 COMMENT ON COLUMN sessions.status_cause IS 'Why the status last changed; whoever changes it sets cause and actor with it, the history copies them.';
 COMMENT ON COLUMN sessions.depends_on IS 'Sessions of the same owner that have to succeed before this one may be placed.';
@@ -371,6 +377,11 @@ CREATE TRIGGER kernels_record_insert AFTER INSERT ON kernels
 CREATE TRIGGER kernels_record_update AFTER UPDATE OF status ON kernels
     FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION record_kernel_status();
 
+CREATE FUNCTION can_run(architecture text, wanted text[]) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$
+    SELECT wanted = '{}' OR architecture = ANY(wanted)
+$$;
+COMMENT ON FUNCTION can_run IS 'Whether a machine of an architecture runs an image that is there for these; one that is there for none is every agent''s own.';
+
 CREATE FUNCTION place_sessions(
     kernels uuid[], sessions uuid[], ranks integer[], agents text[], cpu integer[], memory_mib integer[]
 ) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
@@ -386,16 +397,17 @@ BEGIN
             AS d (kernel_id, session_id, rank, agent_id, cpu, memory_mib, position)
         WINDOW earlier AS (PARTITION BY agent_id ORDER BY position)
     ), room AS (
-        SELECT a.id, a.cpu - coalesce(sum(l.cpu), 0) AS cpu, a.memory_mib - coalesce(sum(l.memory_mib), 0) AS memory_mib
+        SELECT a.id, a.architecture, a.cpu - coalesce(sum(l.cpu), 0) AS cpu, a.memory_mib - coalesce(sum(l.memory_mib), 0) AS memory_mib
         FROM public.agents a
         LEFT JOIN public.allocations l ON l.agent_id = a.id AND l.freed_at IS NULL
         WHERE a.id = ANY(place_sessions.agents) AND a.status = 'ALIVE' AND a.schedulable
         GROUP BY a.id
     ), whole AS (
         SELECT d.session_id, count(*) AS kernels
-        FROM decided d LEFT JOIN room r ON r.id = d.agent_id
+        FROM decided d JOIN public.sessions s ON s.id = d.session_id LEFT JOIN room r ON r.id = d.agent_id
         GROUP BY d.session_id
-        HAVING bool_and(r.id IS NOT NULL AND d.cpu_so_far <= r.cpu AND d.memory_so_far <= r.memory_mib)
+        HAVING bool_and(r.id IS NOT NULL AND d.cpu_so_far <= r.cpu AND d.memory_so_far <= r.memory_mib
+                        AND can_run(r.architecture, s.architectures))
     ), scheduled AS (
         UPDATE sessions s
         SET status = 'SCHEDULED', status_cause = 'placed', status_actor = 'scheduler'

@@ -36,6 +36,15 @@ def test_agent_with_most_free_cores_is_chosen():
     assert placed([waiting("s")], [room("a", cpu=2), room("b", cpu=3)]) == [("s", "b")]
 
 
+def test_machine_that_cannot_run_the_image_gets_nothing():
+    """Behaviour 27, the decision."""
+    arm = model.Waiting("s", Slots(1, 100), architectures=("arm64", "riscv64"))
+    rooms = [room("old", cpu=9), *(model.Room(one, Usage(4, 4000), one) for one in ("amd64", ""))]
+    assert placed([arm], rooms) == []
+    assert placed([arm], [*rooms, model.Room("arm", Usage(1, 100), "arm64")]) == [("s", "arm")]
+    assert placed([waiting("any")], rooms) == [("any", "old")]
+
+
 def test_equal_agents_are_chosen_by_memory_then_by_id():
     rooms = [room("b"), room("a"), room("c", memory_mib=5000)]
     assert placed([waiting("s")], rooms) == [("s", "c")]
