@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quarterdeck.agent.kernels.activity import Activity
+from quarterdeck.agent.kernels.capture import Journal
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
@@ -31,6 +32,10 @@ class Kernel(Protocol):
 
     async def execute(self, code: str) -> Execution:
         """Run code, one piece after the other. Raises `KernelBusy`, `KernelDied`, `KernelTerminated`."""
+        ...
+
+    def keep(self, journal: Journal) -> None:
+        """Write down what it writes, also what it has written."""
         ...
 
     def logs(self) -> str:
@@ -141,6 +146,14 @@ class Records(Protocol):
 
     def drop(self, id_: str) -> None:
         """Remove a record; nothing happens if it is not there. Raises OSError."""
+        ...
+
+    def journal(self, id_: str) -> Journal:
+        """Return the place for what a kernel writes; `drop` removes it too. Raises OSError."""
+        ...
+
+    def written(self, id_: str) -> bytes:
+        """Return the newest part of what a kernel has written, if that was written down. Raises OSError."""
         ...
 
     def note_destroyed(self, id_: str) -> None:

@@ -67,7 +67,9 @@ class AgentService:
         """Take over what an earlier life of this agent has left: once, before the first request."""
         remembered = self._records.load()
         self.damage = remembered.damage
-        heritage = Heritage(self._table, self._ledger, self._kernels, self._ended)
+        heritage = Heritage(
+            self._table, self._ledger, self._kernels, keep=self._keep, on_exit=self._ended
+        )
         heritage.take_over(remembered)
         try:
             async with asyncio.timeout(SETTLING_SECONDS_MAX):
@@ -116,7 +118,9 @@ class AgentService:
     def logs(self, id_: str) -> str:
         """Return the newest part of what a kernel has written, also of one that has ended. Raises `KernelNotFound`."""
         entry = self._table.require(id_)
-        return entry.kernel.logs() if entry.kernel else ""
+        if entry.kernel is not None:
+            return entry.kernel.logs()
+        return self._records.written(id_).decode("utf-8", "replace")
 
     def show(self, id_: str) -> KernelView:
         """Return a kernel. Raises `KernelNotFound`."""
@@ -210,6 +214,7 @@ class AgentService:
             if entry.status is not KernelStatus.CREATING:
                 raise KernelTerminated
             entry.kernel = await self._kernels.spawn(spec, partial(self._ended, entry))
+        self._keep(entry)
         if entry.status is KernelStatus.CREATING:
             died = entry.exit is not None
             entry.status = KernelStatus.TERMINATED if died else KernelStatus.RUNNING
@@ -217,6 +222,15 @@ class AgentService:
         session = entry.request.session
         extra = {"kernel": entry.id, "session": session, "pid": entry.kernel.pid}
         _log.info("kernel-started", extra=extra)
+
+    def _keep(self, entry: Entry) -> None:
+        """Have what a command writes written down for the agent's next life."""
+        if entry.kernel is None or not entry.request.command:
+            return
+        try:
+            entry.kernel.keep(self._records.journal(entry.id))
+        except OSError as error:
+            _log.warning("no-journal", extra={"kernel": entry.id, "error": str(error)})
 
     def _ended(self, entry: Entry, exit_: Exit) -> None:
         """Take note that a kernel has ended, by itself or because it was destroyed."""

@@ -1,5 +1,6 @@
 """Sessions that run a command: what comes of it, what it wrote, and who may take it away. Inference sessions keep theirs up."""
 
+import contextlib
 import os
 import signal
 
@@ -185,3 +186,65 @@ async def test_an_inference_session_without_its_command_has_ended(user, observe)
     await idle.terminate()
     view = await ended(idle)
     assert (view.result, view.reason) == ("SUCCESS", "user-requested")
+
+
+async def test_a_command_outlives_its_agent(private_cluster, user, observe):
+    """Behaviour 5, complaint #4586 (batch killed on restart): kill the agent under a command, let that go on, start the agent.
+
+    The same process goes on, its exit code is kept, and its log has what it wrote before, meanwhile and after.
+    """
+    folder = await user.folders.create("gate")
+    script = (
+        "echo before; until [ -e gate/meanwhile ]; do sleep 0.02; done; echo meanwhile; touch gate/seen;"
+        " until [ -e gate/after ]; do sleep 0.02; done; echo after; exit 7"
+    )
+    session = await batch(user, script, mounts={"gate": folder})
+    await session.reaches("RUNNING", within=10)
+    await until(session.logs, within=10, satisfied=lambda text: "before" in text)
+    pids = observe.kernel_pids(observe.kernel(session.id))
+    await private_cluster.kill("agent")
+    tree = observe.trees()[folder.id]
+    (tree / "meanwhile").touch()
+    await until(lambda: (tree / "seen").exists(), within=10)
+    await private_cluster.start("agent")
+    await until(lambda: logs_of(session), within=10, satisfied=lambda text: "meanwhile" in text)
+    assert pids[0] in observe.kernel_pids(observe.kernel(session.id))
+    (tree / "after").touch()
+    view = await ended(session)
+    assert (view.result, view.exit_code, view.reason) == ("FAILURE", 7, "task-failed")
+    assert await session.logs() == "before\nmeanwhile\nafter\n"
+    assert nothing_else(observe, session)
+
+
+async def test_a_result_survives_manager_and_agent(private_cluster, user, observe):
+    """Behaviour 5: end a command while both are away, then kill the agent once more before a manager looks. Result and log are there."""
+    folder = await user.folders.create("gate")
+    script = "echo early; until [ -e gate/open ]; do sleep 0.02; done; echo late"
+    session = await batch(user, script, mounts={"gate": folder})
+    await session.reaches("RUNNING", within=10)
+    await until(session.logs, within=10, satisfied=lambda text: "early" in text)
+    kernel = observe.kernel(session.id)
+    await private_cluster.kill("manager")
+    await private_cluster.kill("agent")
+    (observe.trees()[folder.id] / "open").touch()
+    await until(lambda: observe.kernel_pids(kernel), within=10, satisfied=lambda pids: not pids)
+    for _ in range(2):
+        await private_cluster.start("agent")
+        await private_cluster.kill("agent")
+    await private_cluster.start("agent")
+    await private_cluster.start("manager")
+    view = await ended(session)
+    assert (view.result, view.exit_code, view.reason) == ("SUCCESS", 0, "task-finished")
+    assert await session.logs() == "early\nlate\n"
+
+
+async def logs_of(session):
+    """What the session has written, or nothing while its agent cannot be asked."""
+    with contextlib.suppress(Refused):
+        return await session.logs()
+    return ""
+
+
+def nothing_else(observe, session):
+    """Tell whether no slot and no process of the session is left."""
+    return observe.slots_in_use(session.id) == (0, 0) and not observe.live_kernels(session.id)

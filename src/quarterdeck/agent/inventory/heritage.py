@@ -29,11 +29,14 @@ class Heritage:
         table: Table,
         ledger: Ledger,
         kernels: ports.Kernels,
+        *,
+        keep: Callable[[Entry], None],
         on_exit: Callable[[Entry, Exit], None],
     ) -> None:
         self._table = table
         self._ledger = ledger
         self._kernels = kernels
+        self._keep = keep
         self._on_exit = on_exit
 
     def take_over(self, remembered: Remembered) -> None:
@@ -67,3 +70,4 @@ class Heritage:
         entry.kernel = self._kernels.adopt(record.id, record.pid, partial(self._on_exit, entry))
         if entry.kernel is None:
             self._on_exit(entry, VANISHED)
+        self._keep(entry)

@@ -6,14 +6,16 @@ microseconds.
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from quarterdeck.agent.kernels import journal
+from quarterdeck.agent.kernels.journal import Journal
 from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.wire import decode
 from quarterdeck.wire.errors import Invalid
 
-_SUFFIX = ".json"
+_SUFFIX, _JOURNAL = ".json", ".log"
 _DESTROYED = "destroyed"
 _ID_BYTES = 36
 _IDS_MAX = 65536
@@ -41,8 +43,17 @@ class Records:
         new.replace(path)
 
     def drop(self, id_: str) -> None:
-        """Remove a record; nothing happens if it is not there. Raises OSError."""
+        """Remove a record and its journal; nothing happens if they are not there. Raises OSError."""
         self._path(id_).unlink(missing_ok=True)
+        self._journal(id_).unlink(missing_ok=True)
+
+    def journal(self, id_: str) -> Journal:
+        """Return the place for what a kernel writes; `drop` removes it too. Raises OSError."""
+        return Journal(self._journal(id_))
+
+    def written(self, id_: str) -> bytes:
+        """Return the newest part of what a kernel has written, if that was written down. Raises OSError."""
+        return journal.read(self._journal(id_))
 
     def note_destroyed(self, id_: str) -> None:
         """Remember that an id was destroyed. Raises OSError."""
@@ -53,7 +64,18 @@ class Records:
         """Return what can be read, and what cannot, which is removed. Raises nothing: what is not there is nothing."""
         damage: list[str] = []
         records = [record for path in self._files(damage) if (record := _read(path, damage))]
+        self._remove_journals({record.id for record in records})
         return Remembered(tuple(records), self._destroyed(damage), tuple(damage))
+
+    def _remove_journals(self, kept: Collection[str]) -> None:
+        """Remove what was written by kernels that are not remembered."""
+        with contextlib.suppress(OSError):
+            for path in self._directory.iterdir():
+                if path.suffix == _JOURNAL and path.stem not in kept:
+                    path.unlink(missing_ok=True)
+
+    def _journal(self, id_: str) -> Path:
+        return self._directory / f"{id_}{_JOURNAL}"
 
     def _path(self, id_: str) -> Path:
         return self._directory / f"{id_}{_SUFFIX}"

@@ -2,9 +2,24 @@
 
 import codecs
 from collections import deque
+from typing import Protocol
 
 HEAD_BYTES_MAX = 2**20
 TAIL_BYTES_MAX = 2**20
+
+
+class Journal(Protocol):
+    """Where output is written down for the agent's next life; `earlier` is what is there already."""
+
+    earlier: bytes
+
+    def add(self, piece: bytes) -> None:
+        """Write a piece down, as far as possible."""
+        ...
+
+    def close(self) -> None:
+        """Write nothing down any more."""
+        ...
 
 
 class Head:
@@ -34,9 +49,27 @@ class Tail:
         self._pieces: deque[bytes] = deque()
         self._size = 0
         self._bytes_max = bytes_max
+        self._journal: Journal | None = None
+
+    def keep(self, journal: Journal) -> None:
+        """Have all written down as well, after what the journal holds already."""
+        so_far = b"".join(self._pieces)
+        self._pieces.clear()
+        self._size = 0
+        self.add(journal.earlier)
+        self._journal = journal
+        self.add(so_far)
+
+    def close(self) -> None:
+        """Write nothing down any more."""
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
 
     def add(self, piece: bytes) -> None:
         """Take a piece and forget what no longer fits."""
+        if self._journal is not None:
+            self._journal.add(piece)
         self._pieces.append(piece)
         self._size += len(piece)
         while self._size > self._bytes_max:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from quarterdeck.agent.kernels.activity import Activity
-from quarterdeck.agent.kernels.capture import Tail
+from quarterdeck.agent.kernels.capture import Journal, Tail
 from quarterdeck.agent.kernels.dummy_code import Namespace
 from quarterdeck.agent.kernels.errors import (
     AgentLeft,
@@ -95,6 +95,10 @@ class DummyKernel:
             done = self._namespace.run(code)
         self._written.add(done.stdout.encode())
         return done
+
+    def keep(self, journal: Journal) -> None:
+        """Write down what was printed."""
+        self._written.keep(journal)
 
     def logs(self) -> str:
         """Return what was printed."""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from quarterdeck.agent.kernels import channel, messages
 from quarterdeck.agent.kernels.activity import Activity
-from quarterdeck.agent.kernels.capture import Tail
+from quarterdeck.agent.kernels.capture import Journal, Tail
 from quarterdeck.agent.kernels.errors import (
     AgentLeft,
     KernelBusy,
@@ -105,6 +105,12 @@ class KernelProcess:
             raise KernelDied(f"The kernel ended: {self.exit}")
         return reply
 
+    def keep(self, journal: Journal) -> None:
+        """Write down what it writes, also what it has written. One that has ended writes nothing more."""
+        self._written.keep(journal)
+        if self.exit is not None:
+            self._written.close()
+
     def logs(self) -> str:
         """Return the newest part of all that the kernel has written."""
         return self._written.text()
@@ -141,6 +147,7 @@ class KernelProcess:
     def _close(self) -> None:
         for output in self._outputs:
             output.close()
+        self._written.close()
         self._loop.remove_reader(self._ends.control)
         self._loop.remove_writer(self._ends.control)
         self._ends.control.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from quarterdeck.agent.kernels.activity import Activity
+from quarterdeck.agent.kernels.capture import Journal
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.meter import Usage
@@ -50,6 +51,10 @@ class FakeKernel:
             error=None if outcome.error is None else ExecutionError(**outcome.error),
             truncated=outcome.truncated,
         )
+
+    def keep(self, journal: Journal) -> None:
+        """Begin with what the journal holds."""
+        self._written.write(journal.earlier.decode())
 
     def logs(self) -> str:
         """Return all that was written."""
@@ -124,11 +129,26 @@ class FakeKernels:
         self.living.clear()
 
 
+class FakeJournal:
+    """The port `Journal`: keeps all."""
+
+    def __init__(self, earlier: bytes) -> None:
+        self.earlier = earlier
+
+    def add(self, piece: bytes) -> None:
+        """Keep it."""
+        self.earlier += piece
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 class FakeRecords:
     """The port `Records`: keeps what was written. Set `failure` to have writes fail; `damage` is told by `load`."""
 
     def __init__(self) -> None:
         self.kept: dict[str, Record] = {}
+        self.journals: dict[str, bytes] = {}
         self.destroyed: list[str] = []
         self.damage: tuple[str, ...] = ()
         self.failure: OSError | None = None
@@ -142,6 +162,15 @@ class FakeRecords:
         """Forget it."""
         self._fail()
         self.kept.pop(id_, None)
+
+    def journal(self, id_: str) -> "FakeJournal":
+        """Return what a kernel has written."""
+        self._fail()
+        return FakeJournal(self.written(id_))
+
+    def written(self, id_: str) -> bytes:
+        """Return what a kernel has written."""
+        return self.journals.get(id_, b"")
 
     def note_destroyed(self, id_: str) -> None:
         """Keep it."""

@@ -345,3 +345,15 @@ async def test_a_kernel_is_idle_unless_it_is_used_or_runs_a_command(world):
 
 def idle(world):
     return {one.id: one.idle_seconds for one in world.service.inventory()}
+
+
+async def test_what_a_command_wrote_is_there_in_the_next_life(world):
+    await world.service.create("c", request(command=("true",)))
+    world.records.journals["c"] = b"written before"
+    await world.next_life()
+    assert world.service.logs("c") == "written before"
+    world.kernels.living["c"].die(Exit(code=0))
+    world.kernels.living.clear()
+    await world.next_life()
+    assert world.service.show("c").status == "TERMINATED"
+    assert world.service.logs("c") == "written before"
