@@ -2,9 +2,10 @@
 
 import argparse
 
+from quarterdeck.cli import arguments_create
 from quarterdeck.cli import arguments_kit as kit
 from quarterdeck.cli.arguments_kit import Actions
-from quarterdeck.wire.states import SessionStatus, SessionType
+from quarterdeck.wire.states import SessionStatus
 
 _EXEC = """\
 Exit code: that of the command; of code 0, or 1 if it raised an exception; 125
@@ -13,80 +14,12 @@ runs, a second one leaves it alone."""
 _WATCH = """\
 Exit code: 0 if all went well, 1 if the session failed or was cancelled. Ctrl-C
 leaves; the session goes on."""
-_CREATE = """\
-Standard output has the id and nothing else (with --json: the session);
-how far it has come (--wait) goes to the terminal. Ctrl-C leaves; the session
-goes on."""
 
 
 def sessions(sessions: Actions) -> None:
     """Add the actions of `qd session`."""
-    for add in (_create, _ls, _show, _watch, _execute, _logs, _rm, _cancel):
+    for add in (arguments_create.create, _ls, _show, _watch, _execute, _logs, _rm, _cancel):
         add(sessions)
-
-
-def _create(sessions: Actions) -> None:
-    create = sessions.add(
-        "create",
-        "ask for a session and print its id",
-        "qd session create python:3.11 --wait",
-        "qd session create python:3.11 --name fit --cpu 2 --memory 2G",
-        "qd session create python:3.11 --mount data:input --env SEED=7",
-        "qd session create python:3.11 --name fit -- python input/fit.py",
-        "qd session create python:3.11 --after fit -- python input/report.py",
-        more=_CREATE,
-        command=True,
-    )
-    create.add_argument("image", metavar="IMAGE", help="what it runs, such as python:3.11")
-    create.add_argument("--name", help="a name to address it by")
-    create.add_argument(
-        "--reuse", action="store_true", help="a live one with this name will do if it is alike"
-    )
-    create.add_argument(
-        "--type",
-        choices=[each.value for each in SessionType],
-        metavar="TYPE",
-        help="interactive, batch (the command runs to its end), inference (it stays up); "
-        "default: batch with a command after --, else interactive",
-    )
-    _resources(create)
-    create.add_argument(
-        "--after",
-        action="append",
-        default=[],
-        metavar="SESSION",
-        help="start when this one has succeeded; may be repeated",
-    )
-    create.add_argument("--wait", action="store_true", help="until it is running")
-    kit.within(create)
-
-
-def _resources(create: argparse.ArgumentParser) -> None:
-    create.add_argument("--cpu", type=int, default=1, metavar="N", help="cores (default: 1)")
-    create.add_argument(
-        "--memory",
-        type=kit.mebibytes,
-        default=256,
-        metavar="SIZE",
-        help="memory, in MiB or as 2G (default: 256M)",
-    )
-    for flag, type_, metavar, help_ in (
-        (
-            "--mount",
-            kit.mount,
-            "FOLDER:PATH",
-            "show a folder at a path below the working directory",
-        ),
-        ("--env", kit.variable, "NAME=VALUE", "set an environment variable"),
-    ):
-        create.add_argument(
-            flag,
-            action="append",
-            default=[],
-            type=type_,
-            metavar=metavar,
-            help=help_ + "; may be repeated",
-        )
 
 
 def _ls(sessions: Actions) -> None:
@@ -151,6 +84,7 @@ def _execute(sessions: Actions) -> None:
         more=_EXEC,
     )
     kit.session(execute)
+    _kernel(execute)
     code = execute.add_mutually_exclusive_group()
     code.add_argument("-c", dest="code", metavar="CODE", help="the code itself")
     code.add_argument("file", nargs="?", metavar="FILE", help="a file (default, and -: stdin)")
@@ -164,8 +98,18 @@ def _logs(sessions: Actions) -> None:
         "qd session logs fit --tail 20",
     )
     kit.session(logs)
+    _kernel(logs)
     logs.add_argument(
         "-n", "--tail", type=_lines, metavar="N", help="only the last lines (default: all)"
+    )
+
+
+def _kernel(action: argparse.ArgumentParser) -> None:
+    action.add_argument(
+        "-k",
+        "--kernel",
+        metavar="NAME",
+        help="of several kernels this one, such as sub1 (default: main1)",
     )
 
 

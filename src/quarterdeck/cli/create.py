@@ -29,6 +29,20 @@ def create(given: argparse.Namespace, transport: Transport, console: Console) ->
     return 0
 
 
+def _limits(given: argparse.Namespace) -> dict[str, int]:
+    """Return the limits that were given; the platform knows the others."""
+    limits = {
+        "pids": given.pids,
+        "disk_mib": given.disk,
+        "cpu_seconds": _whole(given.cpu_time),
+    }
+    return {name: value for name, value in limits.items() if value is not None}
+
+
+def _whole(seconds: float | None) -> int | None:
+    return None if seconds is None else max(1, round(seconds))
+
+
 def _request(given: argparse.Namespace, transport: Transport) -> Request:
     folders = {name: transport.run(procedures.find_folder(name))["id"] for name, _ in given.mount}
     return api.create_session(
@@ -40,6 +54,12 @@ def _request(given: argparse.Namespace, transport: Transport) -> Request:
         more={
             "type": given.type or ("batch" if given.words else None),
             "command": given.words,
+            "cluster_size": given.kernels,
+            "limits": _limits(given) or None,
+            "batch_seconds": _whole(given.timeout),
+            "lifetime_seconds": _whole(given.lifetime),
+            "idle_seconds": _whole(given.idle),
+            "isolation": given.isolation,
             "reuse": given.reuse or None,
             "depends_on": [
                 transport.run(procedures.find_session(each))["id"] for each in given.after

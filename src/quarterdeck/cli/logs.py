@@ -10,7 +10,7 @@ from quarterdeck.client.transport import Transport
 def logs(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Print what a session has written, or the last lines of it."""
     session = transport.run(procedures.find_session(given.session))
-    answer = transport.call(api.get_logs(session["id"]))
+    answer = transport.call(api.get_logs(session["id"], given.kernel))
     if console.as_json:
         console.json(answer)
     else:

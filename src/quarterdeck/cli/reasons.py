@@ -24,9 +24,9 @@ _ENDED: Mapping[str, Why] = {
     "agent-lost": Why("its agent was lost, and the kernel with it", _AGAIN),
     "task-finished": Why("its command has ended well"),
     "task-failed": Why("its command has failed", _LOGS),
-    "task-timed-out": Why("its command took longer than it may", "allow it more time"),
-    "idle-timed-out": Why("nobody used it for as long as it may stand idle", _AGAIN),
-    "lifetime-exceeded": Why("it has lived for as long as it may", _AGAIN),
+    "task-timeout": Why("its command took too long", "allow it more: --timeout"),
+    "idle-timeout": Why("nobody used it for too long", "allow it more: --idle"),
+    "lifetime-timeout": Why("it ran for as long as it may", "allow it more: --lifetime"),
     "pull-failed": Why("its image could not be pulled", "look at the image: qd image ls"),
     "dependency-failed": Why("a session that it depends on did not succeed"),
 }

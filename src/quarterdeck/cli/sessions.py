@@ -107,7 +107,7 @@ def _row(session: dict[str, Any], console: Console) -> tuple[str, ...]:
         session["id"][-procedures.SHORT_ID :],
         _shortened(session["name"] or "-"),
         reasons.status(session),
-        _shortened(session["image"]),
+        _shortened(session["image"]) + _times(session),
         str(slots["cpu"]),
         str(slots["memory_mib"]),
         console.age(session["created_at"]),
@@ -118,8 +118,14 @@ def _row(session: dict[str, Any], console: Console) -> tuple[str, ...]:
 def _wide(session: dict[str, Any], console: Console) -> tuple[str, ...]:
     _, _, status, _, cpu, mib, age, why = _row(session, console)
     type_, agent = session.get("type", "-"), session.get("agent") or "-"
-    name, image = session["name"] or "-", session["image"]
+    name, image = session["name"] or "-", session["image"] + _times(session)
     return (session["id"], name, status, type_, image, cpu, mib, age, agent, why)
+
+
+def _times(session: dict[str, Any]) -> str:
+    """Return how often there is a kernel of it, if more than once."""
+    kernels = session.get("cluster_size", 1)
+    return f" x{kernels}" if kernels > 1 else ""
 
 
 def _shortened(text: str, most: int = 14) -> str:

@@ -22,8 +22,13 @@ def show(given: argparse.Namespace, transport: Transport, console: Console) -> i
         return 0
     _headline(session, history, console)
     for title, value in _facts(session):
-        console.say(f"{title:<9} {value}")
+        console.say(f"{title:<10} {value}")
     console.say("")
+    if session.get("cluster_size", 1) > 1 and session.get("kernels"):
+        console.table(
+            ("KERNEL", "STATUS", "AGENT", "ID"), _kernels(session), flexible=3, painted=1
+        )
+        console.say("")
     rows = list(_steps(session, history, console, verbose=given.verbose))
     console.table(("STATUS", "AT", "FOR", "CAUSE", "BY"), rows, flexible=3, painted=0)
     return 0
@@ -43,7 +48,6 @@ def _headline(session: dict[str, Any], history: list[dict[str, Any]], console: C
 
 
 def _facts(session: dict[str, Any]) -> list[tuple[str, str]]:
-    slots = session["slots"]
     mounts = ", ".join(f"{mount['folder']} at {mount['path']}" for mount in session["mounts"])
     after = ", ".join(each[-procedures.SHORT_ID :] for each in session.get("depends_on", ()))
     ended = session.get("terminated_at")
@@ -53,7 +57,10 @@ def _facts(session: dict[str, Any]) -> list[tuple[str, str]]:
         ("type", session.get("type")),
         ("image", session["image"]),
         ("command", " ".join(map(_quoted, session.get("command", ())))),
-        ("slots", f"{slots['cpu']} cpu, {slots['memory_mib']} MiB"),
+        ("slots", _slots(session)),
+        ("limits", _limits(session.get("limits") or {})),
+        ("ends after", _times(session)),
+        ("isolation", session.get("isolation")),
         ("agent", session.get("agent")),
         ("mounts", mounts),
         ("after", after),
@@ -65,16 +72,54 @@ def _facts(session: dict[str, Any]) -> list[tuple[str, str]]:
     return [(title, str(value)) for title, value in facts if value]
 
 
+def _slots(session: dict[str, Any]) -> str:
+    slots, kernels = session["slots"], session.get("cluster_size", 1)
+    each = f", for each of {kernels} kernels" if kernels > 1 else ""
+    return f"{slots['cpu']} cpu, {slots['memory_mib']} MiB{each}"
+
+
+def _limits(limits: dict[str, Any]) -> str:
+    seconds = limits.get("cpu_seconds")
+    return ", ".join(
+        text
+        for text in (
+            f"{limits['pids']} processes" if "pids" in limits else "",
+            f"{limits['disk_mib']} MiB of disk" if "disk_mib" in limits else "",
+            f"{seconds} s of processor time" if seconds else "",
+        )
+        if text
+    )
+
+
+def _times(session: dict[str, Any]) -> str:
+    times = (("batch", "of its command"), ("lifetime", "of running"), ("idle", "idle"))
+    return ", ".join(
+        f"{console_module.duration(seconds)} {what}"
+        for name, what in times
+        if (seconds := session.get(f"{name}_seconds"))
+    )
+
+
+def _kernels(session: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (each["hostname"], each["status"], each["agent"], each["id"])
+        for each in session["kernels"]
+    ]
+
+
 def _steps(
     session: dict[str, Any], history: list[dict[str, Any]], console: Console, *, verbose: bool
 ) -> Iterator[tuple[str, ...]]:
     own = [row for row in history if row.get("kernel") is None]
+    names = {each["id"]: each["hostname"] for each in session.get("kernels", ())}
     for row in history:
         kernel = row.get("kernel")
         if kernel and not verbose:
             continue
         yield (
-            f"  kernel {kernel[-4:]} {row['to_status']}" if kernel else row["to_status"],
+            f"  {names.get(kernel, kernel[-4:])} {row['to_status']}"
+            if kernel
+            else row["to_status"],
             console_module.local_time(row["at"], date=False),
             "" if kernel else _lasted(row, own, console),
             row["cause"],

@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from quarterdeck.client.errors import ClientError, Refused, Unreachable
+from quarterdeck.client.comeback import Comeback
+from quarterdeck.client.errors import ClientError, Unreachable
 from quarterdeck.client.request import Request
 from quarterdeck.wire import streams
 
@@ -80,9 +81,7 @@ class Following:
         self.ended = False
         self._path = path
         self._after = after
-        self._failures = 0
-        self._away_since: float | None = None
-        self._seen = False
+        self._comeback = Comeback()
         self._parser = Parser()
         self._error: ClientError | None = None
 
@@ -101,7 +100,7 @@ class Following:
                     yield row
             elif event.name == streams.END:
                 self.ended = True
-        self._failures, self._away_since, self._seen = 0, None, True
+        self._comeback.answered()
         if self._parser.last_id.isdecimal():
             self._after = max(self._after or 0, int(self._parser.last_id))
 
@@ -119,17 +118,5 @@ class Following:
             self._error = error
 
     def come_back(self, now: float) -> float:
-        """Return how many seconds to wait before asking again, after a stream that broke off.
-
-        Raises the error if waiting does not help: a refusal, a platform that never answered or has not for `AWAY_SECONDS_MAX`.
-        """
-        if (error := self._error) is not None:
-            if self._away_since is None:
-                self._away_since = now
-            passes = isinstance(error, Unreachable) or (
-                isinstance(error, Refused) and error.status in _PASSING
-            )
-            if not passes or not self._seen or now - self._away_since >= AWAY_SECONDS_MAX:
-                raise error
-        self._failures += 1
-        return float(min(RETRY_SECONDS_MIN * 2 ** min(self._failures - 1, 8), RETRY_SECONDS_MAX))
+        """Return how many seconds to wait before asking again, after a stream that broke off. Raises what `Comeback.pause` raises."""
+        return self._comeback.pause(self._error, now)

@@ -223,8 +223,8 @@ def test_ls_of_several_states_chooses_here():
 def test_show_has_facts_and_history():
     out = Ran("session show fit").out
     assert out.startswith("fit  RUNNING for 59m 59s\n\n")
-    assert f"id        {ID}" in out
-    assert f"mounts    {FOLDER} at input" in out
+    assert f"id         {ID}" in out
+    assert f"mounts     {FOLDER} at input" in out
     steps = [line.split() for line in out.splitlines()[-4:]]
     assert [step[0] for step in steps] == ["PENDING", "SCHEDULED", "CREATING", "RUNNING"]
     assert steps[0][2:] == ["100", "ms", "created", "owner"]
@@ -238,14 +238,14 @@ def test_show_says_why_and_what_next():
         "  its command has failed: exited with code 3",
         "  -> its last words: qd session logs b",
     ]
-    assert "command   sh -c 'exit 3'" in lines
+    assert "command    sh -c 'exit 3'" in lines
 
 
 def test_show_has_the_history_of_kernels_when_asked():
     rows = [*ROWS, ROWS[0] | {"seq": 5, "kernel": "0190abcd", "to_status": "RUNNING"}]
     answers = {f"GET /v1/sessions/{ID}/history": {"items": rows}}
     assert "kernel" not in Ran("session show fit", answers=answers).out.split("requested")[0]
-    assert "kernel abcd RUNNING" in Ran("session show fit -v", answers=answers).out
+    assert "  abcd RUNNING" in Ran("session show fit -v", answers=answers).out
 
 
 def test_exec_passes_the_streams_on():
@@ -294,6 +294,42 @@ def test_cancel_ends_what_waits_only():
         Ran("session cancel fit")
     ran = Ran("session cancel 0000abcd", answers={f"DELETE /v1/sessions/{WAITS['id']}": WAITS})
     assert ran.out == "0000abcd  PENDING\n"
+
+
+def test_cluster_is_shown_kernel_by_kernel():
+    kernels = [
+        {"hostname": name, "status": "RUNNING", "agent": "a1", "id": f"0190{name}"}
+        for name in ("main1", "sub1")
+    ]
+    view = SESSION | {"cluster_size": 2, "kernels": kernels}
+    answers = {
+        "GET /v1/sessions": {"items": [view]},
+        f"GET /v1/sessions/{ID}/history": {"items": [*ROWS, ROWS[3] | {"kernel": "0190sub1"}]},
+    }
+    out = Ran("session show fit -v", answers=answers).out
+    assert "slots      2 cpu, 512 MiB, for each of 2 kernels" in out
+    assert "sub1    RUNNING  a1     0190sub1" in out
+    assert "  sub1 RUNNING" in out
+    assert "python:3.11 x2" in Ran("session ls", answers=answers).out
+    assert Ran("session create p --kernels 2").asked[-1].body["cluster_size"] == 2
+    assert Ran("session logs fit -k sub1").asked[-1].query == (("kernel", "sub1"),)
+    assert Ran("session exec fit -k sub1 -c", "1").asked[-1].query == (("kernel", "sub1"),)
+
+
+def test_limits_are_asked_for_and_shown():
+    ran = Ran("session create p --pids 9 --disk 2G --cpu-time 1m --isolation oci")
+    assert ran.asked[-1].body["limits"] == {"pids": 9, "disk_mib": 2048, "cpu_seconds": 60}
+    assert ran.asked[-1].body["isolation"] == "oci"
+    ran = Ran("session create p --timeout 90 --lifetime 1d --idle 0.2s --", "true")
+    times = [ran.asked[-1].body[f"{each}_seconds"] for each in ("batch", "lifetime", "idle")]
+    assert times == [90, 86400, 1]
+    limits = {"pids": 9, "disk_mib": 2048, "cpu_seconds": None}
+    more = {"limits": limits, "isolation": "namespaced", "lifetime_seconds": 86400}
+    view = {"items": [SESSION | more | {"idle_seconds": 90}]}
+    out = Ran("session show fit", answers={"GET /v1/sessions": view}).out
+    assert "limits     9 processes, 2048 MiB of disk\n" in out
+    assert "isolation  namespaced\n" in out
+    assert "ends after 1d 0h of running, 1m 30s idle\n" in out
 
 
 def test_watch_tells_changes_and_ends_as_the_session_did():

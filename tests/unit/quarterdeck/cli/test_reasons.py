@@ -3,6 +3,7 @@
 import pytest
 
 from quarterdeck.cli import reasons
+from quarterdeck.manager.sessions.model import Reason
 
 BASE = {"id": "0190a0a0-0000-7000-8000-000000000001", "name": None, "reason": None}
 
@@ -37,6 +38,11 @@ def test_words_for_a_session(view, what, next_):
     why = reasons.of(view)
     assert why.what.startswith(what)
     assert next_ in why.next
+
+
+@pytest.mark.parametrize("reason", [*Reason, "dependency-failed"])
+def test_every_reason_of_the_platform_has_words(reason):
+    assert reason in reasons._ENDED
 
 
 def test_long_words_are_cut():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from quarterdeck.client import events
+from quarterdeck.client import comeback, events
 from quarterdeck.client.errors import Refused, Unreachable
 
 STREAM = (
@@ -84,9 +84,9 @@ def test_platform_that_was_there_is_waited_for_but_not_for_ever(error):
     made = following(session(1))
     broken(made, error)
     made.come_back(100.0)
-    made.come_back(100.0 + events.AWAY_SECONDS_MAX - 1)
+    made.come_back(100.0 + comeback.AWAY_SECONDS_MAX - 1)
     with pytest.raises(type(error)):
-        made.come_back(100.0 + events.AWAY_SECONDS_MAX)
+        made.come_back(100.0 + comeback.AWAY_SECONDS_MAX)
 
 
 @pytest.mark.parametrize(
