@@ -32,7 +32,7 @@ from quarterdeck.base import ids, tasks
 from quarterdeck.infra import errors, etcd_registration, http_server, redis
 from quarterdeck.infra.etcd import Etcd
 from quarterdeck.infra.etcd_registration import Registration
-from quarterdeck.wire import decode, nodes
+from quarterdeck.wire import agents, decode, nodes
 from quarterdeck.wire.agents import AgentRecord
 from quarterdeck.wire.events import Event, EventKind
 
@@ -101,7 +101,7 @@ def _application(
             ),
         ],
         middlewares=[
-            http.authentication(config.agent_secret, time_of_day),
+            http.authentication(config.id, config.agent_secret, time_of_day),
             http.use(service),
         ],
     )
@@ -190,7 +190,7 @@ def _registered(
     record = AgentRecord(
         id=config.id,
         instance=ids.instance(),
-        address=config.advertise,
+        address=agents.url(config.id, config.advertise),
         slots=config.slots,
         mounts=kernels.mounts,
         isolation=kernels.level,

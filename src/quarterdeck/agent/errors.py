@@ -11,6 +11,7 @@ QuarterdeckError
 ├── IsolationUnsupported   this machine keeps kernels less apart than is demanded
 ├── ScratchStays           what a kernel left on disk could not be removed
 ├── Stopping               the agent ends and takes nothing new
+├── OtherAgent             the request is for an agent of another id
 └── NotConfigured          etcd lacks something that every agent needs
 """
 
@@ -75,6 +76,12 @@ class Stopping(QuarterdeckError):
     """This agent is stopping."""
 
     code = "unavailable"
+
+
+class OtherAgent(QuarterdeckError):
+    """The request is for another agent: an earlier one at this address, say."""
+
+    code = "other-agent"
 
 
 class NotConfigured(QuarterdeckError):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from quarterdeck.agent.errors import OtherAgent
 from quarterdeck.agent.service import AgentService
 from quarterdeck.base.clock import Clock
 from quarterdeck.base.config import Secret
@@ -17,8 +18,8 @@ _OPEN_PATHS = frozenset({"/health"})
 _LOOKS = frozenset({"", "logs"})
 
 
-def authentication(secret: Secret, clock: Clock) -> http_server.Middleware:
-    """Return the middleware that lets only managers of this cluster pass."""
+def authentication(agent: str, secret: Secret, clock: Clock) -> http_server.Middleware:
+    """Return the middleware that lets only managers of this cluster pass, and only with what is for this very agent."""
 
     async def authenticate(
         request: web.Request, handler: http_server.Handler
@@ -33,6 +34,9 @@ def authentication(secret: Secret, clock: Clock) -> http_server.Middleware:
                 )
             message = await http_server.signed_message(request)
             signing.verify(claim, message, secret.reveal(), clock.now())
+            if message.audience != agent:
+                detail = f"It is for {message.audience or 'nobody'}, and this is {agent}"
+                raise OtherAgent(detail, field=signing.AUDIENCE_HEADER)
         return await handler(request)
 
     return authenticate

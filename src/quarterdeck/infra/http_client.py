@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from quarterdeck.base import http_pool, log
 from quarterdeck.base.clock import Clock
@@ -75,6 +75,8 @@ class HttpClient:
     ) -> _T:
         """Send a request and read the answer as a type (`type(None)` for an answer without content).
 
+        A URL may name the one component that it is for: `http://id@host:port/...`.
+
         Raises `Refused` (nothing was done), `Unreachable` (nothing was done), `OutcomeUnknown` (not for GET: that is `Unreachable`).
         """
         response = await self._exchange(method, url, auth, body)
@@ -94,8 +96,13 @@ class HttpClient:
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         content_type = "" if body is None else "application/json"
-        message = signing.Message(method, target, parts.netloc, content_type, data)
-        headers = {"Host": parts.netloc, **auth.headers(message)}
+        audience, _, host = parts.netloc.rpartition("@")
+        audience = unquote(audience)
+        message = signing.Message(method, target, host, content_type, data, audience)
+        headers = {"Host": host, **auth.headers(message)}
+        if audience:
+            headers[signing.AUDIENCE_HEADER] = audience
+            url = parts._replace(netloc=host).geturl()
         if body is not None:
             headers["Content-Type"] = content_type
         if (trace := log.trace()) is not None:

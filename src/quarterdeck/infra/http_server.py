@@ -147,6 +147,7 @@ async def signed_message(request: web.Request) -> signing.Message:
         host=request.headers.get("Host", ""),
         content_type=request.headers.get("Content-Type", ""),
         body=await raw_body(request),
+        audience=request.headers.get(signing.AUDIENCE_HEADER, ""),
     )
 
 

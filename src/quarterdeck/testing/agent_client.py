@@ -9,7 +9,7 @@ import msgspec
 from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import raw
-from quarterdeck.wire import decode, items
+from quarterdeck.wire import agents, decode, items
 from quarterdeck.wire.agents import CREDENTIAL, AgentImage, ImagePull, KernelCreate, KernelView
 from quarterdeck.wire.sessions import Execute, Execution, Logs, Slots
 
@@ -26,9 +26,9 @@ class Agent:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, url: str, secret: str) -> AsyncIterator["Agent"]:
+    async def open(cls, url: str, secret: str, *, id_: str = "agent") -> AsyncIterator["Agent"]:
         """Own connections for the time of a block; afterwards the kernels made here are destroyed."""
-        async with raw.signed(url, CREDENTIAL, secret) as send:
+        async with raw.signed(agents.url(id_, url), CREDENTIAL, secret) as send:
             self = cls(send)
             yield self
             for kernel in self._made:

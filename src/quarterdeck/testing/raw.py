@@ -67,8 +67,10 @@ class Signed:
     def __init__(
         self, http: aiohttp.ClientSession, url: str, access_key: str, secret_key: str
     ) -> None:
-        self._raw = Raw(http, url)
-        self._authority = URL(url).authority
+        where = URL(url)
+        self._audience = where.user or ""
+        self._raw = Raw(http, str(where.with_user(None)))
+        self._authority = where.with_user(None).authority
         self._access_key = access_key
         self._secret_key = secret_key
 
@@ -84,9 +86,10 @@ class Signed:
     ) -> Answer:
         """Sign and send. `at` is the request's date; `changed` replaces headers after they were signed."""
         kind = content_type if body else ""
-        message = signing.Message(method, path, self._authority, kind, body)
+        message = signing.Message(method, path, self._authority, kind, body, self._audience)
         now = at or SystemClock().now()
         headers = signing.sign(message, self._access_key, self._secret_key, now)
+        headers |= {signing.AUDIENCE_HEADER: self._audience} if self._audience else {}
         headers |= {"Content-Type": kind} if kind else {}
         return await self._raw(
             method,
@@ -98,7 +101,7 @@ class Signed:
 
 @contextlib.asynccontextmanager
 async def signed(url: str, access_key: str, secret_key: str) -> AsyncIterator[Signed]:
-    """Talk to a manager or agent with a key pair."""
+    """Talk to a manager or agent with a key pair. An agent's URL names it, see `wire.agents.url`."""
     async with aiohttp.ClientSession(skip_auto_headers=("Content-Type",)) as http:
         yield Signed(http, url, access_key, secret_key)
 

@@ -3,6 +3,7 @@
 import enum
 from datetime import datetime
 from typing import Annotated
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +15,18 @@ CREDENTIAL = "manager"
 """The access key under which a manager signs its requests to agents."""
 
 
+def url(agent: str, address: str) -> str:
+    """Return the URL of an agent, `http://id@host:port`: calls to it are for this agent, whoever else may listen there by then."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=f"{quote(agent, safe='')}@{parts.netloc}").geturl()
+
+
+def address(url_: str) -> str:
+    """Return where an agent is, without its name."""
+    parts = urlsplit(url_)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 class AgentStatus(enum.StrEnum):
     """Whether an agent is registered in etcd."""
 
@@ -22,7 +35,7 @@ class AgentStatus(enum.StrEnum):
 
 
 class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent's registration in etcd. `instance` differs for each life of the process; `address` is its URL.
+    """An agent's registration in etcd. `instance` differs for each life of the process; `address` is its URL, which names it.
 
     `mounts` tells whether its machine allows mounts in kernels, `isolation` how well it keeps them apart.
     """

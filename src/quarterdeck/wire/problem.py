@@ -28,6 +28,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "body-too-large": (413, "The body is too large"),
     "unsupported-media-type": (415, "The content type is not accepted"),
     "range-not-satisfiable": (416, "The range is outside of the file"),
+    "other-agent": (421, "The request is for another agent"),
     "checksum-mismatch": (422, "The content does not fit its checksum"),
     "too-many-requests": (429, "Too many requests"),
     # What it speaks of

@@ -1,6 +1,7 @@
 """Signed requests, scheme QD1-HMAC-SHA256: what is signed, the two headers, and the check on the other side.
 
-The string to sign is method, path with query, date, host, content type and SHA-256 of the body, joined by newlines. The key is
+The string to sign is method, path with query, date, host, content type and SHA-256 of the body, joined by newlines; a request that says whom
+it is for (`AUDIENCE_HEADER`) has that as one more line. The key is
 HMAC-SHA256(secret, day), so a leaked key is good for one day. Secrets of users are derived from the master key: no store holds them.
 """
 
@@ -16,6 +17,9 @@ from quarterdeck.wire.errors import DateSkewed, SignatureMismatch, Unauthenticat
 
 SCHEME = "QD1-HMAC-SHA256"
 DATE_HEADER = "X-Quarterdeck-Date"
+AUDIENCE_HEADER = "X-Quarterdeck-For"
+"""The id of the one component that a request is for: another at the same address refuses it."""
+
 SKEW_MAX = timedelta(seconds=300)
 _KEYS_KEPT_MAX = 1024
 
@@ -34,6 +38,7 @@ class Message(NamedTuple):
     host: str
     content_type: str = ""
     body: bytes = b""
+    audience: str = ""
 
 
 class Claim(NamedTuple):
@@ -101,6 +106,7 @@ def _signature(message: Message, secret: str, date: str) -> str:
             message.host.lower(),
             message.content_type.lower(),
             hashlib.sha256(message.body).hexdigest(),
+            *((message.audience,) if message.audience else ()),
         )
     )
     key = _key_of_day(secret, date[:10])

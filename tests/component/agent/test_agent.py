@@ -12,8 +12,10 @@ from msgspec.structs import replace
 
 from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
+from quarterdeck.testing import raw
+from quarterdeck.testing import system as quarterdeck_system
 from quarterdeck.testing.etcd_keys import EtcdKeys
-from quarterdeck.wire import events
+from quarterdeck.wire import agents, events, signing
 from quarterdeck.wire.agents import KernelMount
 from quarterdeck.wire.sessions import Slots
 
@@ -170,11 +172,24 @@ async def test_only_managers_pass(agent, cluster):
     assert (wrong.status, wrong.code) == (401, "signature-mismatch")
 
 
+@pytest.mark.parametrize("audience", ["other", "", "agent-1"])
+async def test_what_is_for_another_agent_is_refused(cluster, audience):
+    """Behaviour 57: who calls an agent says which, and signs it."""
+    url = cluster.address("agent.http")
+    named = agents.url(audience, url) if audience else url
+    async with raw.signed(named, "manager", quarterdeck_system.keys.agent) as send:
+        refused = await send("DELETE", f"/v1/kernels/{ids.new(SystemClock())}")
+        assert (refused.status, refused.code) == (421, "other-agent")
+        assert (await send("GET", "/v1/kernels")).code == "other-agent"
+        forged = await send("GET", "/v1/kernels", changed={signing.AUDIENCE_HEADER: "agent"})
+        assert forged.code == "signature-mismatch"
+
+
 async def test_it_is_registered_under_a_lease(cluster, namespaced):
     keys = EtcdKeys(cluster.address("etcd"))
     try:
         record = json.loads(keys.get("/quarterdeck/nodes/agent/agent") or b"null")
-        assert record["address"] == cluster.address("agent.http")
+        assert record["address"] == agents.url("agent", cluster.address("agent.http"))
         assert record["slots"] == {"cpu": 8, "memory_mib": 8192}
         assert record["mounts"] == namespaced.mounts
         assert 0 < (keys.lease_of("/quarterdeck/nodes/agent/agent") or 0) <= 5

@@ -13,7 +13,7 @@ import pytest
 
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import raw, system
-from quarterdeck.wire import problem
+from quarterdeck.wire import agents, problem
 
 NOBODY = "0198c0de-0000-7000-8000-00000000dead"
 OVERSIZED = b'{"name": "' + b"x" * 2 * 1024 * 1024 + b'"}'
@@ -290,7 +290,8 @@ def first_field(name: str, value: object) -> str:
 def talk(cluster, address: Address, user, *, secret: str | None = None):
     """Sends to a component with the key pair that fits: the user's, or the manager's own for an agent."""
     if address.component == "agent":
-        return raw.signed(cluster.address("agent.http"), "manager", secret or system.keys.agent)
+        url = agents.url("agent", cluster.address("agent.http"))
+        return raw.signed(url, "manager", secret or system.keys.agent)
     return raw.signed(user.url, user.keypair.access_key, secret or user.keypair.secret_key)
 
 

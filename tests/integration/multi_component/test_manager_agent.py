@@ -7,6 +7,7 @@ import msgspec
 
 from quarterdeck.testing import system
 from quarterdeck.testing.raw import signed
+from quarterdeck.wire import agents
 from shakeout.waiting.until import until
 
 KERNEL = "0198c0de-0000-7000-8000-000000000001"
@@ -16,7 +17,7 @@ CREATE = {"session": KERNEL, "image": "python:3.11", "slots": {"cpu": 1, "memory
 async def test_agent_refuses_a_call_that_is_not_the_managers(cluster, observe):
     """Only the manager's secret counts. Ask for a kernel with a wrong secret, a wrong name and a changed body."""
     before = observe.live_kernels()
-    url, path, body = cluster.address("agent.http"), f"/v1/kernels/{KERNEL}", encode(CREATE)
+    url, path, body = url_of(cluster), f"/v1/kernels/{KERNEL}", encode(CREATE)
     for who, secret in (("manager", "wrong"), ("intruder", system.keys.agent)):
         async with signed(url, who, secret) as send:
             answer = await send("PUT", path, body)
@@ -32,7 +33,7 @@ async def test_the_same_kernel_asked_twice_is_one_process(private_cluster, obser
 
     The manager knows nothing of this kernel: it has the agent destroy it as an orphan.
     """
-    async with signed(private_cluster.address("agent.http"), "manager", system.keys.agent) as send:
+    async with signed(url_of(private_cluster), "manager", system.keys.agent) as send:
         await private_cluster.stop("manager")
         first = await send("PUT", f"/v1/kernels/{KERNEL}", encode(CREATE))
         again = await send("PUT", f"/v1/kernels/{KERNEL}", encode(CREATE))
@@ -81,6 +82,11 @@ async def test_running_session_survives_a_restart_of_the_manager(private_cluster
     assert (await session.execute("answer")).result == "42"
     assert observe.kernel_pids(observe.kernel(session.id)) == pids
     assert observe.slots_in_use() == (1, 256)
+
+
+def url_of(cluster):
+    """The agent's URL, which names it."""
+    return agents.url("agent", cluster.address("agent.http"))
 
 
 def encode(value: object) -> bytes:

@@ -45,7 +45,7 @@ def _view(row: statements.Row) -> agents.AgentView:
     return agents.AgentView(
         id=row["id"],
         status=agents.AgentStatus(row["status"]),
-        address=row["address"],
+        address=agents.address(row["address"]),
         slots=sessions.Slots(row["cpu"], row["memory_mib"]),
         used=sessions.Usage(row["used_cpu"], row["used_memory_mib"]),
         schedulable=row["schedulable"],

@@ -14,6 +14,9 @@ _KERNEL_GONE = frozenset(
     {"kernel-not-found", "kernel-not-running", "kernel-died", "kernel-terminated"}
 )
 
+_SOMEBODY_ELSE = "other-agent"
+"""At the agent's address is another one by now."""
+
 
 class AgentGateway:
     """The port `Kernels` over HTTP."""
@@ -78,6 +81,8 @@ def _translated() -> Iterator[None]:
     except OutcomeUnknown as error:
         raise errors.AgentUnsure from error
     except Refused as error:
+        if error.problem.code == _SOMEBODY_ELSE:
+            raise errors.AgentUnreachable from error
         raise errors.AgentRefused(error.problem.code, error.problem.detail) from error
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from aiohttp import web
 
+from quarterdeck.agent.errors import OtherAgent
 from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.config import Secret
@@ -98,7 +99,7 @@ class StubAgent:
         record = agents.AgentRecord(
             id=self.id,
             instance=ids.instance(),
-            address=address,
+            address=agents.url(self.id, address),
             slots=self.slots,
             architecture=self.architecture,
         )
@@ -127,6 +128,8 @@ class StubAgent:
             )
             message = await http_server.signed_message(request)
             signing.verify(claim, message, self._secret.reveal(), self._clock.now())
+            if message.audience != self.id:
+                raise OtherAgent
             return await handler(request)
 
         return authenticate
