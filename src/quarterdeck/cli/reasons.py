@@ -48,7 +48,7 @@ def of(session: Mapping[str, Any]) -> Why:
     status, reason, detail = session["status"], session.get("reason"), session.get("detail")
     if status in _WAITS and status != "TERMINATING":
         found = _WAITS[status]
-        what = f"waits: {detail}" if detail and status == "PENDING" else found.what
+        what = detail or found.what
     elif reason:
         known = _ENDED.get(reason, Why(reason.replace("-", " "), _HISTORY))
         found = known if status != "TERMINATING" else _WAITS[status]

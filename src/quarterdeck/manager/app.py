@@ -61,6 +61,7 @@ from quarterdeck.manager.sessions.expiry import Expiry
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
+from quarterdeck.manager.sessions.lookups import SessionLookups
 from quarterdeck.manager.sessions.maxima import Maxima, Terms
 from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.manager.sessions.service import SessionService
@@ -177,7 +178,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     agents = AgentService(
         AgentStore(database), agents_gateway.EtcdRegistry(world.etcd), (reconciler, signals)
     )
-    store, bell = SessionStore(database), HistoryBell(world.bells)
+    store, lookups = SessionStore(database), SessionLookups(database)
+    bell = HistoryBell(world.bells)
     rows = EventStore(database)
     feed = Feed(rows, bell, signals.history)
     images, rescanner = _images(world)
@@ -187,12 +189,12 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
         folders=folders,
         agents=agents,
         sessions=SessionService(
-            *(store, store, kernels_for_users, folders),
+            *(store, lookups, kernels_for_users, folders),
             driver=lifecycle,
             news=signals,
             terms=Terms(clock, Maxima(**config.seconds_max)),
         ),
-        history=HistoryService(store, bell, clock),
+        history=HistoryService(lookups, bell, clock),
         events=EventService(rows, bell, feed),
         loops=Loops(
             signals=signals,

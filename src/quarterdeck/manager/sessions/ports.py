@@ -7,6 +7,7 @@ from typing import Protocol
 from quarterdeck.base.tasks import Wake
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import model
+from quarterdeck.manager.sessions.outlook import Situation
 from quarterdeck.wire import agents, sessions
 
 
@@ -79,6 +80,10 @@ class Lookups(Protocol):
 
     async def kept_logs(self, session: str) -> str | None:
         """Return what a session had written, if that was kept."""
+        ...
+
+    async def situation(self, session: str) -> Situation | None:
+        """Return what a PENDING session waits for, and what agents have; None: it is not PENDING."""
         ...
 
 

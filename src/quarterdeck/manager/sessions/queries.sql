@@ -102,6 +102,41 @@ LEFT JOIN kernels k ON k.session_id = s.id AND k.hostname = %(hostname)s AND k.s
 LEFT JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
 WHERE s.id = %(id)s;
 
+-- name: situation
+-- What a PENDING session waits for, and what the agents have of it. Nobody asks but who looks at one session.
+WITH wanted AS (
+    SELECT id, cpu, memory_mib, cluster_size, architectures, depends_on FROM sessions WHERE id = %(id)s AND status = 'PENDING'
+), machines AS (
+    SELECT a.id, a.architecture, a.cpu, a.memory_mib, a.status = 'ALIVE' AS alive, a.status = 'ALIVE' AND a.schedulable AS open,
+           a.status = 'ALIVE' AND a.schedulable AND can_run(a.architecture, w.architectures) AS able,
+           a.cpu - coalesce(l.cpu, 0) AS cpu_free, a.memory_mib - coalesce(l.memory_mib, 0) AS memory_free
+    FROM wanted w CROSS JOIN agents a
+    LEFT JOIN (
+        SELECT agent_id, sum(cpu)::integer AS cpu, sum(memory_mib)::integer AS memory_mib
+        FROM allocations WHERE freed_at IS NULL GROUP BY agent_id
+    ) l ON l.agent_id = a.id
+)
+SELECT w.cpu, w.memory_mib, w.cluster_size, w.architectures,
+       (SELECT json_agg(json_build_array(d.id, d.name, d.status) ORDER BY d.created_at, d.id)
+        FROM sessions d WHERE d.id = ANY(w.depends_on) AND d.result IS DISTINCT FROM 'SUCCESS') AS unmet,
+       m.*
+FROM wanted w CROSS JOIN LATERAL (
+    SELECT count(*) AS agents, count(*) FILTER (WHERE alive) AS alive, count(*) FILTER (WHERE open) AS open,
+           count(*) FILTER (WHERE able) AS able,
+           array_agg(DISTINCT architecture) FILTER (WHERE open AND architecture <> '') AS offered,
+           coalesce(max(cpu) FILTER (WHERE able), 0) AS cpu_most,
+           (array_agg(id ORDER BY cpu DESC, id) FILTER (WHERE able))[1] AS cpu_most_agent,
+           coalesce(max(memory_mib) FILTER (WHERE able), 0) AS memory_most,
+           (array_agg(id ORDER BY memory_mib DESC, id) FILTER (WHERE able))[1] AS memory_most_agent,
+           coalesce(max(cpu_free) FILTER (WHERE able), 0) AS cpu_free,
+           (array_agg(id ORDER BY cpu_free DESC, id) FILTER (WHERE able))[1] AS cpu_free_agent,
+           coalesce(max(memory_free) FILTER (WHERE able), 0) AS memory_free,
+           (array_agg(id ORDER BY memory_free DESC, id) FILTER (WHERE able))[1] AS memory_free_agent,
+           coalesce(sum(least(machines.cpu / w.cpu, machines.memory_mib / w.memory_mib)) FILTER (WHERE able), 0)::integer AS capacity,
+           coalesce(sum(least(greatest(cpu_free, 0) / w.cpu, greatest(memory_free, 0) / w.memory_mib)) FILTER (WHERE able), 0)::integer AS room
+    FROM machines
+) m;
+
 -- name: end_own_session
 -- Ends a session if the user may; gives the kernels that have to end for it.
 SELECT ended.agent, s.id::text AS session, ended.kernel::text

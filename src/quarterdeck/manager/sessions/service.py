@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from quarterdeck.manager.identity.model import Principal
-from quarterdeck.manager.sessions import errors, model, naming, ports
+from quarterdeck.manager.sessions import errors, model, naming, outlook, ports
 from quarterdeck.manager.sessions.maxima import Terms
 from quarterdeck.wire import sessions
 
@@ -71,11 +71,15 @@ class SessionService:
         return await self._store.list(by.user, query)
 
     async def get(self, by: Principal, session: str) -> sessions.SessionView:
-        """Return a session. Raises `SessionNotFound`."""
+        """Return a session, and why it does not run yet. Raises `SessionNotFound`."""
         view = await self._store.view(session)
         if view is None or not by.may_see(view.owner):
             raise errors.SessionNotFound
-        return view
+        if view.status is sessions.SessionStatus.PENDING:
+            situation = await self._lookups.situation(session)
+            return view if situation is None else outlook.of(situation).shown(view)
+        start = outlook.of_start(view)
+        return view if start is None else start.shown(view)
 
     async def terminate(self, by: Principal, session: str) -> sessions.SessionView:
         """Begin to end a session; fine if it is ending or has ended. Raises `SessionNotFound`."""

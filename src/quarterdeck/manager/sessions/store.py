@@ -20,7 +20,7 @@ _SQL = queries.load(__package__)
 
 
 class SessionStore:
-    """The ports `Sessions`, `Lookups`, `Deadlines` and `Dependents` on a database."""
+    """The ports `Sessions`, `Deadlines` and `Dependents` on a database."""
 
     def __init__(self, database: postgres.Database) -> None:
         self._database = database
@@ -96,31 +96,6 @@ class SessionStore:
             },
         )
         return [model.Due(**row) for row in rows]
-
-    async def history(self, session: str, after: int) -> model.Recorded | None:
-        """Return the changes of a session and its kernels after a sequence number, in order, a thousand at most."""
-        rows = await self._database.fetch(
-            _SQL["history"], {"session": session, "after": after, "limit": LIST_ROWS_MAX}
-        )
-        if not rows:
-            return None
-        owner = rows[0]["owner"]
-        return model.Recorded(owner, tuple(map(_history, filter(_is_change, rows))))
-
-    async def route(self, session: str, hostname: str) -> model.Route | None:
-        """Return where a kernel of a session runs."""
-        row = await self._database.fetch_one(_SQL["route"], {"id": session, "hostname": hostname})
-        if row is None:
-            return None
-        status = sessions.SessionStatus(row["status"])
-        return model.Route(
-            row["owner"], status, row["kernel"], row["address"], row["runs_command"]
-        )
-
-    async def kept_logs(self, session: str) -> str | None:
-        """Return what a session had written, if that was kept."""
-        row = await self._database.fetch_one(_SQL["kept_logs"], {"session": session})
-        return None if row is None else row["text"]
 
     async def _insert_with_mounts(self, new: model.NewSession) -> statements.Row | None:
         async with self._database.transaction() as tx:
@@ -277,22 +252,4 @@ def _kernel(columns: Sequence[Any]) -> sessions.SessionKernel:
         agent=agent,
         status=sessions.KernelStatus(status),
         isolation=None if isolation is None else sessions.IsolationLevel(isolation),
-    )
-
-
-def _is_change(row: statements.Row) -> bool:
-    return row["seq"] is not None
-
-
-def _history(row: statements.Row) -> sessions.HistoryRow:
-    before = row["from_status"]
-    return sessions.HistoryRow(
-        seq=row["seq"],
-        session=row["session"],
-        kernel=row["kernel"],
-        from_status=None if before is None else sessions.SessionStatus(before),
-        to_status=sessions.SessionStatus(row["to_status"]),
-        cause=row["cause"],
-        actor=row["actor"],
-        at=row["at"],
     )

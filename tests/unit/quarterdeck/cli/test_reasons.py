@@ -16,7 +16,7 @@ def session(status, **more):
     ("view", "what", "next_"),
     [
         (session("PENDING"), "waits for a free place", "qd session cancel 00000001"),
-        (session("PENDING", detail="needs 4 cpu"), "waits: needs 4 cpu", "qd session ls"),
+        (session("PENDING", detail="fits on no agent"), "fits on no agent", "qd session ls"),
         (session("CREATING"), "its kernel is being made", ""),
         (session("RUNNING"), "", ""),
         (session("TERMINATED", reason="user-requested"), "ended on request", ""),

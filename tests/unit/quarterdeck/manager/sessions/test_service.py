@@ -7,6 +7,7 @@ from quarterdeck.manager.folders.errors import StorageUnreachable
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.maxima import NO_MAXIMA, Maxima, Terms
+from quarterdeck.manager.sessions.outlook import Situation
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.testing.fakes.clock import EPOCH, FakeClock
 from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, Recorder
@@ -25,6 +26,7 @@ class Store:
 
     def __init__(self):
         self.new, self.views, self.routes, self.kept = {}, {}, {}, {}
+        self.situations: dict[str, Situation] = {}
         self.vanishing = None
         self.unknown = model.Route("ada", SessionStatus.RUNNING, None, None)
 
@@ -65,6 +67,9 @@ class Store:
 
     async def route(self, session, hostname):
         return self.routes.get(session) if hostname == model.MAIN_HOSTNAME else self.unknown
+
+    async def situation(self, session):
+        return self.situations.get(session)
 
     async def kept_logs(self, session):
         return self.kept.get(session)
@@ -287,3 +292,14 @@ async def test_times_beyond_the_maxima_are_refused_and_the_rest_gets_them():
         made = world.store.new[(await world.make(**wanted)).id].given
         times.append((made.batch_seconds, made.lifetime_seconds, made.idle_seconds))
     assert times == [(None, 5, 30), (60, 600, None)]
+
+
+async def test_session_that_waits_says_why_and_one_that_does_not_is_not_looked_into():
+    world = World()
+    view = await world.make()
+    assert await world.service.get(ADA, view.id) == view
+    world.store.situations[view.id] = Situation(Slots())
+    shown = await world.service.get(ADA, view.id)
+    assert (shown.reason, shown.detail) == ("no-agent", "there is no agent")
+    world.store.views[view.id] = msgspec.structs.replace(view, status=SessionStatus.RUNNING)
+    assert (await world.service.get(ADA, view.id)).detail is None
