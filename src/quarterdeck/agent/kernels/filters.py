@@ -1,7 +1,8 @@
 """Which system calls a namespaced kernel may make: a BPF program for seccomp. Pure; used by `namespaces`.
 
-Denied is what changes namespaces, mounts, the machine or other processes, and sockets of families that no namespace holds (VSOCK).
-A denied call fails with EPERM; `clone3` with ENOSYS, so that the C library uses `clone`, whose flags a filter can see.
+Denied is what changes namespaces, mounts, the machine or other processes, the choice of cores, files that run as their owner (on disk that
+is the agent's user), and sockets of families that no namespace holds (VSOCK). A denied call fails with EPERM; `clone3` and `openat2`
+with ENOSYS, so that the C library uses `clone` and `openat`, whose arguments a filter can see.
 """
 
 import errno
@@ -9,7 +10,7 @@ import socket
 import struct
 
 _LOAD, _JUMP_EQUAL, _JUMP_BITS, _AND, _RETURN = 0x20, 0x15, 0x45, 0x54, 0x06
-_NUMBER, _ARCHITECTURE, _FIRST, _SECOND = 0, 4, 16, 24
+_NUMBER, _ARCHITECTURE, _FIRST, _SECOND, _THIRD, _FOURTH = 0, 4, 16, 24, 32, 40
 """Offsets in what the program judges; of arguments the lower half."""
 
 _ALLOW, _ERROR, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
@@ -25,6 +26,28 @@ _CLONE, _IOCTL, _SOCKET, _CLONE3 = (
     {"x86_64": 41, "aarch64": 198},
     435,
 )
+_OPENAT2 = 437
+_AS_OWNER = 0o6000
+"""Mode bits of files that run as their owner or group."""
+_CREATES = 0o100
+_MODES = {  # where the mode of a call stands
+    "x86_64": {
+        90: _SECOND,
+        91: _SECOND,
+        268: _THIRD,
+        452: _THIRD,
+        85: _SECOND,
+        133: _SECOND,
+        259: _THIRD,
+    },
+    "aarch64": {52: _SECOND, 53: _THIRD, 452: _THIRD, 33: _THIRD},
+}
+"""chmod, fchmod, fchmodat, fchmodat2, creat, mknod, mknodat."""
+_OPENS = {
+    "x86_64": {2: (_SECOND, _THIRD), 257: (_THIRD, _FOURTH)},
+    "aarch64": {56: (_THIRD, _FOURTH)},
+}
+"""open, openat: where flags and mode stand."""
 _X32 = 0x40000000
 
 _DENIED = {  # name: x86_64, aarch64
@@ -65,6 +88,7 @@ _DENIED = {  # name: x86_64, aarch64
     "vhangup": (153, 58),
     "sethostname": (170, 161),
     "setdomainname": (171, 162),
+    "sched_setaffinity": (203, 122),
     "iopl": (172, 172),  # a number of the other's that is denied only where it is this one's
     "ioperm": (173, 173),
 }
@@ -94,6 +118,7 @@ def program(machine: str) -> bytes | None:
         (_JUMP_BITS, 0, 1, _X32),
         (_RETURN, 0, 0, _ERROR | errno.ENOSYS),
         *_refuse(_CLONE3, errno.ENOSYS),
+        *_refuse(_OPENAT2, errno.ENOSYS),
     ]
     for number in sorted({*numbers, *_DENIED_EVERYWHERE}):
         steps += _refuse(number, errno.EPERM)
@@ -103,6 +128,11 @@ def program(machine: str) -> bytes | None:
         _SECOND,
         [(_JUMP_EQUAL, 1, 0, _TIOCSTI), (_JUMP_EQUAL, 0, 1, _TIOCLINUX)],
     )
+    for number, mode in _MODES[machine].items():
+        steps += _judge(number, mode, [(_JUMP_BITS, 0, 1, _AS_OWNER)])
+    for number, (flags, mode) in _OPENS[machine].items():
+        tests = [(_JUMP_BITS, 0, 3, _CREATES), (_LOAD, 0, 0, mode), (_JUMP_BITS, 0, 1, _AS_OWNER)]
+        steps += _judge(number, flags, tests)
     steps += _families(_SOCKET[machine])
     steps.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *step) for step in steps)

@@ -168,6 +168,7 @@ def _set_up(kernel: KernelSpec, place: Place, trees: list[int], marks: Marks) ->
     marks.kernel.write(kernel.environment.get(MARK, kernel.id))
     if place.frame is not None:
         namespaces.furnish(kernel, trees)
+        limits.apply(kernel, own_user=True)
         namespaces.confine(place.owner, place.frame.program)
     elif kernel.binds:
         raise SetUpFailed(
@@ -175,7 +176,7 @@ def _set_up(kernel: KernelSpec, place: Place, trees: list[int], marks: Marks) ->
         )
     else:
         namespaces.make_directory(kernel)
+        limits.apply(kernel, own_user=False)
         linux.drop_capabilities()
     os.chdir(Path(kernel.directory) / spec.WORK)
     os.environ.update(kernel.environment)
-    limits.apply(kernel, own_user=place.frame is not None)

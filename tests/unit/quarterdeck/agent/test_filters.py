@@ -73,6 +73,19 @@ def test_sockets_are_of_families_that_namespaces_hold(family, verdict):
     assert judged(41, family) == verdict
 
 
+def test_nobody_makes_a_file_that_runs_as_its_owner():
+    assert judged(90, 0, 0o755) == judged(268, 0, 0, 0o1777) == judged(2, 0, 0, 0o6777) == ALLOW
+    assert (
+        judged(90, 0, 0o4755)
+        == judged(91, 0, 0o2755)
+        == judged(268, 0, 0, 0o6711)
+        == NOT_PERMITTED
+    )
+    assert judged(2, 0, 0o101, 0o4755) == judged(257, 0, 0, 0o102, 0o2755) == NOT_PERMITTED
+    assert judged(257, 0, 0, 0o102, 0o755) == ALLOW
+    assert judged(437) == NO_SUCH_CALL
+
+
 def test_calls_of_another_architecture_end_the_process():
     assert judged(1, architecture=0x40000003) == KILL
     assert judged(0x40000000 | 101) == NO_SUCH_CALL
