@@ -96,9 +96,14 @@ def _logs(sessions: Actions) -> None:
         "print what a session has written",
         "qd session logs fit",
         "qd session logs fit --tail 20",
+        "qd session logs fit -f",
+        more="With -f it ends when the session does; Ctrl-C leaves, the session goes on.",
     )
     kit.session(logs)
     _kernel(logs)
+    logs.add_argument(
+        "-f", "--follow", action="store_true", help="go on with what is written from now on"
+    )
     logs.add_argument(
         "-n", "--tail", type=_lines, metavar="N", help="only the last lines (default: all)"
     )

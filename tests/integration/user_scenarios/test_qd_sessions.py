@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+SLOW = "for n in 1 2 3; do echo line $n; sleep 0.3; done"
+
 
 async def test_create_waits_and_tells_how_far_it_is(qd, observe):
     """Standard output has the id and nothing else; the rest is for whoever looks on."""
@@ -147,6 +149,17 @@ async def test_logs_are_what_was_written(qd, session):
     await qd("session", "exec", session.id, "-c", "print('one'); print('two'); print('three')")
     assert (await qd("session", "logs", session.id)).stdout == "one\ntwo\nthree\n"
     assert (await qd("session", "logs", session.id, "-n", "1")).stdout == "three\n"
+
+
+async def test_logs_are_followed_to_the_end_of_the_session(qd, user):
+    """Nobody refreshes by hand. Follow the log of a batch session that writes slowly; it ends when the session does."""
+    command = ["sh", "-c", SLOW]
+    session = await user.sessions.create(name="slow", type="batch", command=command)
+    await session.reaches("RUNNING", within=10)
+    async with qd.terminal("session", "logs", "slow", "-f") as seen:
+        await seen.shows("line 3")
+        assert await seen.ended() == 0
+    assert [line for line in seen.text.splitlines() if line] == ["line 1", "line 2", "line 3"]
 
 
 @pytest.mark.parametrize(
