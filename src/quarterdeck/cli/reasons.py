@@ -32,8 +32,8 @@ _ENDED: Mapping[str, Why] = {
 }
 _WAITS: Mapping[str, Why] = {
     "PENDING": Why(
-        "waits for a free place",
-        "ask for less, or end another: qd session ls; does none fit at all: qd session cancel {id}",
+        "waits for a place",
+        "why: qd session show {id}; give it up: qd session cancel {id}",
     ),
     "SCHEDULED": Why("has a place; its kernel is about to be made"),
     "PULLING": Why("its image is being pulled"),
@@ -43,12 +43,25 @@ _WAITS: Mapping[str, Why] = {
 }
 
 
+_PENDING: Mapping[str, str] = {
+    "dependencies": "look at what it waits for; give it up: qd session cancel {id}",
+    "too-large": "it will not start: qd session cancel {id}, then ask for less",
+    "no-room": "end another (qd session ls), or give it up: qd session cancel {id}",
+    "no-agent": "the administrator sees the agents: qd agent ls",
+    "no-schedulable-agent": "the administrator sees the agents: qd agent ls",
+    "no-architecture": "it will not start: qd session cancel {id}, then take another image",
+    "queued": "",
+}
+"""What to do about one that waits, by the platform's reason."""
+
+
 def of(session: Mapping[str, Any]) -> Why:
     """Return why a session is not running, with the platform's own words where it has some."""
     status, reason, detail = session["status"], session.get("reason"), session.get("detail")
     if status in _WAITS and status != "TERMINATING":
         found = _WAITS[status]
         what = detail or found.what
+        found = Why(what, _PENDING.get(reason or "", found.next))
     elif reason:
         known = _ENDED.get(reason, Why(reason.replace("-", " "), _HISTORY))
         found = known if status != "TERMINATING" else _WAITS[status]
@@ -59,10 +72,13 @@ def of(session: Mapping[str, Any]) -> Why:
     return Why(what, found.next.format(id=session.get("name") or session["id"][-8:]))
 
 
-def briefly(session: Mapping[str, Any]) -> str:
-    """Return the same for a table: the platform's words or else ours; nothing for one that runs."""
+def briefly(session: Mapping[str, Any], others: Mapping[str, str]) -> str:
+    """Return the same for a table: the platform's words or else ours; nothing for one that runs. `others` are the live ones' names by id."""
     if session["status"] == "RUNNING":
         return ""
+    waits = [others[each] for each in session.get("depends_on", ()) if each in others]
+    if session["status"] == "PENDING" and waits:
+        return f"waits for {', '.join(waits)}"
     return str(session.get("detail") or of(session).what)
 
 

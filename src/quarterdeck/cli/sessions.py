@@ -31,7 +31,10 @@ def ls(given: argparse.Namespace, transport: Transport, console: Console) -> int
         )
     else:
         titles: tuple[str, ...] = _WIDE if given.wide else _NARROW
-        rows = [(_wide if given.wide else _row)(each, console) for each in items]
+        live = {
+            each["id"]: _name(each) for each in items if each["status"] not in SESSION_TERMINAL
+        }
+        rows = [(_wide if given.wide else _row)(each, live, console) for each in items]
         if not any(row[-1] for row in rows):
             titles, rows = titles[:-1], [row[:-1] for row in rows]
         console.table(titles, rows, flexible=len(titles) - 1, painted=2)
@@ -101,7 +104,7 @@ def _listed(given: argparse.Namespace, transport: Transport) -> list[dict[str, A
     return [each for each in items if not wanted or each["status"] in wanted]
 
 
-def _row(session: dict[str, Any], console: Console) -> tuple[str, ...]:
+def _row(session: dict[str, Any], live: dict[str, str], console: Console) -> tuple[str, ...]:
     slots = session["slots"]
     return (
         session["id"][-procedures.SHORT_ID :],
@@ -111,12 +114,12 @@ def _row(session: dict[str, Any], console: Console) -> tuple[str, ...]:
         str(slots["cpu"]),
         str(slots["memory_mib"]),
         console.age(session["created_at"]),
-        reasons.briefly(session),
+        reasons.briefly(session, live),
     )
 
 
-def _wide(session: dict[str, Any], console: Console) -> tuple[str, ...]:
-    _, _, status, _, cpu, mib, age, why = _row(session, console)
+def _wide(session: dict[str, Any], live: dict[str, str], console: Console) -> tuple[str, ...]:
+    _, _, status, _, cpu, mib, age, why = _row(session, live, console)
     type_, agent = session.get("type", "-"), session.get("agent") or "-"
     name, image = session["name"] or "-", session["image"] + _times(session)
     return (session["id"], name, status, type_, image, cpu, mib, age, agent, why)

@@ -15,8 +15,13 @@ def session(status, **more):
 @pytest.mark.parametrize(
     ("view", "what", "next_"),
     [
-        (session("PENDING"), "waits for a free place", "qd session cancel 00000001"),
-        (session("PENDING", detail="fits on no agent"), "fits on no agent", "qd session ls"),
+        (session("PENDING"), "waits for a place", "qd session cancel 00000001"),
+        (
+            session("PENDING", reason="no-room", detail="waits for slots"),
+            "waits for slots",
+            "qd session ls",
+        ),
+        (session("PENDING", reason="queued", detail="is about to be placed"), "is about", ""),
         (session("CREATING"), "its kernel is being made", ""),
         (session("RUNNING"), "", ""),
         (session("TERMINATED", reason="user-requested"), "ended on request", ""),
@@ -64,6 +69,9 @@ def test_state_in_a_table(view, text):
 
 
 def test_table_has_the_platforms_words():
-    assert reasons.briefly(session("RUNNING", detail="x")) == ""
-    assert reasons.briefly(session("PENDING", detail="needs 4 cpu")) == "needs 4 cpu"
-    assert reasons.briefly(session("PENDING")) == "waits for a free place"
+    assert reasons.briefly(session("RUNNING", detail="x"), {}) == ""
+    assert reasons.briefly(session("PENDING", detail="needs 4 cpu"), {}) == "needs 4 cpu"
+    assert reasons.briefly(session("PENDING"), {}) == "waits for a place"
+    later = session("PENDING", depends_on=["a", "b"])
+    assert reasons.briefly(later, {"b": "fit"}) == "waits for fit"
+    assert reasons.briefly(later, {}) == "waits for a place"
