@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from aiohttp import web
 
@@ -21,8 +22,12 @@ from quarterdeck.agent.kernels import forkserver
 from quarterdeck.agent.kernels.dummy import DummyKernels
 from quarterdeck.agent.kernels.errors import ForkServerDied
 from quarterdeck.agent.kernels.launcher import Launcher
+from quarterdeck.agent.kernels.levels import Levels
 from quarterdeck.agent.kernels.meter import ProcMeter
+from quarterdeck.agent.kernels.oci import cgroups, programs
+from quarterdeck.agent.kernels.oci.kernels import Containers
 from quarterdeck.agent.kernels.scratch import Scratch
+from quarterdeck.agent.model import Surroundings
 from quarterdeck.agent.ports import Backend
 from quarterdeck.agent.registries import Registries
 from quarterdeck.agent.resources.ledger import Ledger
@@ -40,6 +45,9 @@ COMPONENT = "agent"
 CONFIGURATION_SECONDS_MAX = 10.0
 CHECK_SECONDS_MAX = 1.0
 FOUND_SECONDS_MAX = 5.0
+CONTAINERS_DIRECTORY = "containers"
+"""Where the zygote of containers is found, below the agent's state."""
+
 AGENT_MARK = "QD_AGENT_ID"
 """The variable by which every process of this agent's kernels is known to those who look for it from outside."""
 
@@ -65,8 +73,8 @@ async def main(config: Config, stop: asyncio.Event) -> None:
             Records(scratch.state),
             news,
             ledger=Ledger(config.slots, tuple(sorted(os.sched_getaffinity(0)))),
-            search_path=forkserver.search_path(),
-            marks=config.marks,
+            surroundings=Surroundings(forkserver.search_path(), config.marks),
+            images=images,
         )
         await service.restore()
         health = _Health(kernels, events, (*scratch.damage, *service.damage))
@@ -155,25 +163,58 @@ class _Health:
 
 
 async def _backend(config: Config, scratch: Scratch) -> Backend:
-    """Return dummies, or the zygote that an earlier life has left, or a new one. One that is left and does not answer is ended."""
+    """Return dummies, or the zygotes that an earlier life has left, or new ones."""
     if config.dummy is not None:
         return DummyKernels(config.dummy)
-    found = Launcher.reach(scratch.state) if scratch.usable else None
-    if found is not None:
-        try:
-            async with asyncio.timeout(FOUND_SECONDS_MAX):
-                await found.ready()
-        except (TimeoutError, ForkServerDied) as error:
-            _log.error("zygote-replaced", extra={"pid": found.pid, "error": repr(error)})
-            await found.end_by_force()
-        else:
-            return found
-    kernels = Launcher.launch({**config.marks, AGENT_MARK: config.id})
+    environment = {**config.marks, AGENT_MARK: config.id}
+    place = scratch.state / CONTAINERS_DIRECTORY
+    group = cgroups.of_agent(config.scratch) if os.geteuid() == 0 else ""
+    if group:
+        await asyncio.to_thread(cgroups.sweep, group, clocks.SystemClock().now().timestamp())
+
+    async def containers() -> Launcher:
+        place.mkdir(mode=0o700, exist_ok=True)
+        made = Launcher.launch(environment, program=forkserver.CONTAINERS)
+        _let_outlive(made, place, config)
+        await made.ready()
+        return made
+
+    plain = await _found(scratch.state, scratch)
+    if plain is None:
+        plain = Launcher.launch(environment)
+        _let_outlive(plain, scratch.state, config)
+    return Levels(
+        plain,
+        Containers(
+            containers,
+            directory=scratch.directory,
+            group=group,
+            why_not="" if programs.runc() else "This agent's machine has no runc",
+            found=await _found(place, scratch),
+        ),
+    )
+
+
+async def _found(place: Path, scratch: Scratch) -> Launcher | None:
+    """Return the zygote that an earlier life has left. One that does not answer is ended."""
+    found = Launcher.reach(place) if scratch.usable else None
+    if found is None:
+        return None
     try:
-        kernels.outlive(scratch.state, config.orphan_seconds)
+        async with asyncio.timeout(FOUND_SECONDS_MAX):
+            await found.ready()
+    except (TimeoutError, ForkServerDied) as error:
+        _log.error("zygote-replaced", extra={"pid": found.pid, "error": repr(error)})
+        await found.end_by_force()
+        return None
+    return found
+
+
+def _let_outlive(launcher: Launcher, place: Path, config: Config) -> None:
+    try:
+        launcher.outlive(place, config.orphan_seconds)
     except OSError as error:
         _log.error("kernels-mortal", extra={"error": str(error)})
-    return kernels
 
 
 async def _redis_url(etcd: Etcd) -> str:
@@ -194,7 +235,7 @@ def _registered(
         slots=config.slots,
         mounts=kernels.mounts,
         isolation=kernels.level,
-        architecture=images_model.ARCHITECTURE,
+        architecture=images_model.ARCHITECTURE if kernels.containers else "",
     )
     return etcd_registration.Registration.open(
         etcd,

@@ -3,10 +3,11 @@
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from quarterdeck.agent.errors import ImageNotFound
-from quarterdeck.agent.kernels.spec import MARK, TEMPORARY, WORK, Bind, KernelSpec
+from quarterdeck.agent.kernels.spec import MARK, TEMPORARY, WORK, Bind, Image, KernelSpec
 from quarterdeck.wire.agents import KernelCreate, KernelMount
 from quarterdeck.wire.errors import Invalid
 
@@ -15,10 +16,24 @@ _HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}"
 """The one image of process kernels: this interpreter."""
 
+CONTAINER_WORK = "/work"
+"""The working directory of a kernel in a container."""
+
+CONTAINER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH in an image that says nothing of it."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all kernels of an agent have in common: the PATH of this machine, and variables that all their processes carry."""
+
+    search_path: str
+    marks: Mapping[str, str]
+
 
 def check(request: KernelCreate) -> None:
     """Raise `ImageNotFound` or `Invalid` for a request that no agent like this can fulfil."""
-    if request.image != IMAGE:
+    if request.digest is None and request.image != IMAGE:
         raise ImageNotFound(f"This agent has {IMAGE} only", field="image")
     _check_paths(request.mounts)
 
@@ -29,17 +44,19 @@ def spec(
     *,
     directory: Path,
     cores: Sequence[int],
-    search_path: str,
-    marks: Mapping[str, str],
+    surroundings: Surroundings,
+    image: Image | None = None,
 ) -> KernelSpec:
-    """Return what a request comes to. What the user asks for overrides our defaults, not the marks."""
+    """Return what a request comes to. What the user asks for overrides our defaults and the image's, not the marks."""
+    places = {"HOME": str(directory / WORK), "TMPDIR": str(directory / TEMPORARY)}
+    if image is not None:
+        places = {"HOME": CONTAINER_WORK, "TMPDIR": "/tmp", **image.environment}
     environment = {
-        "PATH": search_path,
-        "HOME": str(directory / WORK),
-        "TMPDIR": str(directory / TEMPORARY),
+        "PATH": surroundings.search_path if image is None else CONTAINER_PATH,
         "LANG": "C.UTF-8",
+        **places,
         **request.environment,
-        **marks,
+        **surroundings.marks,
         MARK: id_,
     }
     return KernelSpec(
@@ -52,6 +69,7 @@ def spec(
         processes=request.limits.pids,
         hostname=_host_name(request.environment.get("QD_CLUSTER_HOST", "")),
         command=request.command,
+        image=image,
     )
 
 

@@ -10,7 +10,7 @@ from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.namespaces import Isolation
-from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.wire.agents import ImagePull
 from quarterdeck.wire.oci import Descriptor
@@ -100,6 +100,11 @@ class Backend(Kernels, Protocol):
         """How kernels are kept apart."""
         ...
 
+    @property
+    def containers(self) -> bool:
+        """Whether kernels can have an image here."""
+        ...
+
     async def ready(self) -> None:
         """Return when kernels can be made. Raises `ForkServerDied`."""
         ...
@@ -118,6 +123,18 @@ class Meter(Protocol):
 
     def disk_bytes(self, kernel: str, pid: int) -> int:
         """Return what a kernel's directory takes on disk."""
+        ...
+
+
+class Images(Protocol):
+    """The images that are here."""
+
+    def use(self, digest: str, user: str) -> Image:
+        """Return an image and keep it here until `release`. Raises `ImageNotHere`, `ImageUnusable`."""
+        ...
+
+    def release(self, user: str) -> None:
+        """Take note that somebody needs an image no more; nothing happens to who uses none."""
         ...
 
 

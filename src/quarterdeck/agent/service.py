@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.resources.ledger import Holding, Ledger
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.agents import KernelCreate, KernelView
-from quarterdeck.wire.sessions import Execution
+from quarterdeck.wire.sessions import Execution, IsolationLevel
 from quarterdeck.wire.states import KernelStatus
 
 STARTING_AT_ONCE_MAX = 8
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 class AgentService:
-    """The kernels of one agent. `marks` are variables that all their processes carry."""
+    """The kernels of one agent."""
 
     def __init__(
         self,
@@ -46,17 +46,17 @@ class AgentService:
         records: ports.Records,
         news: ports.News,
         *,
+        images: ports.Images,
         ledger: Ledger,
-        search_path: str,
-        marks: Mapping[str, str],
+        surroundings: model.Surroundings,
     ) -> None:
         self._kernels = kernels
         self._scratch = scratch
         self._records = records
         self._news = news
+        self._images = images
         self._ledger = ledger
-        self._search_path = search_path
-        self._marks = marks
+        self._surroundings = surroundings
         self._table = Table()
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE_MAX)
         self._stopping = False
@@ -71,6 +71,9 @@ class AgentService:
             self._table, self._ledger, self._kernels, keep=self._keep, on_exit=self._ended
         )
         heritage.take_over(remembered)
+        for entry in self._table:
+            if entry.request.digest is not None:
+                self._use_again(entry.request.digest, entry.id)
         try:
             async with asyncio.timeout(SETTLING_SECONDS_MAX):
                 await self._settle(heritage.orphans())
@@ -153,6 +156,13 @@ class AgentService:
         self._stopping = True
         self._kernels.leave()
 
+    def _use_again(self, digest: str, kernel: str) -> None:
+        """Keep the image of a kernel of an earlier life."""
+        try:
+            self._images.use(digest, kernel)
+        except QuarterdeckError as error:
+            _log.error("image-of-kernel-gone", extra={"kernel": kernel, "error": error.detail})
+
     async def _settle(self, orphans: Sequence[str]) -> None:
         """End what an earlier life did not want any more, and what nobody knows."""
         async with asyncio.TaskGroup() as group:
@@ -170,19 +180,22 @@ class AgentService:
         if self._table.was_destroyed(id_):
             raise KernelTerminated("A kernel of this id has been destroyed")
         model.check(request)
-        if request.mounts and not self._kernels.mounts:
+        level = self._kernels.level if request.digest is None else IsolationLevel.OCI
+        if request.mounts and request.digest is None and not self._kernels.mounts:
             raise MountsUnsupported(field="mounts")
-        if not self._kernels.level.covers(request.isolation):
-            detail = f"{request.isolation} demanded, {self._kernels.level} is the best here"
+        if not level.covers(request.isolation):
+            detail = f"{request.isolation} demanded, {level} is the best here"
             raise IsolationUnsupported(detail, field="isolation")
-        holding = self._ledger.take(id_, request.slots)
-        entry = Entry(id_, request, self._kernels.level, cores=holding.cores)
+        image = None if request.digest is None else self._images.use(request.digest, id_)
         try:
+            holding = self._ledger.take(id_, request.slots)
+            entry = Entry(id_, request, level, image=image, cores=holding.cores)
             self._table.add(entry)
             self._save_or_refuse(entry)
         except QuarterdeckError:
-            self._table.drop(entry)
+            self._table.forget(id_)
             self._ledger.give_back(id_)
+            self._images.release(id_)
             raise
         return entry, holding
 
@@ -207,8 +220,8 @@ class AgentService:
             entry.request,
             directory=self._scratch.directory(entry.id),
             cores=holding.cores,
-            search_path=self._search_path,
-            marks=self._marks,
+            surroundings=self._surroundings,
+            image=entry.image,
         )
         async with self._starting:
             if entry.status is not KernelStatus.CREATING:
@@ -256,6 +269,7 @@ class AgentService:
                 _log.exception("scratch-stays", extra={"kernel": entry.id})
                 raise ScratchStays from error
             self._ledger.give_back(entry.id)
+            self._images.release(entry.id)
             self._remember(self._records.drop, entry.id)
             self._table.drop(entry)
         _log.info("kernel-destroyed", extra={"kernel": entry.id})

@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from quarterdeck.agent.kernels.launcher import Launcher
-from quarterdeck.testing import layout, workshops
+from quarterdeck.testing import containers, image_contents, layout, workshops
 from quarterdeck.testing import system as quarterdeck_system
 from quarterdeck.testing.agent_client import Agent
 from shakeout.runner import Runner
@@ -50,6 +50,34 @@ def workshop(
 ) -> Iterator[workshops.Workshop]:
     """Makes isolated kernels."""
     yield from _kept(shakeout_runner, workshops.opened(namespaced, tmp_path / "scratch"))
+
+
+@pytest.fixture(scope="session")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> containers.Unpacked:
+    """Unpacks images."""
+    containers.required()
+    return containers.Unpacked(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def contained(
+    shakeout_runner: Runner,
+    unpacked: containers.Unpacked,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[containers.Contained]:
+    """Makes kernels in containers with a Python."""
+    image = shakeout_runner.run(unpacked.image(image_contents.python_image()))
+    kept = shakeout_runner.keep(containers.contained(tmp_path_factory.mktemp("group"), image))
+    yield kept.value
+    kept.close()
+
+
+@pytest.fixture
+def container_workshop(
+    contained: containers.Contained, tmp_path: Path, shakeout_runner: Runner
+) -> Iterator[workshops.Workshop]:
+    """Makes kernels in containers."""
+    yield from _kept(shakeout_runner, workshops.opened(contained, tmp_path / "scratch"))
 
 
 @pytest.fixture(params=["namespaced", "plain"])

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.process import KernelProcess
@@ -16,6 +16,18 @@ from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
 
 MEMORY_BYTES = 512 * 2**20
+
+
+class Maker(Protocol):
+    """Whoever makes and ends real kernels."""
+
+    async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> KernelProcess:
+        """Make a kernel."""
+        ...
+
+    async def kill(self, id_: str) -> None:
+        """End a kernel."""
+        ...
 
 
 @contextlib.asynccontextmanager
@@ -30,7 +42,7 @@ async def zygote(*, isolate: bool) -> AsyncIterator[Launcher]:
 
 
 @contextlib.asynccontextmanager
-async def opened(launcher: Launcher, room: Path) -> AsyncIterator["Workshop"]:
+async def opened(launcher: Maker, room: Path) -> AsyncIterator["Workshop"]:
     """Own a workshop, whose kernels end with the block."""
     shop = Workshop(launcher, Scratch.open(room))
     try:
@@ -47,7 +59,7 @@ def bare_spec(id_: str) -> KernelSpec:
 class Workshop:
     """Makes kernels. `exits` has how they ended, by id."""
 
-    def __init__(self, launcher: Launcher, scratch: Scratch) -> None:
+    def __init__(self, launcher: Maker, scratch: Scratch) -> None:
         self.launcher = launcher
         self.scratch = scratch
         self.exits: dict[str, Exit] = {}

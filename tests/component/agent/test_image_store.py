@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ MIB = 2**20
 def image(*names, size=0):
     """An image with a layer for each name."""
     layers = [Layer(gzipped=True).file(name, os.urandom(size) or name) for name in names]
-    return Image(layers, labels={"name": names[-1]})
+    return Image(layers, labels={"quarterdeck.runtime": "shell"}, config={"Env": ["A=1"]})
 
 
 @pytest.fixture
@@ -71,6 +72,11 @@ async def pulled(store, digest):
     return await ended(store, digest)
 
 
+def names_in(image):
+    """What the tree of an image has at its top."""
+    return sorted(one.name for one in Path(image.tree).iterdir())
+
+
 def on_disk(tmp_path):
     """How many images, blobs and trees are on disk; nothing half-made may be."""
     root = tmp_path / "images"
@@ -87,8 +93,8 @@ async def test_an_image_is_pulled_verified_unpacked_and_used(opened, layout, tmp
             store.show(digest)
         assert (await pulled(store, digest)).status == "READY"
         usable = store.use(digest, "kernel")
-        assert sorted(one.name for one in usable.tree.iterdir()) == ["base", "top"]
-        assert usable.config.labels == {"name": "top"}
+        assert names_in(usable) == ["base", "top"]
+        assert (usable.runtime, usable.environment) == ("shell", {"A": "1"})
         assert on_disk(tmp_path) == (1, 3, 1)
         await until(lambda: store.news.images == [digest], within=5)
 
@@ -98,7 +104,7 @@ async def test_the_manifest_of_this_machine_is_taken_from_an_index(opened, layou
     digest = layout.add_index([other, image("own")])
     async with opened() as store:
         assert (await pulled(store, digest)).status == "READY"
-        assert [one.name for one in store.use(digest, "kernel").tree.iterdir()] == ["own"]
+        assert names_in(store.use(digest, "kernel")) == ["own"]
 
 
 async def test_however_many_ask_there_is_one_pull_and_its_progress_is_seen(
@@ -128,7 +134,7 @@ async def test_images_share_the_layers_that_they_have_in_common(
         async with asyncio.TaskGroup() as group:
             for digest in (one, two):
                 group.create_task(pulled(store, digest))
-        trees = [store.use(digest, digest).tree for digest in (one, two)]
+        trees = [Path(store.use(digest, digest).tree) for digest in (one, two)]
     assert registry.asked[layout.manifest(one)["layers"][0]["digest"]] == 1
     assert on_disk(tmp_path) == (2, 4, 2)
     assert [(tree / "base").read_text() for tree in trees] == ["1", "1"]
@@ -217,14 +223,14 @@ async def test_an_image_in_use_never_makes_room(opened, layout):
     one, two = (layout.add(image(name, size=3 * MIB)) for name in ("a", "b"))
     async with opened(bytes_max=10 * MIB) as store:
         await pulled(store, one)
-        tree = store.use(one, "kernel").tree
+        used = store.use(one, "kernel")
         failed = await pulled(store, two)
         assert failed.status == "FAILED"
         assert (
             "of 10 MiB for images 7 are in use" in failed.reason
             or "unpacks to more" in failed.reason
         )
-        assert [path.name for path in tree.iterdir()] == ["a"]
+        assert names_in(used) == ["a"]
         store.release("kernel")
         assert (await pulled(store, two)).status == "READY"
 
@@ -243,7 +249,7 @@ async def test_images_are_there_after_a_restart_and_rubbish_is_not(opened, layou
             await pulled(store, digest)
         tree = store.use(two, "kernel").tree
     root = tmp_path / "images"
-    tree.rename(tmp_path / "taken")
+    (root / "trees" / Path(tree).name).rename(tmp_path / "taken")
     (root / "blobs" / "partial" / "half").write_text("x")
     (root / "trees" / "making" / "0").mkdir()
     (root / "trees" / "nobody").mkdir()

@@ -1,4 +1,4 @@
-"""What every implementation of the agent's port `Kernels` does: the fake, the dummy and the real one."""
+"""What every implementation of the agent's port `Kernels` does: the fake, the dummy and the real ones."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from quarterdeck.base import tasks
 from quarterdeck.testing.fakes.agent import FakeKernels
 
 
-@pytest.fixture(params=["fake", "dummy", "real"])
+@pytest.fixture(params=["fake", "dummy", "namespaced", "contained"])
 def kernels(request):
     """An implementation of the port."""
     match request.param:
@@ -18,8 +18,8 @@ def kernels(request):
             return FakeKernels()
         case "dummy":
             return DummyKernels(Plan())
-        case _:
-            return request.getfixturevalue("namespaced")
+        case real:
+            return request.getfixturevalue(real)
 
 
 @pytest.fixture

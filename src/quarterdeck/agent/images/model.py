@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from quarterdeck.agent.images.errors import ArchitectureMissing, ImageUnusable
+from quarterdeck.agent.kernels.spec import COMMAND, RUNTIMES
 from quarterdeck.wire import decode, oci
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.oci import Descriptor, ImageConfig, Index, Manifest, Platform
@@ -16,6 +17,8 @@ BLOB_BYTES_MAX = 64 * 2**30
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 """This machine's, as images call it."""
+
+RUNTIME_LABEL = "quarterdeck.runtime"
 
 _COMPRESSIONS = {"tar": "none", "tar+gzip": "gzip", "tar.gzip": "gzip"}
 
@@ -93,6 +96,23 @@ def compression(layer: Descriptor) -> str:
             f"A layer is of a kind that this agent cannot read: {layer.media_type}"
         )
     return _COMPRESSIONS[kind]
+
+
+def runtime(config_: ImageConfig) -> str:
+    """Return what runs in an image, by its label. Raises `ImageUnusable`."""
+    found = config_.labels.get(RUNTIME_LABEL, COMMAND)
+    if found not in RUNTIMES:
+        raise ImageUnusable(
+            f"The image's label {RUNTIME_LABEL} is {found[:40]!r}, not {', '.join(RUNTIMES)}"
+        )
+    return found
+
+
+def environment(config_: ImageConfig) -> dict[str, str]:
+    """Return the variables that an image sets."""
+    pairs = (config_.config.env if config_.config else None) or ()
+    split = [pair.partition("=") for pair in pairs]
+    return {name: value for name, equals, value in split if name and equals}
 
 
 def chain(diff_ids: Sequence[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quarterdeck.agent import ports
+from quarterdeck.agent.images import model
 from quarterdeck.agent.images.blobs import Blobs
 from quarterdeck.agent.images.errors import ImageNotHere, ImagesFull
 from quarterdeck.agent.images.fetching import Fetcher
@@ -19,24 +20,16 @@ from quarterdeck.agent.images.model import Record
 from quarterdeck.agent.images.pulls import Pull
 from quarterdeck.agent.images.records import Records
 from quarterdeck.agent.images.trees import Trees
+from quarterdeck.agent.kernels.spec import Image
 from quarterdeck.base import tasks
 from quarterdeck.base.clock import Clock
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.agents import AgentImage, ImagePull, PullStatus
-from quarterdeck.wire.oci import ImageConfig
 
 FAILURES_MAX = 256
 """How many pulls that failed are remembered."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Usable:
-    """An image as a kernel needs it: the tree of its files, which nobody may write, and what it says of itself."""
-
-    tree: Path
-    config: ImageConfig
 
 
 @dataclass(frozen=True)
@@ -130,14 +123,15 @@ class ImageStore:
             self._background.start(self._pull(pull, source))
         return self.show(digest)
 
-    def use(self, digest: str, user: str) -> Usable:
-        """Return an image and keep it here until `release`. Raises `ImageNotHere`."""
+    def use(self, digest: str, user: str) -> Image:
+        """Return an image and keep it here until `release`. Raises `ImageNotHere`, `ImageUnusable`."""
         record = self._shelves.records.get(digest)
         if record is None:
-            raise ImageNotHere
+            raise ImageNotHere(field="digest")
+        runtime, environment = model.runtime(record.config), model.environment(record.config)
         self._users[user] = digest
         self._shelves.records.touch(digest)
-        return Usable(self._shelves.trees.path(record.chain), record.config)
+        return Image(str(self._shelves.trees.path(record.chain)), runtime, environment)
 
     def release(self, user: str) -> None:
         """Take note that somebody needs an image no more; nothing happens to who uses none."""

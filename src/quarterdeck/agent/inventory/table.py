@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from quarterdeck.agent.errors import InsufficientCapacity, KernelNotFound
-from quarterdeck.agent.kernels.spec import Exit
+from quarterdeck.agent.kernels.spec import Exit, Image
 from quarterdeck.agent.ports import Kernel
 from quarterdeck.agent.remembered import Ended, Record
 from quarterdeck.base.errors import QuarterdeckError
@@ -27,6 +27,7 @@ class Entry:
     id: str
     request: KernelCreate
     isolation: IsolationLevel = IsolationLevel.PROCESS
+    image: Image | None = None
     status: KernelStatus = KernelStatus.CREATING
     kernel: Kernel | None = None
     exit: Exit | None = None
@@ -101,6 +102,10 @@ class Table:
         """Forget a kernel; nothing happens if it is forgotten already."""
         if self._entries.get(entry.id) is entry:
             del self._entries[entry.id]
+
+    def forget(self, id_: str) -> None:
+        """Forget a kernel that was never made."""
+        self._entries.pop(id_, None)
 
     def was_destroyed(self, id_: str) -> bool:
         """Tell whether this id has been destroyed, or was to be before it came."""

@@ -136,6 +136,8 @@ class DummyKernels:
     mounts = True
     level = IsolationLevel.NAMESPACED
     """As they do nothing, they do nothing to others."""
+    containers = True
+    """A dummy looks into no image."""
 
     def __init__(self, plan: Plan) -> None:
         self.isolation = Isolation()

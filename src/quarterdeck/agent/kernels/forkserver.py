@@ -19,7 +19,10 @@ from quarterdeck.agent.kernels.process import Ends
 from quarterdeck.agent.kernels.runner import Gift
 from quarterdeck.agent.kernels.spec import ISOLATED, MARK, PLAIN, TITLE_ROOM, KernelSpec
 
-_PROGRAM = "quarterdeck.agent.kernels.zygote"
+ZYGOTE = "quarterdeck.agent.kernels.zygote"
+CONTAINERS = "quarterdeck.agent.kernels.oci.server"
+"""The programs that fork kernels."""
+
 _MARK_ROOM = " " * 36
 _CREDENTIALS = struct.Struct("3i")
 
@@ -88,13 +91,13 @@ def reach(place: Path) -> Server | None:
     return None
 
 
-def launch(environment: Mapping[str, str], *, isolate: bool) -> Server:
+def launch(environment: Mapping[str, str], *, isolate: bool, program: str = ZYGOTE) -> Server:
     """Launch a zygote. `environment`: what its process carries besides; `isolate=False`: no namespaces even where they are allowed."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-s", "-P", "-m", _PROGRAM, str(theirs.fileno())),
+                *(sys.executable, "-s", "-P", "-m", program, str(theirs.fileno())),
                 *(ISOLATED if isolate else PLAIN, TITLE_ROOM),
             ],
             pass_fds=[theirs.fileno()],

@@ -49,19 +49,25 @@ class Launcher:
         self._held: dict[str, KernelProcess] = {}
         self._heirs: dict[str, Callable[[Exit], None]] = {}
         self._left = False
+        self.explain: Callable[[str, Exit], Exit] = _as_it_is
+        """Says more about the end of a kernel than the zygote can."""
         self.isolation = Isolation()
         self.died = asyncio.Event()
         self._loop.add_reader(self._link, self._read)
 
     @classmethod
     def launch(
-        cls, environment: Mapping[str, str] | None = None, *, isolate: bool = True
+        cls,
+        environment: Mapping[str, str] | None = None,
+        *,
+        isolate: bool = True,
+        program: str = forkserver.ZYGOTE,
     ) -> "Launcher":
         """Launch a zygote; `ready` waits for it. `environment`: what its process carries besides.
 
-        `isolate=False`: use no namespaces even where the machine allows them.
+        `isolate=False`: use no namespaces even where the machine allows them. `program`: which kind of zygote.
         """
-        return cls(forkserver.launch(environment or {}, isolate=isolate))
+        return cls(forkserver.launch(environment or {}, isolate=isolate, program=program))
 
     @classmethod
     def reach(cls, place: Path) -> "Launcher | None":
@@ -264,7 +270,7 @@ class Launcher:
     def _finish(self, id_: str, exit_: Exit) -> None:
         process = self._processes.pop(id_, None)
         if process is not None:
-            process.finish(exit_)
+            process.finish(self.explain(id_, exit_))
 
     def _lose(self) -> None:
         """Take note that the zygote is gone, and every kernel with it."""
@@ -283,3 +289,7 @@ class Launcher:
         if not self._ready.done():
             self._ready.set_exception(ForkServerDied())
             self._ready.exception()  # who does not wait for it need not hear of it
+
+
+def _as_it_is(_id: str, exit_: Exit) -> Exit:
+    return exit_

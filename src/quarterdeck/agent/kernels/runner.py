@@ -84,7 +84,7 @@ def main(link: int, place: Place, marks: Marks) -> NoReturn:
         os._exit(1)
     if kernel.command:
         program.become(kernel.command, control, pid)
-    _serve(control, streams, pid)
+    serve(control, streams, pid)
 
 
 def rehearse() -> None:
@@ -122,7 +122,8 @@ def _wait(link: int) -> tuple[Gift, list[int], bytes]:
     return Gift(*kept[:count]), kept[count:], failure
 
 
-def _serve(control: socket.socket, streams: Streams, pid: int) -> NoReturn:
+def serve(control: socket.socket, streams: Streams, pid: int) -> NoReturn:
+    """Be an interpreter for the agent until it lets go. `pid`: this process, as the agent sees it."""
     interpreter = Interpreter()
     interpreter.install()
     gc.enable()

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 MARK = "QD_KERNEL_ID"
@@ -21,6 +21,10 @@ WORK = "work"
 TEMPORARY = "tmp"
 """The part of a kernel's directory for temporary files."""
 
+PYTHON, SHELL, COMMAND = "python", "shell", "command"
+RUNTIMES = (PYTHON, SHELL, COMMAND)
+"""What runs in an image: our interpreter in its Python, its /bin/sh, or nothing but commands."""
+
 EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 126, 127
 """Exit codes of a kernel whose command cannot be run, as shells have them."""
 
@@ -35,6 +39,19 @@ class Bind:
     source: str
     path: str
     read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    """The image whose files a kernel sees: the tree of them, which nobody may write, what runs in it (`RUNTIMES`), its variables.
+
+    `group` is the control group below which the kernel's is made; empty: this machine has none for the agent.
+    """
+
+    tree: str
+    runtime: str
+    environment: dict[str, str] = field(default_factory=dict)
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,8 @@ class KernelSpec:
     hostname: str = "kernel"
     processes: int = 0
     """How many processes and threads it may have, where it has a user of its own; 0: any number."""
+    image: Image | None = None
+    """None: it sees the programs of this machine."""
 
     def encode(self) -> bytes:
         """Return the spec as JSON."""
@@ -64,7 +83,9 @@ class KernelSpec:
         """Read what `encode` wrote, parsed."""
         binds = tuple(Bind(**bind) for bind in message["binds"])
         cores, command = tuple(message["cores"]), tuple(message["command"])
-        return cls(**message | {"binds": binds, "cores": cores, "command": command})
+        image = Image(**message["image"]) if message["image"] else None
+        parsed = {"binds": binds, "cores": cores, "command": command, "image": image}
+        return cls(**message | parsed)
 
 
 class SetUpFailed(Exception):

@@ -46,6 +46,15 @@ def _leave(status: int, code: int) -> None:
         return
 
 
+def read_status(descriptor: int) -> int | None:
+    """Return the wait status that a supervisor has left; None if it was killed with its runner."""
+    try:
+        data = os.read(descriptor, 4)
+    finally:
+        os.close(descriptor)
+    return int.from_bytes(data, "little") if data else None
+
+
 def reaped() -> Iterator[tuple[int, int]]:
     """Yield pid and wait status of every child that has ended."""
     while True:

@@ -22,12 +22,12 @@ from collections import deque
 from dataclasses import asdict
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from quarterdeck.agent.kernels import custody, linux, namespaces, runner, streams, supervisor
 from quarterdeck.agent.kernels.custody import Line
 from quarterdeck.agent.kernels.linux import Mark
-from quarterdeck.agent.kernels.namespaces import Isolation
+from quarterdeck.agent.kernels.namespaces import Frame, Isolation
 from quarterdeck.agent.kernels.owners import Owner, Owners
 from quarterdeck.agent.kernels.runner import (
     DESCRIPTOR_FIRST,
@@ -65,7 +65,7 @@ class Zygote:
         self._line = Line(agent)
         self._isolation = isolation
         self._owners = Owners(mapped=isolation.namespaced and not isolation.user)
-        self._frame = namespaces.frame(user=isolation.user) if isolation.namespaced else None
+        self._frame = self._make_frame()
         self._idle: deque[Child] = deque()
         self._kernels: dict[str, Child] = {}
         self._marks = Marks(Mark.of_last_argument(), Mark.of_variable(MARK))
@@ -197,15 +197,27 @@ class Zygote:
             return pid
         try:
             signal.set_wakeup_fd(-1)
-            frame = () if self._frame is None else (self._frame.pattern,)
-            custody.close_all_but(link, status, *frame)
-            place = Place(owner, self._frame)
-            run = partial(runner.main, link, place, self._marks)
+            custody.close_all_but(link, status, *self._kept_by_children(owner))
+            run = partial(self._become, owner, link)
             supervisor.main(run, status, parent=None if self._isolation.pids else self._pid)
         except BaseException:  # noqa: BLE001 - supervisor: a forked process must not go on as the zygote
             sys.excepthook(*sys.exc_info())
         finally:
             os._exit(1)
+
+    def _make_frame(self) -> Frame | None:
+        """Return what all kernels have in common."""
+        if not self._isolation.namespaced:
+            return None
+        return namespaces.frame(user=self._isolation.user)
+
+    def _kept_by_children(self, _owner: Owner) -> tuple[int, ...]:
+        """Return the descriptors that a process needs to become a kernel."""
+        return () if self._frame is None else (self._frame.pattern,)
+
+    def _become(self, owner: Owner, link: int) -> NoReturn:
+        """Be a process that waits to become a kernel."""
+        runner.main(link, Place(owner, self._frame), self._marks)
 
     def _kill(self, kernel: str) -> None:
         child = self._kernels.get(kernel)
@@ -237,7 +249,7 @@ class Zygote:
             if child.pid == pid:
                 del self._kernels[kernel]
                 self._owners.give_back(child.owner)
-                code = _read_status(child.status)
+                code = supervisor.read_status(child.status)
                 self._line.custody.end(kernel, code)
                 self._line.say({"gone": kernel, "status": code})
                 return
@@ -246,7 +258,7 @@ class Zygote:
         self._line.say({"ready": asdict(self._isolation), "protocol": custody.PROTOCOL})
 
 
-def main(descriptor: int, *, isolate: bool) -> None:
+def main(descriptor: int, *, isolate: bool, kind: type[Zygote] = Zygote) -> None:
     """Serve the agent at the other end of a socket. Without `isolate`, use no namespaces."""
     linux.set_name("qd-zygote")
     agent = socket.socket(fileno=descriptor)
@@ -265,7 +277,7 @@ def main(descriptor: int, *, isolate: bool) -> None:
     gc.disable()
     gc.collect()
     gc.freeze()
-    Zygote(agent, isolation).serve()
+    kind(agent, isolation).serve()
 
 
 def _enter_pid_namespace(agent: socket.socket) -> None:
@@ -277,15 +289,6 @@ def _enter_pid_namespace(agent: socket.socket) -> None:
         _, status = os.waitpid(child, 0)
         os._exit(min(abs(os.waitstatus_to_exitcode(status)), 255))
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _read_status(descriptor: int) -> int | None:
-    """Return the wait status that a supervisor has left; None if it was killed with its runner."""
-    try:
-        data = os.read(descriptor, 4)
-    finally:
-        os.close(descriptor)
-    return int.from_bytes(data, "little") if data else None
 
 
 def _nothing(_number: int, _frame: object) -> None:

@@ -6,12 +6,13 @@ import io
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from quarterdeck.agent.images.errors import ImageNotHere
 from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.meter import Usage
-from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus, IsolationLevel
@@ -184,6 +185,25 @@ class FakeRecords:
     def _fail(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+class FakeImages:
+    """The port `Images`: has the images that it is given, notes who uses them."""
+
+    def __init__(self, **images: Image) -> None:
+        self.images = images
+        self.users: dict[str, str] = {}
+
+    def use(self, digest: str, user: str) -> Image:
+        """Return an image."""
+        if digest not in self.images:
+            raise ImageNotHere(field="digest")
+        self.users[user] = digest
+        return self.images[digest]
+
+    def release(self, user: str) -> None:
+        """Forget a user."""
+        self.users.pop(user, None)
 
 
 class FakeScratch:

@@ -7,10 +7,12 @@ import pytest
 
 from quarterdeck.agent import model
 from quarterdeck.agent.errors import ImageNotFound
-from quarterdeck.agent.kernels.spec import Bind
+from quarterdeck.agent.kernels.spec import Bind, Image
 from quarterdeck.wire.agents import KernelCreate, KernelMount
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.sessions import Slots
+
+DIGEST = f"sha256:{'a' * 64}"
 
 
 def request(**changes):
@@ -18,12 +20,17 @@ def request(**changes):
     return msgspec.structs.replace(plain, **changes)
 
 
+def made(asked, image=None):
+    around = model.Surroundings("/bin", {"RUN": "r"})
+    return model.spec(
+        "k", asked, directory=Path("/s/k"), cores=(1, 2), surroundings=around, image=image
+    )
+
+
 def test_a_spec_has_all_of_the_request():
     mounts = (KernelMount("/trees/1", "data", read_only=True),)
     asked = request(mounts=mounts, environment={"A": "1", "LANG": "de", "RUN": "mine"})
-    spec = model.spec(
-        "k", asked, directory=Path("/s/k"), cores=(1, 2), search_path="/bin", marks={"RUN": "r"}
-    )
+    spec = made(asked)
     assert (spec.id, spec.directory, spec.cores) == ("k", "/s/k", (1, 2))
     assert spec.memory_bytes == 64 * 2**20
     assert spec.binds == (Bind("/trees/1", "data", read_only=True),)
@@ -36,6 +43,25 @@ def test_a_spec_has_all_of_the_request():
         "RUN": "r",
         "QD_KERNEL_ID": "k",
     }
+
+
+def test_in_an_image_its_variables_count_and_its_places_are_those_of_a_container():
+    image = Image("/tree", "python", {"PATH": "/opt/bin", "LANG": "de", "A": "image"})
+    environment = made(request(digest=DIGEST, environment={"A": "asked"}), image).environment
+    assert environment == {
+        "PATH": "/opt/bin",
+        "HOME": "/work",
+        "TMPDIR": "/tmp",
+        "LANG": "de",
+        "A": "asked",
+        "RUN": "r",
+        "QD_KERNEL_ID": "k",
+    }
+    assert made(request(digest=DIGEST), image).image == image
+
+
+def test_an_image_with_a_digest_may_have_any_name():
+    model.check(request(image="local/tool:1", digest=DIGEST))
 
 
 def test_another_image_is_refused():

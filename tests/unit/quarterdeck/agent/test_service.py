@@ -15,12 +15,19 @@ from quarterdeck.agent.errors import (
     ScratchStays,
     Stopping,
 )
+from quarterdeck.agent.images.errors import ImageNotHere
 from quarterdeck.agent.kernels.errors import KernelNotStarted, KernelTerminated
-from quarterdeck.agent.kernels.spec import Exit
+from quarterdeck.agent.kernels.spec import Exit, Image
 from quarterdeck.agent.resources.ledger import Ledger
 from quarterdeck.agent.service import AgentService
 from quarterdeck.base import tasks
-from quarterdeck.testing.fakes.agent import FakeKernels, FakeNews, FakeRecords, FakeScratch
+from quarterdeck.testing.fakes.agent import (
+    FakeImages,
+    FakeKernels,
+    FakeNews,
+    FakeRecords,
+    FakeScratch,
+)
 from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelMount
 from quarterdeck.wire.sessions import Slots
 
@@ -32,7 +39,7 @@ class World:
 
     def __init__(self):
         self.kernels, self.scratch, self.news = FakeKernels(), FakeScratch(), FakeNews()
-        self.records = FakeRecords()
+        self.records, self.images = FakeRecords(), FakeImages()
         self.begin()
 
     def begin(self):
@@ -42,8 +49,8 @@ class World:
             self.records,
             self.news,
             ledger=Ledger(CAPACITY, (0, 1)),
-            search_path="/bin",
-            marks={},
+            surroundings=model.Surroundings("/bin", {}),
+            images=self.images,
         )
 
     async def next_life(self):
@@ -357,3 +364,29 @@ async def test_what_a_command_wrote_is_there_in_the_next_life(world):
     await world.next_life()
     assert world.service.show("c").status == "TERMINATED"
     assert world.service.logs("c") == "written before"
+
+
+async def test_a_kernel_keeps_its_image_here_until_it_is_destroyed(world):
+    world.images.images["sha256:a"] = Image("/tree", "python")
+    await world.service.create("k", request(digest="sha256:a", isolation="oci"))
+    assert world.kernels.living["k"].spec.image == Image("/tree", "python")
+    assert world.service.show("k").isolation == "oci"
+    await world.next_life()
+    assert world.images.users == {"k": "sha256:a"}
+    await world.service.destroy("k")
+    assert world.images.users == {}
+
+
+async def test_an_image_that_is_not_here_is_refused_before_anything_is_held(world):
+    with pytest.raises(ImageNotHere) as refusal:
+        await world.service.create("k", request(digest="sha256:a"))
+    assert (refusal.value.code, refusal.value.field) == ("image-not-here", "digest")
+    assert world.service.inventory() == []
+    await world.service.create("other", request(slots=CAPACITY))
+
+
+async def test_no_image_is_kept_for_a_kernel_that_has_no_room(world):
+    world.images.images["sha256:a"] = Image("/tree", "python")
+    with pytest.raises(InsufficientCapacity):
+        await world.service.create("k", request(digest="sha256:a", slots=Slots(64, 1024)))
+    assert world.images.users == {}

@@ -1,0 +1,102 @@
+"""A kernel that is a shell: the image's /bin/sh reads which piece of code comes next and tells how it ended. Used by `container`.
+
+The code lies in a file that the container sees read-only, and runs in the one shell: variables and the directory stay from piece to piece. It
+has neither of the shell's two channels. A syntax error ends the piece, not the shell; `exit` ends the kernel.
+"""
+
+import os
+import select
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from quarterdeck.agent.kernels import channel, spec
+from quarterdeck.agent.kernels.oci.bundle import GIVEN
+
+CELL = "cell"
+"""In what a container is given: the piece of code that runs."""
+
+PROGRAM = (
+    "exec 4<&0 0</dev/null; trap : INT; "
+    f"while read -r n <&4; do command . {GIVEN}/{CELL} 3>&- 4<&-; echo $n $? >&3; done"
+)
+_ANSWER_BYTES_MAX = 100
+
+
+class Streams(NamedTuple):
+    """The ends of a shell's channels: its own (`stdin`, `answers`), and ours."""
+
+    stdin: int
+    answers: int
+    orders: int
+    told: int
+
+    @classmethod
+    def open(cls) -> "Streams":
+        """Make the channels. Raises OSError."""
+        stdin, orders = os.pipe()
+        told, answers = os.pipe()
+        return cls(stdin, answers, orders, told)
+
+
+class Shell:
+    """Takes code from the agent and gives it to the shell. `given`: the directory that the container sees."""
+
+    def __init__(self, control: socket.socket, streams: Streams, given: Path) -> None:
+        self._control = control
+        self._streams = streams
+        self._given = given
+        self._number = 0
+        self._answer = b""
+
+    def serve(self, pid: int) -> None:
+        """Tell the agent that the kernel has started, with its pid, and serve until the shell ends. Raises OSError."""
+        os.close(self._streams.stdin)
+        os.close(self._streams.answers)
+        channel.send(self._control, {"started": pid})
+        poll = select.poll()
+        poll.register(self._streams.told, select.POLLIN)
+        poll.register(self._control, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if self._streams.told in ready and not self._hear():
+                return
+            if self._control.fileno() in ready:
+                self._take()
+
+    def _take(self) -> None:
+        try:
+            request = channel.receive(self._control)
+        except channel.ChannelBroken:
+            os._exit(spec.EXIT_CHANNEL_LOST)
+        if "execute" in request:
+            self._number = request["execute"]
+            new = self._given / f"{CELL}.new"
+            new.write_text(request["code"] + "\n", encoding="utf-8")
+            new.rename(self._given / CELL)
+            os.write(self._streams.orders, f"{self._number}\n".encode())
+
+    def _hear(self) -> bool:
+        """Tell the agent what the shell says; False: it has ended."""
+        said = os.read(self._streams.told, _ANSWER_BYTES_MAX)
+        self._answer += said
+        *lines, self._answer = self._answer.split(b"\n")
+        for line in lines:
+            number, _, status = line.decode().partition(" ")
+            if number == str(self._number):
+                channel.send(self._control, _done(self._number, int(status)))
+        return bool(said)
+
+
+def _done(number: int, status: int) -> dict[str, object]:
+    error = None
+    if status:
+        words = f"exit status {status}"
+        error = {"type": "ExitStatus", "message": words, "traceback": f"{words}\n"}
+    return {
+        "done": number,
+        "status": "error" if status else "ok",
+        "result": None,
+        "error": error,
+        "truncated": False,
+    }
