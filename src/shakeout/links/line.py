@@ -5,6 +5,7 @@
 
 import random
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from shakeout.links import loop as loops
@@ -12,8 +13,12 @@ from shakeout.links.behaviour import Behaviour
 from shakeout.links.echo import Echo
 from shakeout.links.endpoint import Endpoint, Tcp
 from shakeout.links.loop import Loop
+from shakeout.links.messages import Messages
 from shakeout.links.relay import Relay
 
+READ_BYTES_MAX = 65536
+REPEATED_SECONDS_MAX = 5.0
+"""How long a connection lives on which a request came a second time."""
 RETRY_SECONDS = 0.005
 """A Unix socket whose queue is full tells nobody when there is room again."""
 
@@ -26,9 +31,11 @@ class Line:
         self.target = target
         self.behaviour = Behaviour()
         self.echo = Echo(loop)
+        self.messages = Messages()
         self._loop = loop
         self._chance = chance
         self._relays: set[Relay] = set()
+        self._targets: dict[Relay, Endpoint] = {}
         self._held: dict[Relay, Endpoint] = {}
         """Connections that have not begun: their target has not heard of them."""
         self._connections = self._resets = self._forth = self._back = 0
@@ -41,8 +48,10 @@ class Line:
         except OSError:  # no more descriptors: as if nobody were there
             client.close()
             return
-        relay = Relay(self._loop, self._chance, (client, ahead), self._over)
+        relay = Relay(self._loop, self._chance, (client, ahead), self)
         self._relays.add(relay)
+        if target is not None:
+            self._targets[relay] = target
         if self.behaviour.cut:
             relay.reset()
             return
@@ -69,6 +78,15 @@ class Line:
         for relay in list(self._relays):
             relay.reset()
 
+    def release(self, how: str) -> None:
+        """Deliver, lose or repeat the message that is stopped. Raises ValueError if there is none, or if it cannot be repeated."""
+        stopped, acts = self.messages.stopped, ("deliver", "lose", "repeat")
+        if stopped is None or how not in acts:
+            raise ValueError(f"no message is stopped that could {how}")
+        act: Callable[[], None] = getattr(stopped, how)
+        act()
+        self.messages.stopped = None
+
     def half_open(self, believer: str) -> None:
         """Take away the other end of each connection, without a word to the believer."""
         for relay in list(self._relays):
@@ -91,13 +109,46 @@ class Line:
             "echoed": self.echo.received,
         }
 
+    def over(self, relay: Relay) -> None:
+        """Forget a connection that has ended."""
+        self._relays.discard(relay)
+        self._held.pop(relay, None)
+        self._targets.pop(relay, None)
+        self._forth += relay.source.pipe.passed
+        self._back += relay.target.pipe.passed
+        self._resets += relay.was_reset
+
+    def send_again(self, relay: Relay, data: bytes) -> None:
+        """Send a request on a connection of its own, and throw away what comes back."""
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.settimeout(0)
+        ours.send(data)
+
+        def close() -> None:
+            if ours.fileno() >= 0:
+                self._loop.forget(ours.fileno())
+                ours.close()
+
+        def discard(_events: int) -> None:
+            try:
+                if not ours.recv(READ_BYTES_MAX):
+                    close()
+            except OSError:
+                close()
+
+        self._loop.watch(ours.fileno(), loops.READ, discard)
+        self._loop.at(self._loop.now() + REPEATED_SECONDS_MAX, close)
+        self.open(theirs, self._targets[relay])
+
     def _socket(self, client: socket.socket, target: Endpoint | None) -> socket.socket:
         if target is None:
             return self.echo.end()
         if isinstance(target, Tcp):
             made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             for one in (client, made):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if one.family == socket.AF_INET:
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         made.settimeout(0)
@@ -132,10 +183,3 @@ class Line:
             relay.refused()
         else:
             relay.connected()
-
-    def _over(self, relay: Relay) -> None:
-        self._relays.discard(relay)
-        self._held.pop(relay, None)
-        self._forth += relay.source.pipe.passed
-        self._back += relay.target.pipe.passed
-        self._resets += relay.was_reset

@@ -13,6 +13,7 @@ from shakeout.links.behaviour import Behaviour
 from shakeout.links.endpoint import Endpoint
 from shakeout.links.errors import NoSuchLink
 from shakeout.links.probe import Probe
+from shakeout.links.trap import Message, Trap
 from shakeout.timeline import record
 
 Ask = Callable[..., Awaitable[dict[str, Any]]]
@@ -94,6 +95,31 @@ class Link:
         return Counters(self.source, self.target)
 
     @contextlib.asynccontextmanager
+    async def recorded(self) -> AsyncIterator[list[Message]]:
+        """Give, after the block, the messages that passed during it, in their order: at most 500."""
+        found: list[Message] = []
+        await self._do("watch", stop_at=0)
+        try:
+            yield found
+        finally:
+            told = await self._ask("messages", source=self.source, target=self.target)
+            await self._do("unwatch")
+        found += (Message(**one) for one in told["messages"])
+
+    @contextlib.asynccontextmanager
+    async def trapped(self, number: int) -> AsyncIterator[Trap]:
+        """Stop the message of this number, counted from 1 at the beginning of the block; see `Trap`.
+
+        Its connection stands still in that direction, others go on. After the block it goes on, too.
+        """
+        await self._do("watch", stop_at=number)
+        record.note(KIND, self.name, does=f"a trap for message {number}")
+        try:
+            yield Trap(self._do)
+        finally:
+            await self._do("unwatch")
+
+    @contextlib.asynccontextmanager
     async def probe(self) -> AsyncIterator[Probe]:
         """Connect as if the source did, to an echo in place of the target: what comes back passed the link twice."""
         async with Probe.open(self._front, self._pose) as probe:
@@ -102,5 +128,5 @@ class Link:
     async def _pose(self, address: str) -> None:
         await self._ask("pose", address=address, source=self.source)
 
-    async def _do(self, act: str, **fields: object) -> None:
-        await self._ask(act, source=self.source, target=self.target, **fields)
+    async def _do(self, act: str, **fields: object) -> dict[str, Any]:
+        return await self._ask(act, source=self.source, target=self.target, **fields)

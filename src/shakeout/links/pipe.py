@@ -51,6 +51,11 @@ class Pipe:
     def full(self) -> bool:
         return self.size >= BUFFER_BYTES_MAX
 
+    @property
+    def waiting(self) -> bytes:
+        """What has not gone on yet."""
+        return b"".join(piece for _, piece in self._pieces)
+
     def change(self, flow: Flow) -> None:
         """Behave differently from now on, also towards what is on its way."""
         self.flow = PLAIN if flow.plain else flow

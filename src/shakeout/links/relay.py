@@ -9,10 +9,12 @@ import random
 import socket
 import struct
 from collections.abc import Callable
+from typing import Protocol
 
 from shakeout.links import loop as loops
 from shakeout.links.behaviour import PLAIN, Behaviour
 from shakeout.links.loop import Loop
+from shakeout.links.messages import BACK, FORTH, Messages, Stopped
 from shakeout.links.pipe import End, Pipe
 
 READ_BYTES_MAX = 65536
@@ -39,6 +41,18 @@ class Side:
         """When its pipe is looked at again, 0 for never."""
 
 
+class Owner(Protocol):
+    """Whose connection it is."""
+
+    messages: Messages
+
+    def over(self, relay: "Relay") -> None:
+        """Both sockets are closed. Called once."""
+
+    def send_again(self, relay: "Relay", data: bytes) -> None:
+        """Send a request once more, on a connection of its own."""
+
+
 class Relay:
     """Moves bytes between the source, who connected, and the target, from when `connected` is called."""
 
@@ -47,11 +61,11 @@ class Relay:
         loop: Loop,
         chance: random.Random,
         ends: tuple[socket.socket, socket.socket],
-        over: Callable[["Relay"], None],
+        owner: Owner,
     ) -> None:
-        """`over` is called once, when both sockets are closed."""
         self._loop = loop
-        self._over = over
+        self._owner = owner
+        self._speaker: Side | None = None
         self._moving = False
         self._closed = False
         self.was_reset = False
@@ -114,6 +128,9 @@ class Relay:
         except OSError:
             self._lose(side)
             return
+        if data and side is not self._speaker:
+            self._speaker = side
+            self._begin_message(side, data)
         if data and side.pipe.direct and not side.other.gone:
             self._send_past(side, data)
             return
@@ -123,6 +140,25 @@ class Relay:
         elif not side.other.gone:
             side.pipe.put(data, self._loop.now())
         self._push(side)
+
+    def _begin_message(self, side: Side, data: bytes) -> None:
+        told = self._owner.messages.begins(FORTH if side is self.source else BACK, data)
+        if told is not None:
+            side.pipe.stopped = True
+            deliver, repeat = (lambda: self._go_on(side)), (lambda: self._repeat(side))
+            self._owner.messages.stopped = Stopped(told, deliver, self.reset, repeat)
+
+    def _go_on(self, side: Side) -> None:
+        side.pipe.stopped = False
+        if not self._closed:
+            self._push(side)
+            self._watch(side)
+
+    def _repeat(self, side: Side) -> None:
+        if side is not self.source:
+            raise ValueError("an answer cannot come twice")
+        self._owner.send_again(self, side.pipe.waiting)
+        self._go_on(side)
 
     def _send_past(self, side: Side, data: bytes) -> None:
         """The way that nearly everything goes: straight on, and nothing to remember."""
@@ -218,4 +254,4 @@ class Relay:
     def _finish(self) -> None:
         if self.source.gone and self.target.gone and not self._closed:
             self._closed = True
-            self._over(self)
+            self._owner.over(self)

@@ -6,6 +6,9 @@ A process of its own, forked from the zygote; `links` tells it what to do over i
     {"do": "starting", "member"}, {"do": "started", "member", "pid"}
     {"do": "set", "source", "target", "behaviour"}, {"do": "reset", ...}, {"do": "half-open", ..., "believer"}
     {"do": "pose", "address", "source"}          the next connection from there is a probe of that member
+    {"do": "watch", "source", "target", "stop_at"}, {"do": "unwatch", ...}, {"do": "release", ..., "how"}    messages of a link
+    {"do": "trapped", ...}                       answered with {"message": {...}}, if one is stopped
+    {"do": "messages", ...}                      answered with {"messages": [...]}
     {"do": "counters"}                           answered with {"counters": [...]}
 """
 
@@ -68,7 +71,7 @@ class Server:
         self._lines: dict[tuple[str, str], Line] = {}
         self._poses: dict[str, str] = {}
         self._newcomers: list[Newcomer] = []
-        self._acts: dict[str, Callable[[Message], object]] = {
+        self._acts: dict[str, Callable[[Message], Message | None]] = {
             "open": self._open,
             "starting": lambda asked: self._roster.starting(asked["member"]),
             "started": self._started,
@@ -76,7 +79,12 @@ class Server:
             "reset": lambda asked: self._line(asked).reset(),
             "half-open": lambda asked: self._line(asked).half_open(asked["believer"]),
             "pose": lambda asked: self._poses.update({asked["address"]: asked["source"]}),
-            "counters": lambda _: None,
+            "watch": lambda asked: self._line(asked).messages.watch(asked["stop_at"]),
+            "unwatch": lambda asked: self._line(asked).messages.unwatch(),
+            "release": lambda asked: self._line(asked).release(asked["how"]),
+            "trapped": self._trapped,
+            "messages": lambda asked: {"messages": self._line(asked).messages.recorded},
+            "counters": lambda _: {"counters": [one.counters() for one in self._lines.values()]},
         }
 
     def run(self) -> None:
@@ -92,12 +100,14 @@ class Server:
         asked, _ = received
         reply: Message = {"did": asked["token"]}
         try:
-            self._acts[asked["do"]](asked)
+            reply |= self._acts[asked["do"]](asked) or {}
         except (OSError, ValueError, TypeError, KeyError) as refusal:
             reply["error"] = f"{type(refusal).__name__}: {refusal}"
-        if asked["do"] == "counters":
-            reply["counters"] = [line.counters() for line in self._lines.values()]
         protocol.send(self._control, reply)
+
+    def _trapped(self, asked: Message) -> Message:
+        stopped = self._line(asked).messages.stopped
+        return {} if stopped is None else {"message": stopped.told}
 
     def _open(self, asked: Message) -> None:
         self._chance.seed(asked["seed"])
