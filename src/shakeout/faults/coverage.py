@@ -29,10 +29,22 @@ class Cell:
         return LEFT_OUT if self.reason else TESTED if self.phases else HOLE
 
 
+@dataclasses.dataclass(frozen=True)
+class Messages:
+    """What was done to single messages of a piece of work on one link: to how many of them."""
+
+    link: str
+    act: str
+    reached: int
+    sent: int
+    """In a run that nothing disturbed."""
+
+
 class Coverage:
     """What was injected in this process, and what could be."""
 
     def __init__(self) -> None:
+        self._messages: dict[tuple[str, str, str], tuple[int, int]] = {}
         self._done: dict[tuple[str, str, str], set[str]] = {}
         self._cells: dict[tuple[str, str, str], str] = {}
 
@@ -40,6 +52,18 @@ class Coverage:
         """A fault went through its whole life cycle."""
         for member in members:
             self._done.setdefault((system, member, fault), set()).add(phase)
+
+    def add_messages(self, system: str, link: str, act: str, *, reached: int, sent: int) -> None:
+        """So many of the messages that a piece of work sends over a link were stopped for an act."""
+        before = self._messages.get((system, link, act), (0, 0))
+        self._messages[system, link, act] = (before[0] + reached, before[1] + sent)
+
+    def messages(self) -> Mapping[str, tuple[Messages, ...]]:
+        """By system, what was done to single messages."""
+        found: dict[str, list[Messages]] = {}
+        for (system, link, act), (reached, sent) in sorted(self._messages.items()):
+            found.setdefault(system, []).append(Messages(link, act, reached, sent))
+        return {system: tuple(lines) for system, lines in found.items()}
 
     def expect(self, system: str, cells: Iterable[Cell]) -> None:
         """From now on the matrix of this system is complete when all of these cells are."""
@@ -64,13 +88,18 @@ class Coverage:
     def told(self) -> list[list[Any]]:
         """All of it, in what JSON can hold, for another process to `learn`."""
         done = [["done", *key, sorted(phases)] for key, phases in self._done.items()]
-        return [*done, *(["cell", *key, reason] for key, reason in self._cells.items())]
+        messages = [["messages", *key, list(value)] for key, value in self._messages.items()]
+        cells = [["cell", *key, reason] for key, reason in self._cells.items()]
+        return [*done, *messages, *cells]
 
     def learn(self, told: Sequence[Sequence[Any]]) -> None:
         """Add what another process has `told`."""
         for what, system, member, fault, value in told:
             if what == "done":
                 self._done.setdefault((system, member, fault), set()).update(value)
+            elif what == "messages":
+                reached, sent = value
+                self.add_messages(system, member, fault, reached=reached, sent=sent)
             else:
                 self._cells[system, member, fault] = value
 
@@ -103,6 +132,16 @@ def render(cells: Sequence[Cell]) -> list[str]:
         phases = sorted({phase for cell in row if cell for phase in cell.phases})
         lines.append(f"{fault:{width}}  {'  '.join(marks)}  {', '.join(phases)}".rstrip())
     return [*lines, *_explained(cells)]
+
+
+def render_messages(lines: Sequence[Messages]) -> list[str]:
+    """One line for each link and act. Pure."""
+    width = max((len(one.link) for one in lines), default=0)
+    acts = max((len(one.act) for one in lines), default=0)
+    return [
+        f"{one.link:{width}}  {one.act:{acts}}  {one.reached:3} of {one.sent} messages"
+        for one in lines
+    ]
 
 
 def _explained(cells: Iterable[Cell]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The part of the pytest plugin that prints the matrix of faults, for systems of which a test expects it.
+"""The part of the pytest plugin that prints the matrix of faults, for systems of which a test expects it, and what was done to messages.
 
 Workers of pytest-xdist hand theirs to the process that prints.
 """
@@ -30,4 +30,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for system, cells in coverage.RUN.matrices().items():
         terminalreporter.section(f"faults of {system}")
         for line in coverage.render(cells):
+            terminalreporter.write_line(line)
+    for system, lines in coverage.RUN.messages().items():
+        terminalreporter.section(f"single messages of {system}")
+        for line in coverage.render_messages(lines):
             terminalreporter.write_line(line)

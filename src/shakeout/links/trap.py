@@ -38,6 +38,12 @@ class Trap:
         told = (await self._do("trapped")).get("message")
         return None if told is None else Message(**told)
 
+    async def later(self) -> int:
+        """How many messages have come since, on other connections of the link or against its direction."""
+        told = await self._do("messages")
+        message = await self.sprung()
+        return 0 if message is None else max(0, len(told["messages"]) - message.number)
+
     async def deliver(self) -> None:
         """Let it go on, even if its sender is dead by now."""
         await self._do("release", how="deliver")

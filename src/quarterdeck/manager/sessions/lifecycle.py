@@ -4,6 +4,7 @@ Every step may be done again: a kernel is created and destroyed by its id, and a
 """
 
 import asyncio
+import contextlib
 import logging
 
 from quarterdeck.manager.sessions import errors, model, ports
@@ -46,13 +47,17 @@ class Lifecycle:
         await self._lanes.wait()
         with self._lanes.take() as due:
             if due is not None:
-                await self._look_after(due.kernel)
+                await self._look_after(due)
 
-    async def _look_after(self, kernel: str) -> None:
-        for _ in range(STEPS_MAX):
-            work = await self._books.claim(kernel)
-            if work is None or not await self._step(work):
-                return
+    async def _look_after(self, due: model.Due) -> None:
+        """Do steps. After one that could not be written the kernel is looked after again soon: the claim on it is ours."""
+        with contextlib.ExitStack() as after_failure:
+            after_failure.callback(self._lanes.put, due)
+            for _ in range(STEPS_MAX):
+                work = await self._books.claim(due.kernel)
+                if work is None or not await self._step(work):
+                    break
+            after_failure.pop_all()
 
     async def _step(self, work: model.Work) -> bool:
         """Do one step and tell whether another may follow at once."""

@@ -29,6 +29,10 @@ async def stopped(edge, number, probe):
         yield trap
 
 
+async def ring(client):
+    await client.incr("bells")
+
+
 async def test_messages_are_recorded_in_both_directions(link):
     edge = link(*TCP)
     async with edge.probe() as probe:
@@ -101,11 +105,10 @@ async def test_repeated_request_is_done_twice_and_answered_once(linked, link):
     async with redis.asyncio.Redis.from_url(linked.public_address("redis")) as client:
         await client.set("bells", 0)
         async with asyncio.TaskGroup() as group, edge.trapped(1) as trap:
-            rung = group.create_task(client.incr("bells"))
+            group.create_task(ring(client))
             message = await until(trap.sprung, within=2)
             assert "INCR" in message.text
             await trap.repeat()
-            await rung
     direct = redis.asyncio.Redis.from_url(linked.address("redis"))
     async with direct:
         await until(lambda: direct.get("bells"), satisfied=lambda found: found == b"2", within=2)

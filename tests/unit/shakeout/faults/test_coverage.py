@@ -2,7 +2,7 @@
 
 import json
 
-from shakeout.faults.coverage import Cell, Coverage, holes, render
+from shakeout.faults.coverage import Cell, Coverage, holes, render, render_messages
 
 
 def expected():
@@ -57,3 +57,15 @@ def test_another_process_learns_all_of_it():
     there.learn(json.loads(json.dumps(expected().told())))
     assert holes(there.matrices()["sea"]) == ()
     assert there.injected()[1][1].phases == ("idle", "load")
+
+
+def test_messages_of_all_processes_are_counted_together():
+    here, there = Coverage(), Coverage()
+    here.add_messages("sea", "boat -> lighthouse", "lose", reached=3, sent=4)
+    there.add_messages("sea", "boat -> lighthouse", "lose", reached=2, sent=2)
+    there.add_messages("sea", "boat -> redis", "kill boat", reached=1, sent=1)
+    here.learn(json.loads(json.dumps(there.told())))
+    assert render_messages(here.messages()["sea"]) == [
+        "boat -> lighthouse  lose         5 of 6 messages",
+        "boat -> redis       kill boat    1 of 1 messages",
+    ]

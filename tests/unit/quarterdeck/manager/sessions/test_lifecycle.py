@@ -2,6 +2,7 @@
 
 import pytest
 
+from quarterdeck.infra.errors import DatabaseUnavailable
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
@@ -125,6 +126,31 @@ async def test_unclear_destroy_is_tried_again():
     assert (world.status, world.books.released) == (SessionStatus.TERMINATING, ["s"])
     await world.step()
     assert world.status is SessionStatus.TERMINATED
+
+
+class ForgetfulBooks(FakeBooks):
+    """Books that cannot be written in once."""
+
+    lost = False
+
+    async def running(self, work, isolation):
+        if not self.lost:
+            self.lost = True
+            raise DatabaseUnavailable
+        return await super().running(work, isolation)
+
+
+async def test_step_that_could_not_be_written_is_done_again_without_a_sweep():
+    world = World()
+    books = ForgetfulBooks()
+    books.set("s", SessionStatus.SCHEDULED)
+    lifecycle = Lifecycle(books, world.kernels, world.news, Lanes(at_once_max=4))
+    lifecycle.drive("agent", "s", kernel_of("s"))
+    with pytest.raises(DatabaseUnavailable):
+        await lifecycle.work()
+    await lifecycle.work()
+    assert books.status["s"] is SessionStatus.RUNNING
+    assert world.kernels.calls == [("create", kernel_of("s"))] * 2
 
 
 async def test_claims_of_an_earlier_life_are_given_back():

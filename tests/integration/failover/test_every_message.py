@@ -1,0 +1,175 @@
+"""The whole lives of sessions once for each message that it sends over an edge: there a process is killed, or the message is lost, repeated, overtaken.
+
+Whatever it is, the platform comes to rest in a legal state in which nothing is left of the session.
+"""
+
+import contextlib
+
+import pytest
+
+from quarterdeck.client.errors import ClientError, OutcomeUnknown
+from quarterdeck.testing import tenancy
+from quarterdeck.testing.invariants import Invariants
+from quarterdeck.testing.tenancy import User
+from quarterdeck.wire.states import SESSION_TERMINAL
+from shakeout.explore import everywhere
+from shakeout.faults.coverage import RUN
+from shakeout.links.errors import LinksRefused
+from shakeout.waiting.errors import WaitTimedOut
+from shakeout.waiting.until import until
+
+SECONDS_MAX = 20
+OVERTAKEN_SECONDS_MAX = 0.15
+MARGIN = 2
+"""Messages of loops come in between: a few more than were counted."""
+
+FROM_CLIENT = ("test", "manager")
+TO_AGENT = ("manager", "agent")
+EDGES = (
+    FROM_CLIENT,
+    ("manager", "postgres"),
+    TO_AGENT,
+    ("manager", "redis"),
+    ("agent", "redis"),
+)
+REPEATABLE = (FROM_CLIENT, TO_AGENT, ("manager", "redis"), ("agent", "redis"))
+KILLS = [(edge, victim) for edge in EDGES for victim in edge if victim in ("manager", "agent")]
+KILL_IDS = [f"{'-'.join(edge)}-{victim}" for edge, victim in KILLS]
+
+pytestmark = [pytest.mark.links, pytest.mark.timeout(600)]
+
+
+class Life:
+    """Sessions of one user, each from its creation to its end; the client connects by way of the links, too."""
+
+    def __init__(self, cluster, user, observe):
+        self.cluster = cluster
+        self.user = user
+        self.observe = observe
+        self.judge = Invariants(cluster)
+
+    async def live(self):
+        """All of it, as far as it goes."""
+        with contextlib.suppress(ClientError, TimeoutError):
+            await self.whole()
+
+    async def whole(self):
+        """One session from its creation to its end, and one that ends by itself."""
+        session = await self.user.sessions.create()
+        await session.reaches("RUNNING", within=SECONDS_MAX)
+        assert (await session.execute("6 * 7")).result == "42"
+        await session.terminate()
+        await session.reaches("TERMINATED", within=SECONDS_MAX)
+        await self.short()
+
+    async def short(self):
+        """A session whose kernel ends by itself, of which the agent tells."""
+        session = await self.user.sessions.create()
+        await session.reaches("RUNNING", within=SECONDS_MAX)
+        try:
+            await session.execute("import os; os._exit(3)")
+        except OutcomeUnknown:
+            return
+        except ClientError:  # the code did not run, or its kernel has ended
+            await session.terminate()
+        await session.reaches("TERMINATED", within=SECONDS_MAX)
+
+    async def rests(self):
+        """Return when all that this user began has ended and nothing is left of it, seen from outside."""
+        await until(self.asked_to_end, within=SECONDS_MAX, retry_on=(ClientError,))
+        await until(self.judge.snapshot, satisfied=lambda broken: not broken, within=SECONDS_MAX)
+        assert self.observe.slots_in_use() == (0, 0)
+        assert self.observe.live_kernels() == []
+        assert self.observe.scratch() == {}
+        rows = self.observe.rows("SELECT DISTINCT status FROM sessions")
+        assert {row["status"] for row in rows} <= set(SESSION_TERMINAL)
+        assert self.observe.value("SELECT count(*) FROM allocations WHERE freed_at IS NULL") == 0
+
+    async def asked_to_end(self):
+        live = [await self.user.sessions.get(view.id) for view in await self.user.sessions.list()]
+        for session in live:
+            await session.terminate()
+        return not live
+
+
+@pytest.fixture
+def life(private_cluster, shakeout_runner, observe):
+    kept = shakeout_runner.keep(tenancy.visitor(private_cluster, "traveller"))
+    keypair = kept.value.keypair
+    user = User(private_cluster.public_address("manager.http"), kept.value.view, keypair)
+    opened = shakeout_runner.keep(user)
+    yield Life(private_cluster, opened.value, observe)
+    opened.close()
+    kept.close()
+
+
+async def everywhere_on(life, edge, act, name, applies=lambda _: True):
+    """Record the messages of a life on an edge, then stop each in turn and act; after each the platform rests."""
+    link = life.cluster.links.link(*edge)
+    await life.whole()  # what is opened once is open
+    sent = await everywhere.sent(link, life.whole)
+
+    async def act_if_it_applies(trap, message):
+        if not applies(message):
+            await trap.deliver()
+            return False
+        await act(trap, message)
+        return True
+
+    reached = 0
+    for number in range(1, len(sent) + MARGIN + 1):
+        reached += await everywhere.visit(
+            link, number, life.live, act_if_it_applies, within=SECONDS_MAX
+        )
+        await life.rests()
+    await life.whole()
+    count = len([one for one in sent if applies(one)])
+    RUN.add_messages("quarterdeck", link.name, name, reached=min(reached, count), sent=count)
+
+
+@pytest.mark.parametrize("arrives", [False, True], ids=["lost", "delivered"])
+@pytest.mark.parametrize(("edge", "victim"), KILLS, ids=KILL_IDS)
+async def test_killed_at_each_message(life, edge, victim, arrives):
+    """Create, execute and terminate survive a death at each of their steps. Kill a process while a message waits; start it again.
+
+    A message may be delivered after the death of its sender; to a dead receiver it is lost in any case.
+    """
+
+    def applies(message):
+        return not arrives or victim == edge[not message.is_request]
+
+    async def kill(trap, _message):
+        life.cluster.process(victim).expect_exit()
+        await life.cluster.kill(victim)
+        await (trap.deliver() if arrives else trap.lose())
+        await life.cluster.start(victim)
+
+    name = f"kill {victim}, {'delivered' if arrives else 'lost'}"
+    await everywhere_on(life, edge, kill, name, applies)
+
+
+@pytest.mark.parametrize("edge", EDGES, ids="-".join)
+async def test_each_message_lost(life, edge):
+    """A lost message changes nothing but time. Lose each in turn, with its connection."""
+    await everywhere_on(life, edge, lambda trap, _: trap.lose(), "lose")
+
+
+@pytest.mark.parametrize("edge", REPEATABLE, ids="-".join)
+async def test_each_request_repeated(life, edge):
+    """A repeated request changes nothing. Let each in turn come twice."""
+    await everywhere_on(
+        life, edge, lambda trap, _: trap.repeat(), "repeat", lambda message: message.is_request
+    )
+
+
+@pytest.mark.parametrize("edge", EDGES, ids="-".join)
+async def test_each_message_overtaken(life, edge):
+    """Order between connections means nothing. Hold each message until others of its link have passed."""
+
+    async def hold(trap, _message):
+        with contextlib.suppress(WaitTimedOut):  # nothing else is under way: it is only late
+            await until(trap.later, satisfied=lambda n: n >= 2, within=OVERTAKEN_SECONDS_MAX)
+        with contextlib.suppress(LinksRefused):  # its connection has ended meanwhile
+            await trap.deliver()
+
+    await everywhere_on(life, edge, hold, "overtake")
