@@ -18,6 +18,7 @@ def ls(_: argparse.Namespace, transport: Transport, console: Console) -> int:
         used, slots = item["used"], item["slots"]
         cpu = f"{used['cpu']}/{slots['cpu']}"
         memory = f"{used['memory_mib']}/{slots['memory_mib']}"
-        rows.append((item["id"], item["status"], cpu, memory, item["address"]))
+        status = item["status"] + ("" if item.get("schedulable", True) else ", drained")
+        rows.append((item["id"], status, cpu, memory, item["address"]))
     console.table(("ID", "STATUS", "CPU", "MIB", "ADDRESS"), rows, flexible=4)
     return 0

@@ -21,6 +21,7 @@ _ENDED: Mapping[str, Why] = {
     "create-timed-out": Why("its agent gave no clear answer in time", _AGAIN),
     "self-terminated": Why("its process ended by itself", _LOGS),
     "kernel-missing": Why("its agent does not know its kernel any more", _AGAIN),
+    "agent-drained": Why("its agent was taken out of service", _AGAIN),
     "agent-lost": Why("its agent was lost, and the kernel with it", _AGAIN),
     "task-finished": Why("its command has ended well"),
     "task-failed": Why("its command has failed", _LOGS),

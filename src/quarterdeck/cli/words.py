@@ -31,6 +31,7 @@ _HINTS = {
     "kernel-busy": "wait, or interrupt what runs there",
     "too-many-requests": "wait a moment, then try again",
     "storage-unreachable": "try again; if it stays so, the storage-proxy is down",
+    "agent-not-found": "list them: qd agent ls",
     "agent-unreachable": "try again; if it stays so, the session's agent is down",
 }
 

@@ -105,6 +105,17 @@ def grant(id_: str, right: str) -> Request:
     return Request("POST", _at("folders", id_) + "/grants", body={"right": right})
 
 
+def drain_agent(id_: str, deadline_seconds: float | None = None) -> Request:
+    """Ask that nothing new is placed on an agent, and what is still there after some seconds ended (administrators)."""
+    body = {} if deadline_seconds is None else {"deadline_seconds": deadline_seconds}
+    return Request("POST", _at("agents", id_) + "/drain", body=body)
+
+
+def resume_agent(id_: str) -> Request:
+    """Ask that an agent takes sessions again (administrators)."""
+    return Request("DELETE", _at("agents", id_) + "/drain")
+
+
 def create_user(name: str, role: str | None = None) -> Request:
     """Ask for a user (administrators)."""
     body = {"name": name} | ({"role": role} if role else {})

@@ -31,6 +31,7 @@ SWEEP_SECONDS = 1.0
 INVENTORY_SECONDS = 3.0
 FEED_SECONDS = 5.0
 REGISTRY_SECONDS = 5.0
+DRAIN_SECONDS = 1.0
 REMOVAL_SECONDS = 5.0
 RESCAN_SECONDS = 5.0
 RETRY_SECONDS = 1.0
@@ -74,6 +75,7 @@ class Loops:
         yield every(INVENTORY_SECONDS, reconciler.sweep, name="inventory", wake=signals.everything)
         yield every(REGISTRY_SECONDS, self.agents.resync, name="resync", wake=signals.registry)
         yield every(FEED_SECONDS, self.feed.step, name="feed", wake=signals.history)
+        yield every(DRAIN_SECONDS, self.agents.end_overstaying, name="drain")
         yield every(RETRY_SECONDS, self.agents.follow, name="registry")
         yield every(RETRY_SECONDS, self.hosts.follow, name="storage-hosts")
         yield every(REMOVAL_SECONDS, self.removal.run, name="tree-removal", wake=self.removal.wake)

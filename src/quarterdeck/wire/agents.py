@@ -50,8 +50,14 @@ class AgentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Of the images that it can run, as they call it; empty: it runs none."""
 
 
+class AgentDrain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A wish that an agent takes nothing new. With a deadline, sessions that are still there by then are ended."""
+
+    deadline_seconds: Annotated[float, Meta(ge=0, le=30 * 86400)] | None = None
+
+
 class AgentView(msgspec.Struct, frozen=True, kw_only=True):
-    """An agent as the administrator sees it."""
+    """An agent as the administrator sees it: not `schedulable` while it is drained, with `kernels` that are still there."""
 
     id: str
     status: AgentStatus
@@ -61,6 +67,8 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     schedulable: bool
     instance: str
     seen_at: datetime
+    drain_deadline: datetime | None = None
+    kernels: int = 0
 
 
 class ImagePull(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -63,6 +63,12 @@ ADDRESSES = (
     Address("manager", "GET", "/v1/users/me"),
     Address("manager", "DELETE", "/v1/users/{user}", admin=True),
     Address("manager", "GET", "/v1/agents", admin=True),
+    Address(
+        *("manager", "POST", "/v1/agents/nobody/drain", {"deadline_seconds": 1}),
+        wrong={"deadline_seconds": -1},
+        admin=True,
+    ),
+    Address("manager", "DELETE", "/v1/agents/nobody/drain", admin=True),
     Address("manager", "GET", "/v1/images"),
     Address(
         *("manager", "POST", "/v1/sessions", SESSION, ("image",)),

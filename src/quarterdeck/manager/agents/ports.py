@@ -18,6 +18,18 @@ class Agents(Protocol):
         """
         ...
 
+    async def drain(self, id_: str, deadline_seconds: float | None) -> agents.AgentView | None:
+        """Have nothing placed on an agent from now on, and its sessions ended after some seconds; None: there is no such agent."""
+        ...
+
+    async def resume(self, id_: str) -> agents.AgentView | None:
+        """Have sessions placed on an agent again; None: there is no such agent."""
+        ...
+
+    async def end_overstaying(self) -> Sequence[str]:
+        """End sessions that are on drained agents for too long; return the agents that have to do with it."""
+        ...
+
     async def list(self) -> Sequence[agents.AgentView]:
         """Return all agents by id, with the slots in use."""
         ...

@@ -24,10 +24,36 @@ WHERE status = 'ALIVE' AND id <> ALL(%(ids)s::text[])
 RETURNING id;
 
 -- name: list_agents
-SELECT a.id, a.instance, a.address, a.cpu, a.memory_mib, a.status, a.schedulable,
+-- All agents, or one.
+SELECT a.id, a.instance, a.address, a.cpu, a.memory_mib, a.status, a.schedulable, a.drain_deadline, count(l.kernel_id)::integer AS kernels,
        CASE WHEN a.status = 'ALIVE' THEN now() ELSE a.seen_at END AS seen_at,
        coalesce(sum(l.cpu), 0)::integer AS used_cpu, coalesce(sum(l.memory_mib), 0)::integer AS used_memory_mib
 FROM agents a
 LEFT JOIN allocations l ON l.agent_id = a.id AND l.freed_at IS NULL
+WHERE %(id)s::text IS NULL OR a.id = %(id)s
 GROUP BY a.id
 ORDER BY a.id;
+
+-- name: drain
+-- Under the lock of placement: what is being placed there is placed, afterwards nothing is.
+UPDATE agents SET schedulable = false, drain_deadline = now() + make_interval(secs => %(seconds)s) WHERE id = %(id)s RETURNING id;
+
+-- name: resume
+UPDATE agents SET schedulable = true, drain_deadline = NULL WHERE id = %(id)s RETURNING id;
+
+-- name: overstaying
+-- Sessions that are still on agents whose time to be drained is up, with the agent.
+SELECT s.id::text AS session, min(a.id) AS agent
+FROM agents a
+JOIN kernels k ON k.agent_id = a.id AND k.status <> 'TERMINATED'
+JOIN sessions s ON s.id = k.session_id AND s.status IN ('SCHEDULED', 'CREATING', 'RUNNING')
+WHERE NOT a.schedulable AND a.drain_deadline <= now()
+GROUP BY s.id
+ORDER BY s.id
+LIMIT %(limit)s;
+
+-- name: end_overstaying
+-- Unless the agent has been resumed meanwhile.
+SELECT ended.agent
+FROM agents a, end_session(%(session)s::uuid, 'agent-drained', 'drain', NULL, 'agent ' || a.id || ' was drained') AS ended
+WHERE a.id = %(agent)s AND NOT a.schedulable AND a.drain_deadline <= now();

@@ -5,11 +5,13 @@ import logging
 from collections.abc import Sequence
 
 from quarterdeck.manager.agents import ports
+from quarterdeck.manager.agents.errors import AgentNotFound
 from quarterdeck.manager.identity import errors
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.wire import agents
 
 REGISTRY_SECONDS_MAX = 5.0
+ID_CHARACTERS_MAX = 255
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +31,38 @@ class AgentService:
 
     async def list(self, by: Principal) -> Sequence[agents.AgentView]:
         """Return all agents. Raises `Forbidden`."""
-        if not by.is_admin:
-            raise errors.Forbidden
+        _require_admin(by)
         return await self._store.list()
+
+    async def drain(self, by: Principal, id_: str, given: agents.AgentDrain) -> agents.AgentView:
+        """Have nothing new placed on an agent; what runs there goes on, until the deadline if one is given.
+
+        Again gives it another deadline. Raises `Forbidden`, `AgentNotFound`.
+        """
+        _require_admin(by)
+        drained = await self._store.drain(_known(id_), given.deadline_seconds)
+        if drained is None:
+            raise AgentNotFound
+        extra = {"agent": id_, "deadline_seconds": given.deadline_seconds, "by": by.user}
+        _log.info("agent-drained", extra=extra)
+        return drained
+
+    async def resume(self, by: Principal, id_: str) -> agents.AgentView:
+        """Take an agent back into service. Raises `Forbidden`, `AgentNotFound`."""
+        _require_admin(by)
+        resumed = await self._store.resume(_known(id_))
+        if resumed is None:
+            raise AgentNotFound
+        _log.info("agent-resumed", extra={"agent": id_, "by": by.user})
+        self._tell([id_])
+        return resumed
+
+    async def end_overstaying(self) -> None:
+        """End what is still on drained agents when their deadline has passed."""
+        concerned = await self._store.end_overstaying()
+        if concerned:
+            _log.warning("drained-by-force", extra={"agents": list(concerned)})
+            self._tell(concerned)
 
     async def follow(self) -> None:
         """Follow the registrations, for ever. Without contact to etcd nothing changes: silence is no loss."""
@@ -50,5 +81,20 @@ class AgentService:
             changed = await self._store.sync(self._registry.current)
         if changed:
             _log.info("agents-changed", extra={"changed": list(changed)})
-            for each in self._concerned:
-                each.agents_changed(changed)
+            self._tell(changed)
+
+    def _tell(self, changed: Sequence[str]) -> None:
+        for each in self._concerned:
+            each.agents_changed(changed)
+
+
+def _require_admin(by: Principal) -> None:
+    if not by.is_admin:
+        raise errors.Forbidden
+
+
+def _known(id_: str) -> str:
+    """Return an id that an agent may have. Raises `AgentNotFound` for any other, which the database need not see."""
+    if len(id_) > ID_CHARACTERS_MAX or not id_.isprintable():
+        raise AgentNotFound
+    return id_

@@ -7,6 +7,9 @@ from quarterdeck.manager import locks, statements
 from quarterdeck.manager.agents import ports
 from quarterdeck.wire import agents, sessions
 
+OVERSTAYING_MAX = 200
+"""Sessions in one turn; the next one goes on."""
+
 _SQL = queries.load(__package__)
 
 
@@ -27,7 +30,35 @@ class AgentStore:
 
     async def list(self) -> Sequence[agents.AgentView]:
         """Return all agents by id, with the slots in use."""
-        return [_view(row) for row in await self._database.fetch(_SQL["list_agents"])]
+        return [
+            _view(row) for row in await self._database.fetch(_SQL["list_agents"], {"id": None})
+        ]
+
+    async def drain(self, id_: str, deadline_seconds: float | None) -> agents.AgentView | None:
+        """Have nothing placed on an agent from now on, and its sessions ended after some seconds; None: there is no such agent."""
+        wanted = {"id": id_, "seconds": deadline_seconds}
+        async with self._database.transaction() as tx:
+            await statements.execute(tx, _SQL["lock_agents"], {"lock": locks.PLACEMENT})
+            await statements.execute(tx, _SQL["drain"], wanted)
+        return await self._one(id_)
+
+    async def resume(self, id_: str) -> agents.AgentView | None:
+        """Have sessions placed on an agent again; None: there is no such agent."""
+        await self._database.execute(_SQL["resume"], {"id": id_})
+        return await self._one(id_)
+
+    async def end_overstaying(self) -> Sequence[str]:
+        """End sessions that are on drained agents for too long; return the agents that have to do with it."""
+        found = await self._database.fetch(_SQL["overstaying"], {"limit": OVERSTAYING_MAX})
+        concerned = set()
+        for row in found:
+            ended = await self._database.fetch(_SQL["end_overstaying"], row)
+            concerned |= {one["agent"] for one in ended}
+        return sorted(concerned)
+
+    async def _one(self, id_: str) -> agents.AgentView | None:
+        row = await self._database.fetch_one(_SQL["list_agents"], {"id": id_})
+        return None if row is None else _view(row)
 
 
 def _facts(records: Sequence[agents.AgentRecord]) -> dict[str, Sequence[object]]:
@@ -49,6 +80,8 @@ def _view(row: statements.Row) -> agents.AgentView:
         slots=sessions.Slots(row["cpu"], row["memory_mib"]),
         used=sessions.Usage(row["used_cpu"], row["used_memory_mib"]),
         schedulable=row["schedulable"],
+        drain_deadline=row["drain_deadline"],
+        kernels=row["kernels"],
         instance=row["instance"],
         seen_at=row["seen_at"],
     )

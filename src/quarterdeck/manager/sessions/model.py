@@ -29,6 +29,7 @@ class Reason(enum.StrEnum):
     SELF_TERMINATED = "self-terminated"
     KERNEL_MISSING = "kernel-missing"
     AGENT_LOST = "agent-lost"
+    AGENT_DRAINED = "agent-drained"
     TASK_FINISHED = "task-finished"
     TASK_FAILED = "task-failed"
     TASK_TIMEOUT = "task-timeout"

@@ -106,10 +106,13 @@ CREATE TABLE agents (
     architecture text NOT NULL DEFAULT '',
     status text NOT NULL CHECK (status IN ('ALIVE', 'LOST')),
     schedulable boolean NOT NULL DEFAULT true,
+    drain_deadline timestamptz CHECK (drain_deadline IS NULL OR NOT schedulable),
     first_seen_at timestamptz NOT NULL DEFAULT now(),
     seen_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN agents.architecture IS 'Of the images that it can run; empty: it runs none.';
+COMMENT ON COLUMN agents.schedulable IS 'False: it is drained; nothing new is placed on it. An administrator''s word, which no registration changes.';
+COMMENT ON COLUMN agents.drain_deadline IS 'When the sessions that are still on a drained agent are ended; null: never.';
 COMMENT ON COLUMN agents.instance IS 'Mark of one life of the agent; another one at the same id has started since.';
 
 CREATE TABLE storage_hosts (

@@ -1,15 +1,30 @@
 """The list of agents over fakes: whoever is registered is alive, whoever has to know is told, only administrators look."""
 
+from datetime import UTC, datetime
+
 import pytest
 
+from quarterdeck.manager.agents.errors import AgentNotFound
 from quarterdeck.manager.agents.service import AgentService
 from quarterdeck.manager.identity.errors import Forbidden
 from quarterdeck.manager.identity.model import Principal
-from quarterdeck.wire.agents import AgentRecord
-from quarterdeck.wire.sessions import Slots
+from quarterdeck.wire.agents import AgentDrain, AgentRecord, AgentStatus, AgentView
+from quarterdeck.wire.sessions import Slots, Usage
 from quarterdeck.wire.users import Role
 
 RECORD = AgentRecord(id="a", instance="1", address="http://a", slots=Slots())
+
+
+VIEW = AgentView(
+    id="a",
+    status=AgentStatus.ALIVE,
+    address="http://a",
+    slots=Slots(),
+    used=Usage(),
+    schedulable=False,
+    instance="1",
+    seen_at=datetime(2026, 1, 1, tzinfo=UTC),
+)
 
 
 class Registry:
@@ -33,6 +48,8 @@ class Table:
 
     def __init__(self, meanwhile=lambda: None):
         self.alive = {}
+        self.acts = []
+        self.overstaying = []
         self.meanwhile = meanwhile
 
     async def sync(self, read):
@@ -46,6 +63,19 @@ class Table:
 
     async def list(self):
         return []
+
+    async def drain(self, id_, deadline_seconds):
+        return self._act(("drain", id_, deadline_seconds))
+
+    async def resume(self, id_):
+        return self._act(("resume", id_))
+
+    async def end_overstaying(self):
+        return self.overstaying
+
+    def _act(self, what):
+        self.acts.append(what)
+        return VIEW if what[1] == "a" else None
 
 
 class Concerned:
@@ -84,3 +114,38 @@ async def test_agents_are_shown_to_administrators_only():
     assert list(await service.list(Principal("root", Role.ADMIN))) == []
     with pytest.raises(Forbidden):
         await service.list(Principal("ada", Role.USER))
+
+
+async def test_agents_are_drained_by_administrators_and_schedulers_hear_of_the_return():
+    table, concerned = Table(), Concerned()
+    service = AgentService(table, Registry([]), (concerned,))
+    root = Principal("root", Role.ADMIN)
+    assert await service.drain(root, "a", AgentDrain(deadline_seconds=5)) == VIEW
+    assert concerned.told == []
+    assert await service.resume(root, "a") == VIEW
+    assert concerned.told == [["a"]]
+    assert table.acts == [("drain", "a", 5), ("resume", "a")]
+    with pytest.raises(Forbidden):
+        await service.drain(Principal("ada", Role.USER), "a", AgentDrain())
+    assert len(table.acts) == 2
+
+
+@pytest.mark.parametrize("unknown", ["b", "a\0", "a" * 256])
+async def test_an_agent_that_is_not_there_cannot_be_drained(unknown):
+    service = AgentService(Table(), Registry([]), ())
+    for act in (
+        service.drain(Principal("root", Role.ADMIN), unknown, AgentDrain()),
+        service.resume(Principal("root", Role.ADMIN), unknown),
+    ):
+        with pytest.raises(AgentNotFound):
+            await act
+
+
+async def test_those_concerned_hear_of_what_was_ended_by_a_deadline():
+    table, concerned = Table(), Concerned()
+    service = AgentService(table, Registry([]), (concerned,))
+    await service.end_overstaying()
+    assert concerned.told == []
+    table.overstaying = ["a"]
+    await service.end_overstaying()
+    assert concerned.told == [["a"]]
