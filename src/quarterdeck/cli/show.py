@@ -16,6 +16,8 @@ from quarterdeck.wire.states import SESSION_TERMINAL
 def show(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Show a session and its history."""
     session = transport.run(procedures.find_session(given.session))
+    if session["status"] not in {"RUNNING", *SESSION_TERMINAL}:
+        session = transport.call(api.get_session(session["id"]))  # only then it tells why it waits
     history = transport.call(api.get_history(session["id"]))["items"]
     if console.as_json:
         console.json({**session, "history": history})
@@ -38,8 +40,8 @@ def _headline(session: dict[str, Any], history: list[dict[str, Any]], console: C
     status, why = reasons.status(session), reasons.of(session)
     since = next(row["at"] for row in reversed(history) if row.get("kernel") is None)
     past = console_module.duration(console.seconds_since(since))
-    ago = f"{past} ago" if session["status"] in SESSION_TERMINAL else f"for {past}"
-    console.say(f"{session['name'] or session['id']}  {console.paint(status)} {ago}")
+    ago = f", {past} ago" if session["status"] in SESSION_TERMINAL else f" for {past}"
+    console.say(f"{session['name'] or session['id']}  {console.paint(status)}{ago}")
     if why.what and session["status"] != "RUNNING":
         console.say(f"  {why.what}")
         if why.next:

@@ -16,6 +16,8 @@ def watch(given: argparse.Namespace, transport: Transport, console: Console) -> 
     if given.session is None:
         return _watch_all(given, transport, console)
     session = transport.run(procedures.find_session(given.session))
+    if console.live and session["status"] == "PENDING":
+        console.note(reasons.of(transport.call(api.get_session(session["id"]))).what)
     for row in transport.follow(Following(api.session_events(session["id"]))):
         _tell(row, console, verbose=given.verbose)
     session = transport.call(api.get_session(session["id"]))

@@ -76,8 +76,13 @@ async def test_show_tells_why_and_what_it_went_through(qd, session):
     watched = await qd("session", "watch", "b", check=False)
     assert watched.code == 1
     first, second, *_ = (await qd("session", "show", "b")).stdout.splitlines()
-    assert first.startswith("b  FAILURE 3 ")
+    assert first.startswith("b  FAILURE 3, ")
     assert "its command has failed" in second
+    await qd("session", "create", "python:3.11", "--name", "big", "--cpu", "1000")
+    first, second, third, *_ = (await qd("session", "show", "big")).stdout.splitlines()
+    assert first.startswith("big  PENDING for ")
+    assert second.startswith("  fits on no agent: wants 1000 cores")
+    assert "qd session cancel big" in third
     shown = (await qd("session", "show", session.id)).stdout
     assert re.search(r"RUNNING +\d\d:\d\d:\d\d\.\d{3}  [\d.]+ m?s", shown)
     assert max(map(len, shown.splitlines())) <= 80

@@ -233,7 +233,7 @@ def test_show_has_facts_and_history():
 def test_show_says_why_and_what_next():
     answers = {f"GET /v1/sessions/{ID}": FAILED, "GET /v1/sessions": {"items": [FAILED]}}
     lines = Ran("session show b", answers=answers).out.splitlines()
-    assert lines[0].startswith("b  FAILURE 3 ")
+    assert lines[0].startswith("b  FAILURE 3, ")
     assert lines[1:3] == [
         "  its command has failed: exited with code 3",
         "  -> its last words: qd session logs b",
