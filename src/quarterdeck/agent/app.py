@@ -10,9 +10,10 @@ from pathlib import Path
 
 from aiohttp import web
 
-from quarterdeck.agent import http
+from quarterdeck.agent import executions_http, http
 from quarterdeck.agent.config import Config
 from quarterdeck.agent.errors import NotConfigured
+from quarterdeck.agent.executions import Executions
 from quarterdeck.agent.guard import LOOK_SECONDS, Guard
 from quarterdeck.agent.images import http as images_http
 from quarterdeck.agent.images import model as images_model
@@ -104,6 +105,7 @@ def _application(
         [
             *http.routes(service),
             *images_http.routes(images),
+            *executions_http.routes(Executions(service.executing)),
             http_server.health(
                 COMPONENT, config.id, health.check, time_of_day, degraded=health.degraded
             ),

@@ -12,7 +12,7 @@ from quarterdeck.infra import http_server
 from quarterdeck.wire import items, signing
 from quarterdeck.wire.agents import CREDENTIAL, KernelCreate
 from quarterdeck.wire.errors import SignatureMismatch
-from quarterdeck.wire.sessions import Execute, Logs
+from quarterdeck.wire.sessions import Logs
 
 _OPEN_PATHS = frozenset({"/health"})
 _LOOKS = frozenset({"", "logs"})
@@ -63,7 +63,6 @@ def routes(service: AgentService) -> Sequence[web.RouteDef]:
         http_server.route("PUT", "/v1/kernels/{id}", api.create),
         http_server.route("GET", "/v1/kernels/{id}", api.show),
         http_server.route("DELETE", "/v1/kernels/{id}", api.destroy),
-        http_server.route("POST", "/v1/kernels/{id}/execute", api.execute),
         http_server.route("GET", "/v1/kernels/{id}/logs", api.logs),
     ]
 
@@ -86,11 +85,6 @@ class _Api:
     async def destroy(self, request: web.Request) -> web.Response:
         await self._service.destroy(http_server.path_id(request))
         return http_server.no_content()
-
-    async def execute(self, request: web.Request) -> web.Response:
-        kernel = http_server.path_id(request)
-        given = await http_server.body(request, Execute)
-        return http_server.reply(await self._service.execute(kernel, given.code))
 
     async def logs(self, request: web.Request) -> web.Response:
         return http_server.reply(Logs(self._service.logs(http_server.path_id(request))))

@@ -10,11 +10,13 @@ from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.namespaces import Isolation
+from quarterdeck.agent.kernels.runs import Run
 from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.wire.agents import ImagePull
+from quarterdeck.wire.executions import Complete, Completion, Execute, Input
 from quarterdeck.wire.oci import Descriptor
-from quarterdeck.wire.sessions import Execution, IsolationLevel
+from quarterdeck.wire.sessions import IsolationLevel
 
 
 class Kernel(Protocol):
@@ -30,8 +32,27 @@ class Kernel(Protocol):
         """Who uses it: code that runs counts by itself."""
         ...
 
-    async def execute(self, code: str) -> Execution:
-        """Run code, one piece after the other. Raises `KernelBusy`, `KernelDied`, `KernelTerminated`."""
+    def start(self, given: Execute) -> Run:
+        """Run code or a command, one after the other, under the id that is given; the same id again is the same run.
+
+        Raises `KernelBusy`, `RunConflict`, `RunForgotten`, `KernelDied`, `KernelTerminated`.
+        """
+        ...
+
+    def run(self, id_: str) -> Run:
+        """Return a run. Raises `RunNotFound`, `RunForgotten`."""
+        ...
+
+    def interrupt(self, id_: str | None = None) -> None:
+        """Interrupt a run, or whatever runs; nothing happens if it has ended. Raises `RunNotFound`, `RunForgotten`."""
+        ...
+
+    def reply(self, id_: str, given: Input) -> None:
+        """Give a run the input that it asks for, once. Raises `InputNotWanted`, `RunNotFound`, `RunForgotten`."""
+        ...
+
+    async def complete(self, given: Complete) -> Completion:
+        """Return how code could go on. Raises `KernelBusy` while something runs, `KernelDied`, `KernelTerminated`."""
         ...
 
     def keep(self, journal: Journal) -> None:

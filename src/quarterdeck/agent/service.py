@@ -1,4 +1,4 @@
-"""The use cases of an agent: kernels made, used, listed and destroyed by id. Every one of them may be asked for again."""
+"""The use cases of an agent: kernels made, listed and destroyed by id. Every one of them may be asked for again."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.resources.ledger import Holding, Ledger
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.agents import KernelCreate, KernelView
-from quarterdeck.wire.sessions import Execution, IsolationLevel
+from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import KernelStatus
 
 STARTING_AT_ONCE_MAX = 8
@@ -98,18 +98,17 @@ class AgentService:
             raise entry.failure
         return entry.view()
 
-    async def execute(self, id_: str, code: str) -> Execution:
-        """Run code in a kernel; several wait for their turn, 16 at most.
+    def executing(self, id_: str) -> ports.Kernel:
+        """Return a kernel that runs and takes code, for what `executions` does with it.
 
-        Raises `KernelNotFound`, `KernelNotRunning`, `KernelTakesNoCode`, `KernelBusy`, and when it ends before the code does `KernelDied`, or
-        `KernelTerminated` if it was destroyed.
+        Raises `KernelNotFound`, `KernelNotRunning`, `KernelTakesNoCode`.
         """
         entry = self._table.require(id_)
         if entry.request.command:
             raise KernelTakesNoCode
         if entry.kernel is None or entry.status is not KernelStatus.RUNNING:
             raise KernelNotRunning(f"The kernel is {entry.status}: {entry.exit or 'no exit yet'}")
-        return await entry.kernel.execute(code)
+        return entry.kernel
 
     def using(self, id_: str) -> contextlib.AbstractContextManager[None]:
         """Use a kernel for the time of a block, if it is there: it is not idle then."""

@@ -14,7 +14,7 @@ def execute(given: argparse.Namespace, transport: Transport, console: Console) -
     """Run code; its output and traceback become ours, and its exception our exit code 1."""
     code = _code(given)
     session = transport.run(procedures.find_session(given.session))
-    execution = transport.call(api.execute(session["id"], code, given.kernel))
+    execution = transport.call(api.execute(session["id"], code, kernel=given.kernel))
     if console.as_json:
         console.json(execution)
         return 0 if execution["status"] == "ok" else 1

@@ -64,9 +64,52 @@ def session_events(id_: str) -> str:
     return _at("sessions", id_) + "/events"
 
 
-def execute(id_: str, code: str, kernel: str | None = None) -> Request:
-    """Ask to run code in a session: in its main kernel, or one named by its hostname."""
-    return Request("POST", _at("sessions", id_) + "/execute", _kernel(kernel), {"code": code})
+def execute(
+    id_: str,
+    code: str | None = None,
+    *,
+    command: Sequence[str] = (),
+    run: str | None = None,
+    wait: float | None = None,
+    stdin: bool = False,
+    kernel: str | None = None,
+) -> Request:
+    """Ask to run code or a command in a session, once for an id (`run`); the answer waits for the end, for input, or so many seconds.
+
+    In its main kernel, or one named by its hostname, as all that follows about the run.
+    """
+    optional = {"code": code, "command": list(command) or None, "run": run, "wait": wait}
+    body: dict[str, Any] = {key: value for key, value in optional.items() if value is not None}
+    body |= {"stdin": True} if stdin else {}
+    return Request("POST", _at("sessions", id_) + "/execute", _kernel(kernel), body)
+
+
+def get_run(
+    id_: str, run: str, *, offset: int = 0, wait_seconds: float = 0, kernel: str | None = None
+) -> Request:
+    """Ask what has come of a run from an offset on; the answer may wait for something new there."""
+    query = (("offset", str(offset)), ("wait", f"{wait_seconds:g}"), *_kernel(kernel))
+    return Request("GET", _run(id_, run), query)
+
+
+def reply(
+    id_: str, run: str, number: int, text: str | None, *, kernel: str | None = None
+) -> Request:
+    """Answer the question of a run, the `number`th; None: there is no more input."""
+    body = {"number": number, "text": text}
+    return Request("POST", _run(id_, run) + "/input", _kernel(kernel), body)
+
+
+def interrupt(id_: str, run: str | None = None, kernel: str | None = None) -> Request:
+    """Ask to interrupt a run, or whatever runs."""
+    body = {"run": run} if run else {}
+    return Request("POST", _at("sessions", id_) + "/interrupt", _kernel(kernel), body)
+
+
+def complete(id_: str, code: str, cursor: int | None = None, kernel: str | None = None) -> Request:
+    """Ask how code could go on."""
+    body = {"code": code} | ({} if cursor is None else {"cursor": cursor})
+    return Request("POST", _at("sessions", id_) + "/complete", _kernel(kernel), body)
 
 
 def get_logs(id_: str, kernel: str | None = None) -> Request:
@@ -202,3 +245,7 @@ def _kernel(hostname: str | None) -> tuple[tuple[str, str], ...]:
 
 def _at(kind: str, id_: str) -> str:
     return f"/v1/{kind}/{quote(id_, safe='')}"
+
+
+def _run(id_: str, run: str) -> str:
+    return f"{_at('sessions', id_)}/runs/{quote(run, safe='')}"

@@ -2,18 +2,20 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from quarterdeck.base import ids
 from quarterdeck.client import api, events, procedures
 from quarterdeck.client.errors import ClientError, NotReached
+from quarterdeck.client.executions import Run
 from quarterdeck.client.folders import Folder
 from quarterdeck.client.transport_async import Transport
+from quarterdeck.wire.executions import Completion, Execution
 from quarterdeck.wire.items import Items
 from quarterdeck.wire.sessions import (
-    Execution,
     HistoryRow,
     Logs,
     SessionStatus,
@@ -136,12 +138,46 @@ class Session:
         request = api.get_history(self.id, after=after)
         return (await self._transport.call(request, Items[HistoryRow])).items
 
-    async def execute(self, code: str, *, kernel: str | None = None) -> Execution:
-        """Run code in the session and return what came of it; an exception in the code is a result, not an error.
+    async def execute(
+        self,
+        code: str | None = None,
+        *,
+        command: Sequence[str] = (),
+        run: str | None = None,
+        wait: float | None = None,
+        stdin: bool = False,
+        kernel: str | None = None,
+    ) -> Execution:
+        """Run code, or a command, in the session and return what came of it; an exception in the code is a result, not an error.
 
+        With `wait` the answer comes after so many seconds at the latest, and `run(answer.run)` follows what goes on. `stdin`: answer
+        it when the code asks for input. An id of one's own (`run`) makes it safe to ask again: the same id runs once.
         In a cluster it runs in the main kernel, or in one named by its hostname (`sub1`).
         """
-        return await self._transport.call(api.execute(self.id, code, kernel), Execution)
+        request = api.execute(
+            self.id,
+            code,
+            command=command,
+            run=run or ids.new(self._transport.clock),
+            wait=wait,
+            stdin=stdin,
+            kernel=kernel,
+        )
+        return await self._transport.call(request, Execution)
+
+    def run(self, id_: str, *, kernel: str | None = None) -> Run:
+        """Return the handle of a run, in the main kernel or one named by its hostname."""
+        return Run(self._transport, self.id, id_, kernel)
+
+    async def interrupt(self, *, kernel: str | None = None) -> None:
+        """Interrupt whatever runs in the session's main kernel, or one named by its hostname."""
+        await self._transport.raw(api.interrupt(self.id, kernel=kernel))
+
+    async def complete(
+        self, code: str, cursor: int | None = None, *, kernel: str | None = None
+    ) -> Completion:
+        """Return how code could go on before a place in it, or at its end."""
+        return await self._transport.call(api.complete(self.id, code, cursor, kernel), Completion)
 
     async def logs(self, *, kernel: str | None = None) -> str:
         """Return what the session's main kernel has written, or one named by its hostname."""

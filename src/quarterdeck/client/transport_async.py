@@ -42,7 +42,7 @@ class Transport:
         self._pool = pool
         self._session, self._streams = sessions
         self._credentials = credentials
-        self._clock = clock
+        self.clock = clock
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -61,7 +61,7 @@ class Transport:
 
     async def raw(self, wanted: Request) -> bytes:
         """Send a request to the manager and return the body of the answer. Raises `ClientError`s."""
-        return await self.send(self._credentials.prepare(wanted, self._clock.now()))
+        return await self.send(self._credentials.prepare(wanted, self.clock.now()))
 
     async def run(self, procedure: Procedure[T]) -> T:
         """Run a procedure to its end."""
@@ -95,7 +95,7 @@ class Transport:
                 async for row in rows:
                     yield row
             if not following.ended:
-                await tasks.pause(following.come_back(self._clock.monotonic()))
+                await tasks.pause(following.come_back(self.clock.monotonic()))
 
     async def upload(self, grant: Grant, copy: files.Copy) -> dict[str, Any]:
         """Copy a local file into a folder, compare checksums, and return its entry. Raises `ClientError`s."""
@@ -123,7 +123,7 @@ class Transport:
             return sink.size
 
     async def _events(self, following: events.Following) -> AsyncGenerator[dict[str, Any], None]:
-        prepared = self._credentials.prepare(following.request(), self._clock.now())
+        prepared = self._credentials.prepare(following.request(), self.clock.now())
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(following.stream())
             response = await stack.enter_async_context(

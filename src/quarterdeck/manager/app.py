@@ -53,10 +53,12 @@ from quarterdeck.manager.images.store import ImageStore
 from quarterdeck.manager.loops import Loops
 from quarterdeck.manager.scheduling.service import Scheduler
 from quarterdeck.manager.scheduling.store import PlacementStore
+from quarterdeck.manager.sessions import executions_gateway, executions_http
 from quarterdeck.manager.sessions import gateway as sessions_gateway
 from quarterdeck.manager.sessions import http as sessions_http
 from quarterdeck.manager.sessions.books import LifecycleBooks
 from quarterdeck.manager.sessions.dependencies import Dependencies
+from quarterdeck.manager.sessions.executions import ExecutionService
 from quarterdeck.manager.sessions.expiry import Expiry
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.ledger import ReconcilerLedger
@@ -74,7 +76,7 @@ COMPONENT = "manager"
 SESSIONS_AT_ONCE_PER_AGENT_MAX = 16
 CHECK_SECONDS_MAX = 1.0
 USERS_LIMITS = http_pool.Limits(connections=2048, origin_connections=512, wait_seconds=3.0)
-"""Of calls that may wait for a user's code, at most `EXECUTE_SECONDS_MAX` of `sessions.service`."""
+"""Of calls that may wait for a user's code, at most `WAIT_SECONDS_MAX` of `wire.executions`."""
 NOTIFICATION_CHANNELS = ("session_history", "keypairs")
 
 
@@ -101,6 +103,7 @@ class Services:
     folders: FolderService
     agents: AgentService
     sessions: SessionService
+    executions: ExecutionService
     history: HistoryService
     events: EventService
     loops: Loops
@@ -165,10 +168,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     )
     users = UserStore(database)
     identity = Identity(users, removal, keys, clock=clock, master_key=config.master_key)
-    kernels, kernels_for_users = (
-        sessions_gateway.AgentGateway(client, config.agent_secret, clock)
-        for client in (world.client, world.client_for_users)
-    )
+    kernels = sessions_gateway.AgentGateway(world.client, config.agent_secret, clock)
     books = LifecycleBooks(database, config.id)
     lanes = Lanes(at_once_max=SESSIONS_AT_ONCE_PER_AGENT_MAX)
     lifecycle = Lifecycle(books, kernels, signals, lanes)
@@ -189,11 +189,12 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
         folders=folders,
         agents=agents,
         sessions=SessionService(
-            *(store, lookups, kernels_for_users, folders),
+            *(store, lookups, folders),
             driver=lifecycle,
             news=signals,
             terms=Terms(clock, Maxima(**config.seconds_max)),
         ),
+        executions=_executions(world, lookups),
         history=HistoryService(lookups, bell, clock),
         events=EventService(rows, bell, feed),
         loops=Loops(
@@ -212,6 +213,12 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             keys_wake=keys_wake,
         ),
     )
+
+
+def _executions(world: World, lookups: SessionLookups) -> ExecutionService:
+    credentials = world.client_for_users, world.config.agent_secret, world.clock
+    runs = executions_gateway.RunGateway(*credentials)
+    return ExecutionService(lookups, runs, world.clock)
 
 
 def _images(world: World) -> tuple[ImageService, Rescanner]:
@@ -255,6 +262,7 @@ def _routes(services: Services, world: World) -> list[web.RouteDef]:
         *folders_http.routes(services.folders),
         *agents_http.routes(services.agents),
         *sessions_http.routes(services.sessions, services.history),
+        *executions_http.routes(services.executions),
         *events_http.routes(services.events, world.clock),
         diagnostics.route(lambda: services.events.streams, lambda: world.bells.subscriptions),
     ]

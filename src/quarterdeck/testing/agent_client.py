@@ -11,7 +11,8 @@ from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import raw
 from quarterdeck.wire import agents, decode, items
 from quarterdeck.wire.agents import CREDENTIAL, AgentImage, ImagePull, KernelCreate, KernelView
-from quarterdeck.wire.sessions import Execute, Execution, Logs, Slots
+from quarterdeck.wire.executions import Execute, Execution
+from quarterdeck.wire.sessions import Logs, Slots
 
 T = TypeVar("T")
 SMALL = Slots(cpu=1, memory_mib=256)
@@ -58,11 +59,24 @@ class Agent:
         """Run code in a kernel."""
         return self.read(Execution, await self.run(kernel, code))
 
-    async def run(self, kernel: str, code: str) -> raw.Answer:
-        """Ask to run code in a kernel."""
-        return await self.send(
-            "POST", f"/v1/kernels/{kernel}/execute", decode.encode(Execute(code))
-        )
+    async def run(self, kernel: str, given: Execute | str, run: str | None = None) -> raw.Answer:
+        """Ask to run code, or something else, in a kernel, under an id."""
+        address = self.at(kernel, run or ids.new(SystemClock()))
+        wanted = Execute(given) if isinstance(given, str) else given
+        return await self.send("PUT", address, decode.encode(wanted))
+
+    async def look(self, kernel: str, run: str, query: str = "") -> Execution:
+        """Look at a run."""
+        return self.read(Execution, await self.send("GET", self.at(kernel, run) + query))
+
+    async def post(self, kernel: str, what: str, given: object) -> raw.Answer:
+        """Ask something else of a kernel."""
+        return await self.send("POST", f"/v1/kernels/{kernel}/{what}", decode.encode(given))
+
+    @staticmethod
+    def at(kernel: str, run: str) -> str:
+        """Return the address of a run."""
+        return f"/v1/kernels/{kernel}/runs/{run}"
 
     async def show(self, kernel: str) -> KernelView:
         """Return a kernel."""

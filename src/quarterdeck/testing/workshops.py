@@ -8,12 +8,16 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import msgspec
+
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.process import KernelProcess
 from quarterdeck.agent.kernels.scratch import Scratch
 from quarterdeck.agent.kernels.spec import MARK, Exit, KernelSpec
+from quarterdeck.agent.ports import Kernel
 from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
+from quarterdeck.wire.executions import Execute
 
 MEMORY_BYTES = 512 * 2**20
 
@@ -107,3 +111,13 @@ class Workshop:
     async def _end(self, id_: str) -> None:
         await self.launcher.kill(id_)
         await asyncio.to_thread(self.scratch.remove, id_)
+
+
+async def execute(kernel: Kernel, given: Execute | str) -> Any:
+    """Run something in a kernel to its end, and return the `Execution`. Raises what ended the kernel before."""
+    request = Execute(given) if isinstance(given, str) else given
+    run = kernel.start(msgspec.structs.replace(request, run=request.run or ids.new(SystemClock())))
+    await run.settled(None)
+    if run.failure is not None:
+        raise run.failure
+    return run.report()

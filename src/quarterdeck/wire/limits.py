@@ -13,7 +13,8 @@ _SEGMENT = r"(?!\.{1,2}(/|\Z))[^/\x00-\x1f\x7f]{1,255}"
 _RELATIVE_PATH = rf"^{_SEGMENT}(/{_SEGMENT})*\Z"
 _ABSOLUTE_PATH = r"^/[^\x00]*\Z"
 _VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}\Z"
-_VARIABLE_VALUE = r"^[^\x00]*\Z"
+WITHOUT_NUL = r"^[^\x00]*\Z"
+_VARIABLE_VALUE = WITHOUT_NUL
 
 Name = Annotated[str, Meta(pattern=_NAME)]
 """What a user calls a session, a folder, a user or a host: 1 to 63 lower-case letters, digits and hyphens."""

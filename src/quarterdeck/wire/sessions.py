@@ -1,4 +1,4 @@
-"""Sessions on the wire: requests, views, history, execution. Their states, from `states`, are names of this module too."""
+"""Sessions on the wire: requests, views, history; code that runs in them is in `executions`. Their states, from `states`, are names of this module too."""
 
 import enum
 from datetime import datetime
@@ -235,38 +235,6 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
     kernel: str | None = None
     from_status: SessionStatus | None = None
-
-
-class Execute(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Code to run in a session."""
-
-    code: Annotated[str, Meta(max_length=limits.CODE_CHARACTERS_MAX)]
-
-
-class ExecutionStatus(enum.StrEnum):
-    """How the code ended."""
-
-    OK = "ok"
-    ERROR = "error"
-
-
-class ExecutionError(msgspec.Struct, frozen=True):
-    """An exception that the code raised."""
-
-    type: str
-    message: str
-    traceback: str
-
-
-class Execution(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of the code. `result` is the repr of its last expression; `truncated` says that output was cut."""
-
-    status: ExecutionStatus
-    stdout: str
-    stderr: str
-    result: str | None = None
-    error: ExecutionError | None = None
-    truncated: bool = False
 
 
 class Logs(msgspec.Struct, frozen=True):

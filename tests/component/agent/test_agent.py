@@ -154,7 +154,7 @@ async def test_what_cannot_be_made_is_refused_and_leaves_nothing(
         ("GET", "/v1/kernels/x", b"", (400, "invalid-field", "id")),
         ("GET", f"/v1/kernels/{'0' * 8}-0000-0000-0000-{'0' * 12}", b"", (404, "kernel-not-found", None)),
         ("PUT", f"/v1/kernels/{'0' * 8}-0000-0000-0000-{'0' * 12}", b"{}", (400, "missing-field", "session")),
-        ("POST", f"/v1/kernels/{'0' * 8}-0000-0000-0000-{'0' * 12}/execute", b'{"code": 1}', (400, "invalid-field", "code")),
+        ("POST", f"/v1/kernels/{'0' * 8}-0000-0000-0000-{'0' * 12}/complete", b'{"code": 1}', (400, "invalid-field", "code")),
         ("GET", "/v1/nothing", b"", (404, "route-not-found", None)),
         ("GET", "/v1/kernels?all=1", b"", (400, "unknown-field", "all")),
     ],

@@ -12,6 +12,7 @@ from quarterdeck.agent.kernels.spec import Bind
 from quarterdeck.testing import image_contents
 from quarterdeck.testing.image_layers import Layer
 from quarterdeck.testing.image_layouts import Image
+from quarterdeck.testing.workshops import execute
 from shakeout.waiting.until import until
 
 GROUPS = Path("/sys/fs/cgroup")
@@ -46,9 +47,10 @@ def groups(contained, kernel):
 
 async def test_python_runs_in_the_image_with_its_own_files(make):
     kernel = await make()
-    done = await kernel.execute(
+    done = await execute(
+        kernel,
         "import os, sys\nprint(sys.executable, os.getcwd(), os.getuid(), os.getpid())\n"
-        "sorted(os.listdir('/'))"
+        "sorted(os.listdir('/'))",
     )
     assert done.stdout == "/usr/bin/python3 /work 0 1\n"
     assert "'work'" in done.result
@@ -58,15 +60,15 @@ async def test_python_runs_in_the_image_with_its_own_files(make):
 
 async def test_a_shell_keeps_its_variables_and_tells_how_each_piece_ended(make, shell):
     kernel = await make(image=shell)
-    assert (await kernel.execute("x=20; cd /tmp; echo out; echo err >&2")).stderr == "err\n"
-    done = await kernel.execute("pwd; echo $((x + 1))")
+    assert (await execute(kernel, "x=20; cd /tmp; echo out; echo err >&2")).stderr == "err\n"
+    done = await execute(kernel, "pwd; echo $((x + 1))")
     assert (done.status, done.stdout) == ("ok", "/tmp\n21\n")
-    failed = await kernel.execute("false")
+    failed = await execute(kernel, "false")
     assert (failed.status, failed.error.message) == ("error", "exit status 1")
-    assert (await kernel.execute("if then fi")).status == "error"
-    assert (await kernel.execute("cat; echo still here")).stdout == "still here\n"
+    assert (await execute(kernel, "if then fi")).status == "error"
+    assert (await execute(kernel, "cat; echo still here")).stdout == "still here\n"
     with pytest.raises(KernelDied, match="exited with code 7"):
-        await kernel.execute("exit 7")
+        await execute(kernel, "exit 7")
 
 
 async def test_a_command_runs_in_the_image_and_its_exit_is_the_kernels(
@@ -80,9 +82,9 @@ async def test_a_command_runs_in_the_image_and_its_exit_is_the_kernels(
 
 async def test_what_is_written_is_the_kernels_alone(make, contained):
     first, second = await make(), await make()
-    await first.execute("open('/usr/bin/python3', 'w').write('spoiled'); open('/etc/new', 'w')")
-    shown = await second.execute(
-        "import os; (os.path.getsize('/usr/bin/python3') > 7, os.path.exists('/etc/new'))"
+    await execute(first, "open('/usr/bin/python3', 'w').write('spoiled'); open('/etc/new', 'w')")
+    shown = await execute(
+        second, "import os; (os.path.getsize('/usr/bin/python3') > 7, os.path.exists('/etc/new'))"
     )
     assert shown.result == "(True, False)"
     assert (Path(contained.image.tree) / "usr/bin/python3").stat().st_size > 7
@@ -97,8 +99,8 @@ async def test_folders_are_mounted_and_written_as_the_agents(make, tmp_path):
         Bind(str(tmp_path / "out"), "a/out"),
     )
     kernel = await make(binds=binds)
-    await kernel.execute("open('a/out/new', 'w').write(open('in/data').read())")
-    refused = await kernel.execute("open('in/data', 'w')")
+    await execute(kernel, "open('a/out/new', 'w').write(open('in/data').read())")
+    refused = await execute(kernel, "open('in/data', 'w')")
     assert refused.error.type == "OSError"
     assert (tmp_path / "out" / "new").read_text() == "1 2 3"
     assert (tmp_path / "out" / "new").stat().st_uid == os.geteuid()
@@ -107,11 +109,11 @@ async def test_folders_are_mounted_and_written_as_the_agents(make, tmp_path):
 
 async def test_no_capability_no_privilege_and_no_network_but_its_own(make):
     kernel = await make()
-    status = (await kernel.execute("print(open('/proc/self/status').read())")).stdout
+    status = (await execute(kernel, "print(open('/proc/self/status').read())")).stdout
     found = dict(line.split(":\t") for line in status.splitlines() if ":\t" in line)
     assert {found[f"Cap{name}"] for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {"0" * 16}
     assert (found["NoNewPrivs"], found["Seccomp"]) == ("1", "2")
-    names = await kernel.execute("import socket; [name for _, name in socket.if_nameindex()]")
+    names = await execute(kernel, "import socket; [name for _, name in socket.if_nameindex()]")
     assert names.result == "['lo']"
     assert int(proc(kernel.pid, "status").split("Uid:")[1].split()[0]) != os.geteuid()
     shared = namespaces(kernel.pid).items() & namespaces("self").items()
@@ -128,29 +130,31 @@ async def test_no_capability_no_privilege_and_no_network_but_its_own(make):
 )
 async def test_system_calls_beyond_a_programs_needs_are_refused(make, code):
     kernel = await make()
-    assert (await kernel.execute(code)).result == "'Operation not permitted'"
+    assert (await execute(kernel, code)).result == "'Operation not permitted'"
 
 
 async def test_memory_beyond_the_limit_ends_it_in_words(make, container_workshop):
     kernel = await make(memory_bytes=64 * 2**20)
     with pytest.raises(KernelDied, match="killed: memory limit 64 MiB"):
-        await kernel.execute("x = b'1' * (200 * 2**20)")
+        await execute(kernel, "x = b'1' * (200 * 2**20)")
     assert str(container_workshop.exits[kernel.id]) == "killed: memory limit 64 MiB"
 
 
 async def test_a_fork_bomb_stays_within_its_number(make):
     kernel = await make(processes=32)
-    done = await kernel.execute(
+    done = await execute(
+        kernel,
         "import os, time\nmade = 0\ntry:\n    for made in range(1000):\n        if os.fork() == 0: time.sleep(100)\n"
-        "except BlockingIOError: print(made)"
+        "except BlockingIOError: print(made)",
     )
     assert 20 < int(done.stdout) < 32
 
 
 async def test_its_end_leaves_nothing(make, contained, container_workshop):
     kernel = await make()
-    await kernel.execute(
-        "import subprocess; subprocess.Popen(['/bin/sleep', '1000'], start_new_session=True)"
+    await execute(
+        kernel,
+        "import subprocess; subprocess.Popen(['/bin/sleep', '1000'], start_new_session=True)",
     )
     processes = proc(kernel.pid, f"task/{kernel.pid}/children").split()
     assert len(processes) == 1
@@ -172,7 +176,7 @@ async def test_a_death_is_noticed_and_told_in_words(make, container_workshop):
     assert str(container_workshop.exits[kernel.id]) == "killed by signal 9 (SIGKILL)"
     other = await make()
     with pytest.raises(KernelDied, match="exited with code 3"):
-        await other.execute("import os; os._exit(3)")
+        await execute(other, "import os; os._exit(3)")
 
 
 async def test_a_container_killed_while_it_is_made_leaves_nothing(

@@ -13,8 +13,11 @@ from quarterdeck.agent.kernels.errors import AgentLeft
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.scratch import Scratch
 from quarterdeck.agent.kernels.spec import Exit
-from quarterdeck.base import tasks
+from quarterdeck.base import ids, tasks
+from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import workshops
+from quarterdeck.testing.workshops import execute
+from quarterdeck.wire.executions import Execute, Input
 from shakeout.process import procfs
 from shakeout.waiting.until import until
 
@@ -70,14 +73,14 @@ async def test_the_next_agent_goes_on_with_a_kernel(lives, tmp_path):
     exits: list[Exit] = []
     async with lives.first(tmp_path / "s") as shop:
         kernel = await shop.make()
-        await kernel.execute("import os\nx = 41")
+        await execute(kernel, "import os\nx = 41")
         pid = kernel.pid
     for last in (False, True):
         async with lives.next(last=last) as launcher:
             assert set(launcher.held()) == {kernel.id}
             again = launcher.adopt(kernel.id, pid, exits.append)
             assert launcher.held() == ()
-            done = await again.execute("x += 1\nprint(x)\nos.getppid()")
+            done = await execute(again, "x += 1\nprint(x)\nos.getppid()")
             assert done.stdout == ("43\n" if last else "42\n")
             assert again.pid == pid
     assert exits == [Exit()]
@@ -94,14 +97,14 @@ async def test_code_goes_on_and_what_comes_next_comes_after_it(lives, tmp_path):
         )
         mark = shop.scratch.directory(kernel.id) / "work" / "on"
         async with asyncio.TaskGroup() as group:
-            running = group.create_task(_outcome(kernel.execute(code)))
+            running = group.create_task(_outcome(execute(kernel, code)))
             await until(mark.exists, within=5)
             shop.launcher.leave()
         assert isinstance(running.result(), AgentLeft)
     async with lives.next() as launcher:
         again = launcher.adopt(kernel.id, kernel.pid, print)
         async with asyncio.TaskGroup() as group:
-            asked = group.create_task(again.execute("print('late')\nx"))
+            asked = group.create_task(execute(again, "print('late')\nx"))
             await tasks.pause(0)
             mark.unlink()
         assert (asked.result().stdout, asked.result().result) == ("late\n", "1")
@@ -144,7 +147,7 @@ async def test_an_agent_that_returns_in_time_stops_the_clock(lives, tmp_path):
     async with lives.next() as launcher:
         again = launcher.adopt(kernel.id, kernel.pid, print)
         await tasks.pause(0.7)
-        assert (await again.execute("6 * 7")).result == "42"
+        assert (await execute(again, "6 * 7")).result == "42"
 
 
 async def test_a_zygote_that_nobody_can_find_ends(lives, tmp_path, vanished):
@@ -174,8 +177,8 @@ async def test_a_kernel_is_not_let_in(lives, tmp_path):
             f" s.connect({path!r}.format(d))\n got = s.recv(100)\n"
             "except OSError as error:\n got = b''\ngot"
         )
-        assert (await kernel.execute(code)).result == "b''"
-        assert (await kernel.execute("6 * 7")).result == "42"
+        assert (await execute(kernel, code)).result == "b''"
+        assert (await execute(kernel, "6 * 7")).result == "42"
         await shop.launcher.close()
         shop.scratch.close()
 
@@ -185,7 +188,7 @@ async def test_the_descriptors_of_a_kernel_are_its_own(lives, tmp_path):
     async with lives.first(tmp_path / "s") as shop:
         kernels = [await shop.make() for _ in range(8)]
         code = "import os\nsum(os.path.exists(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd'))"
-        counts = {(await kernel.execute(code)).result for kernel in kernels}
+        counts = {(await execute(kernel, code)).result for kernel in kernels}
         assert len(counts) == 1
         assert len({open_files(supervisor(one.pid)) for one in kernels}) == 1
         await shop.launcher.close()
@@ -217,3 +220,44 @@ async def _outcome(work):
         return await work
     except AgentLeft as error:
         return error
+
+
+async def test_a_run_is_found_again_by_the_next_agent_with_its_outcome(lives, tmp_path):
+    """The agent goes while code waits for input; the next one knows the run by its id, is asked, answers, and has all that came since."""
+    id_ = ids.new(SystemClock())
+    code = "print('early')\nname = input()\nprint('late', name)\nname"
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        first = kernel.start(Execute(code, run=id_, stdin=True))
+        await until(lambda: first.asks, within=5)
+        shop.launcher.leave()
+        assert isinstance(first.failure, AgentLeft)
+    async with lives.next() as launcher:
+        again = launcher.adopt(kernel.id, kernel.pid, print)
+        run = again.start(Execute(code, run=id_, stdin=True))
+        await until(lambda: run.asks, within=5)
+        again.reply(id_, Input(1, "Ada"))
+        await until(lambda: run.ended, within=5)
+        told = run.report()
+        assert (told.status, told.stdout, told.result) == ("ok", "late Ada\n", "'Ada'")
+        assert told.truncated
+        assert (await execute(again, "name")).result == "'Ada'"
+
+
+async def test_an_answer_that_the_earlier_agent_did_not_take_is_not_lost(lives, tmp_path):
+    id_ = ids.new(SystemClock())
+    code = "import os\nopen('on', 'w').close()\nwhile os.path.exists('on'): pass\nprint('done')\n7"
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        mark = shop.scratch.directory(kernel.id) / "work" / "on"
+        kernel.start(Execute(code, run=id_))
+        await until(mark.exists, within=5)
+        shop.launcher.leave()
+    mark.unlink()
+    await until(lambda: b" run " not in Path(f"/proc/{kernel.pid}/cmdline").read_bytes(), within=5)
+    async with lives.next() as launcher:
+        again = launcher.adopt(kernel.id, kernel.pid, print)
+        assert (await execute(again, "1")).result == "1"
+        told = again.run(id_).report()
+        assert (told.status, told.stdout, told.result) == ("ok", "done\n", "7")
+        assert (await execute(again, Execute(code, run=id_))).result == "7"

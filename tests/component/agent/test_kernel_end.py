@@ -10,6 +10,7 @@ import pytest
 from quarterdeck.agent.kernels.errors import ForkServerDied, KernelDied, KernelTerminated
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.base import tasks
+from quarterdeck.testing.workshops import execute
 
 STRAYS = """
 import os, subprocess, time
@@ -59,13 +60,13 @@ def parent(pid):
 async def test_the_end_of_the_process_is_told_in_words(any_workshop, code, words):
     kernel = await any_workshop.make()
     with pytest.raises(KernelDied) as death:
-        await kernel.execute(f"print('last words')\n{code}")
+        await execute(kernel, f"print('last words')\n{code}")
     assert words in death.value.detail
     assert words in str(any_workshop.exits[kernel.id])
     await kernel.gone.wait()
     assert kernel.logs() == "last words\n"
     with pytest.raises(KernelDied):
-        await kernel.execute("1")
+        await execute(kernel, "1")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ async def test_a_kernel_that_forges_messages_is_killed_and_says_why(any_workshop
         "time.sleep(30)"
     )
     with pytest.raises(KernelDied) as death:
-        await kernel.execute(code)
+        await execute(kernel, code)
     assert "wrote to its control channel" in death.value.detail
 
 
@@ -96,7 +97,7 @@ async def test_a_death_between_executions_is_noticed(any_workshop):
 
 async def test_processes_that_left_group_and_session_end_with_the_kernel(any_workshop):
     kernel = await any_workshop.make()
-    assert (await kernel.execute(STRAYS)).error is None
+    assert (await execute(kernel, STRAYS)).error is None
     directory = any_workshop.scratch.directory(kernel.id)
     assert len(processes_in(directory)) >= 4
     await any_workshop.end(kernel)
@@ -106,16 +107,16 @@ async def test_processes_that_left_group_and_session_end_with_the_kernel(any_wor
 
 async def test_processes_that_outlive_a_dying_kernel_are_ended(any_workshop):
     kernel = await any_workshop.make()
-    await kernel.execute(STRAYS)
+    await execute(kernel, STRAYS)
     with pytest.raises(KernelDied):
-        await kernel.execute("os._exit(0)")
+        await execute(kernel, "os._exit(0)")
     await kernel.gone.wait()
     assert processes_in(any_workshop.scratch.directory(kernel.id)) == set()
 
 
 async def test_killing_the_supervisor_saves_nobody(any_workshop):
     kernel = await any_workshop.make()
-    await kernel.execute(STRAYS)
+    await execute(kernel, STRAYS)
     os.kill(parent(kernel.pid), signal.SIGKILL)
     await kernel.gone.wait()
     assert processes_in(any_workshop.scratch.directory(kernel.id)) == set()
@@ -124,7 +125,7 @@ async def test_killing_the_supervisor_saves_nobody(any_workshop):
 async def test_an_endless_loop_ends_on_request_and_its_caller_is_told(any_workshop):
     kernel = await any_workshop.make()
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(_outcome(kernel.execute("while True: pass")))
+        running = group.create_task(_outcome(execute(kernel, "while True: pass")))
         await tasks.pause(0)
         await any_workshop.end(kernel)
     assert isinstance(running.result(), KernelTerminated)
@@ -166,14 +167,14 @@ async def test_no_kernel_survives_the_zygote(workshop, vanished, isolate):
     launcher = Launcher.launch(isolate=isolate)
     await launcher.ready()
     kernel = await launcher.spawn(workshop.spec(), lambda _: None)
-    await kernel.execute(STRAYS)
+    await execute(kernel, STRAYS)
     directory = workshop.scratch.directory(kernel.id)
     pids = processes_in(directory)
     os.kill(launcher.pid, signal.SIGKILL)
     async with asyncio.timeout(5):
         await launcher.died.wait()
     with pytest.raises(KernelDied):
-        await kernel.execute("1")
+        await execute(kernel, "1")
     with pytest.raises(ForkServerDied):
         await launcher.spawn(workshop.spec(), lambda _: None)
     for pid in pids:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from quarterdeck.testing.workshops import execute
+
 pytestmark = pytest.mark.usefixtures("mounts")
 
 
 async def seen(kernel, expression):
     """The value of an expression in a kernel."""
-    done = await kernel.execute(expression)
+    done = await execute(kernel, expression)
     assert done.error is None, done.error.traceback
     return ast.literal_eval(done.result)
 
@@ -77,7 +79,7 @@ async def test_its_file_system_is_what_programs_need(workshop):
 
 async def test_it_sees_its_own_scratch_directory_alone(workshop):
     kernel, other = await workshop.make(), await workshop.make()
-    await other.execute("open('secret', 'w').write('x')")
+    await execute(other, "open('secret', 'w').write('x')")
     root = str(workshop.scratch.directory(""))
     assert await seen(kernel, f"import os; os.listdir({root!r})") == [kernel.id]
 
@@ -103,7 +105,7 @@ async def test_it_writes_where_it_should_and_nowhere_else(workshop):
 
 async def test_what_it_writes_belongs_to_the_agents_user(workshop, tmp_path):
     kernel = await workshop.make()
-    await kernel.execute("open('mine', 'w').write('x')")
+    await execute(kernel, "open('mine', 'w').write('x')")
     assert owner_of(workshop.scratch.directory(kernel.id) / "work" / "mine") == os.geteuid()
     assert await seen(kernel, "import os; os.stat('mine').st_uid == os.getuid()")
 

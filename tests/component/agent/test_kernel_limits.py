@@ -11,6 +11,7 @@ from quarterdeck.agent.kernels.errors import KernelDied
 from quarterdeck.agent.kernels.meter import ProcMeter
 from quarterdeck.base import tasks
 from quarterdeck.base.clock import SystemClock
+from quarterdeck.testing.workshops import execute
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.sessions import Limits, Slots
 
@@ -31,7 +32,7 @@ async def guarded(workshop, code, *, memory_mib=512, **limits):
     async with asyncio.timeout(20), tasks.background() as background:
         background.start(tasks.every(LOOK_SECONDS, guard.look, name="guard"))
         with pytest.raises(KernelDied) as death:
-            await kernel.execute(code)
+            await execute(kernel, code)
     return death.value.detail
 
 
@@ -56,7 +57,7 @@ kept = bytearray(os.urandom(1) * 2**27)
 for _ in range(5):
     if os.fork() == 0: time.sleep(60)
 """
-    assert (await kernel.execute(code)).error is None
+    assert (await execute(kernel, code)).error is None
     meter = ProcMeter(any_workshop.scratch.directory)
     used = await asyncio.to_thread(meter.usage, kernel.id, kernel.pid, 2**27)
     assert used is not None
@@ -88,7 +89,7 @@ except BlockingIOError:
     for child in children: os.kill(child, signal.SIGKILL)
 len(children)
 """
-    assert (await kernel.execute(code)).result == "19"
+    assert (await execute(kernel, code)).result == "19"
 
 
 async def test_processes_of_one_kernel_take_no_room_from_another(workshop):
@@ -98,7 +99,7 @@ for _ in range(19):
     if os.fork() == 0: time.sleep(60)
 """
     for kernel in (await workshop.make(processes=20), await workshop.make(processes=20)):
-        assert (await kernel.execute(code)).error is None
+        assert (await execute(kernel, code)).error is None
 
 
 async def test_disk_counts_with_deleted_files(any_workshop):

@@ -6,6 +6,7 @@ import pytest
 
 from quarterdeck.agent.kernels.errors import KernelNotStarted
 from quarterdeck.agent.kernels.spec import Bind
+from quarterdeck.testing.workshops import execute
 
 pytestmark = pytest.mark.usefixtures("mounts")
 
@@ -31,7 +32,7 @@ def mount_points(pid, below):
 async def test_a_folder_is_read_and_written_through_its_mount(workshop, folder):
     kernel = await workshop.make(binds=(Bind(str(folder), "data"),))
     code = "open('data/sum', 'w').write(str(sum(map(int, open('data/numbers').read().split()))))"
-    assert (await kernel.execute(code)).status == "ok"
+    assert (await execute(kernel, code)).status == "ok"
     assert (folder / "sum").read_text() == "6"
 
 
@@ -59,15 +60,15 @@ def remount(): raise OSError(libc.mount(b"none", b"data", None, 0x1020, None) an
 def unmount(): raise OSError(libc.umount2(b"data", 2) and ctypes.get_errno())
 [error_of(act) for act in (lambda: open("data/new", "w"), remount, unmount)]
 """
-    assert (await kernel.execute(code)).result == "[30, None, None]"
-    assert (await kernel.execute("remount()")).error.message == "1"
-    assert (await kernel.execute("unmount()")).error.message == "1"
+    assert (await execute(kernel, code)).result == "[30, None, None]"
+    assert (await execute(kernel, "remount()")).error.message == "1"
+    assert (await execute(kernel, "unmount()")).error.message == "1"
     assert [one.name for one in folder.iterdir()] == ["numbers"]
 
 
 async def test_the_end_of_the_kernel_leaves_the_folder_as_it_is(workshop, folder):
     kernel = await workshop.make(binds=(Bind(str(folder), "a/data"),))
-    await kernel.execute("open('a/other', 'w').write('gone')")
+    await execute(kernel, "open('a/other', 'w').write('gone')")
     await workshop.end(kernel)
     assert (folder / "numbers").read_text() == "1 2 3"
     assert not workshop.scratch.directory(kernel.id).exists()

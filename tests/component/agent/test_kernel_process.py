@@ -8,6 +8,7 @@ import pytest
 
 from quarterdeck.agent.kernels.errors import KernelNotStarted
 from quarterdeck.agent.kernels.spec import MARK
+from quarterdeck.testing.workshops import execute
 
 PRIVATE_KIB_MAX = 3 * 1024
 """Of the user's process."""
@@ -61,7 +62,7 @@ def raise_it(): resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
 [error_of(act) for act in (files, size, memory, raise_it)]
 """
     expected = "[('OSError', 24), ('OSError', 27), ('MemoryError', None), ('ValueError', None)]"
-    assert (await kernel.execute(code)).result == expected
+    assert (await execute(kernel, code)).result == expected
 
 
 async def test_it_runs_on_the_cores_of_the_spec(any_workshop):
@@ -87,8 +88,8 @@ async def test_its_directories_are_private_and_it_works_in_one(any_workshop):
 async def test_its_environment_is_that_of_the_spec_alone(any_workshop):
     environment = {"PATH": "/bin", "HOME": "/", "NAME": "x = \N{SNOWMAN}\n"}
     kernel = await any_workshop.make(environment=environment)
-    assert (await kernel.execute("import os; dict(os.environ)")).result == repr(environment)
-    shown = await kernel.execute("import subprocess; subprocess.check_output(['env', '-0'])")
+    assert (await execute(kernel, "import os; dict(os.environ)")).result == repr(environment)
+    shown = await execute(kernel, "import subprocess; subprocess.check_output(['env', '-0'])")
     assert dict(one.split("=", 1) for one in eval(shown.result).decode().split("\0")[:-1]) == (
         environment
     )
@@ -110,8 +111,8 @@ async def test_it_keeps_no_descriptor_of_the_agent(any_workshop):
     assert len(targets) == 7
     low = {int(one.name) for one in proc(kernel.pid, "fd").iterdir() if int(one.name) < 1000}
     assert low == {0, 1, 2}
-    shown = await kernel.execute(
-        "import subprocess; subprocess.check_output(['ls', '/proc/self/fd'])"
+    shown = await execute(
+        kernel, "import subprocess; subprocess.check_output(['ls', '/proc/self/fd'])"
     )
     assert shown.result == r"b'0\n1\n2\n3\n'"
 
@@ -121,15 +122,15 @@ async def test_it_has_no_capability_and_cannot_get_one(any_workshop):
     seen = fields(kernel.pid)
     assert {int(seen[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")} == {0}
     assert seen["NoNewPrivs"] == "1"
-    shown = await kernel.execute(
-        "import subprocess; subprocess.check_output(['cat', '/proc/self/status'])"
+    shown = await execute(
+        kernel, "import subprocess; subprocess.check_output(['cat', '/proc/self/status'])"
     )
     assert "CapEff:\\t0000000000000000" in shown.result
 
 
 async def test_its_memory_is_shared_with_the_zygote(workshop):
     kernel = await workshop.make()
-    await kernel.execute("1 + 1")
+    await execute(kernel, "1 + 1")
     supervisor = int(fields(kernel.pid)["PPid"])
     assert private_kib(kernel.pid) < PRIVATE_KIB_MAX
     assert private_kib(supervisor) < SUPERVISOR_PRIVATE_KIB_MAX
@@ -139,7 +140,7 @@ async def test_it_sees_no_process_but_its_own(workshop):
     if not workshop.launcher.isolation.pids:
         return
     kernel = await workshop.make()
-    found = await kernel.execute("import os; sorted(filter(str.isdecimal, os.listdir('/proc')))")
+    found = await execute(kernel, "import os; sorted(filter(str.isdecimal, os.listdir('/proc')))")
     assert found.result == "['1', '2']"
     assert fields(kernel.pid)["NSpid"].split()[-1] == "2"
 
@@ -156,4 +157,4 @@ async def test_memory_too_small_for_the_interpreter_is_refused(any_workshop):
     with pytest.raises(KernelNotStarted, match=r"needs \d+ MiB"):
         await any_workshop.make(memory_bytes=16 * 2**20)
     kernel = await any_workshop.make(memory_bytes=48 * 2**20)
-    assert (await kernel.execute("len(bytes(2**23))")).result == str(2**23)
+    assert (await execute(kernel, "len(bytes(2**23))")).result == str(2**23)

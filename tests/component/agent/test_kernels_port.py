@@ -8,6 +8,7 @@ from quarterdeck.agent.kernels.dummy import DummyKernels, Plan
 from quarterdeck.agent.kernels.errors import KernelDied, KernelTerminated
 from quarterdeck.base import tasks
 from quarterdeck.testing.fakes.agent import FakeKernels
+from quarterdeck.testing.workshops import execute
 
 
 @pytest.fixture(params=["fake", "dummy", "namespaced", "contained"])
@@ -31,9 +32,9 @@ def exits():
 async def test_a_kernel_runs_code_and_remembers_what_it_wrote(kernels, workshop, exits):
     kernel = await kernels.spawn(workshop.spec(), exits.append)
     assert kernel.pid > 0
-    done = await kernel.execute("print('out')\nx = 20\nx + 1")
+    done = await execute(kernel, "print('out')\nx = 20\nx + 1")
     assert (done.status, done.stdout, done.result) == ("ok", "out\n", "21")
-    failed = await kernel.execute("x / 0")
+    failed = await execute(kernel, "x / 0")
     assert (failed.status, failed.error.type) == ("error", "ZeroDivisionError")
     assert kernel.logs() == "out\n"
     assert exits == []
@@ -48,7 +49,7 @@ async def test_killing_is_told_once_and_may_be_asked_for_again(kernels, workshop
     await kernels.kill(spec.id)
     assert [str(one) for one in exits] == ["killed with all its processes"]
     with pytest.raises((KernelTerminated, KernelDied)):
-        await kernel.execute("1")
+        await execute(kernel, "1")
 
 
 async def test_a_kernel_killed_before_it_is_ready_is_not_given_out(kernels, workshop, exits):

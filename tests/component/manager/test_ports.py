@@ -14,14 +14,17 @@ from quarterdeck.manager.folders.store import FolderStore
 from quarterdeck.manager.identity import errors as user_errors
 from quarterdeck.manager.identity.store import UserStore
 from quarterdeck.manager.sessions import errors as session_errors
+from quarterdeck.manager.sessions.executions_gateway import RunGateway
 from quarterdeck.manager.sessions.gateway import AgentGateway
 from quarterdeck.testing.fakes.agent_http import StubAgent
 from quarterdeck.testing.fakes.folders import FakeFolders
 from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels
+from quarterdeck.testing.fakes.runs import FakeRuns
 from quarterdeck.testing.fakes.users import FakeUsers
-from quarterdeck.wire.agents import KernelCreate
+from quarterdeck.wire.agents import KernelCreate, url
+from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.folders import FolderCreate, FolderStatus
-from quarterdeck.wire.sessions import Execute, Slots
+from quarterdeck.wire.sessions import Slots
 from quarterdeck.wire.states import KernelStatus
 from quarterdeck.wire.users import Role, UserCreate
 
@@ -119,37 +122,41 @@ async def test_abandoned_folder_is_gone(kind, folders, database):
 
 @contextlib.asynccontextmanager
 async def agents(kind):
-    """Own a port `Kernels` and an address at which an agent answers, for the time of a block."""
+    """Own ports `Kernels` and `Runs` and an address at which an agent answers, for the time of a block."""
     if kind == "fake":
-        yield FakeKernels(), ADDRESS
+        kernels = FakeKernels()
+        yield kernels, FakeRuns(kernels.alive), ADDRESS
         return
     stub = StubAgent("stub", "secret")
     async with HttpClient.open() as client, stub.serving() as address:
-        yield AgentGateway(client, Secret("secret"), SystemClock()), address
+        credentials = client, Secret("secret"), SystemClock()
+        yield AgentGateway(*credentials), RunGateway(*credentials), url("stub", address)
 
 
 @BOTH
 async def test_kernels_are_made_used_and_ended_by_id(kind):
     """Create twice, execute, read the log, list, destroy twice."""
-    async with agents(kind) as (kernels, address):
-        kernel = new_id()
+    async with agents(kind) as (kernels, runs, address):
+        kernel, run = new_id(), new_id()
         request = KernelCreate(session=new_id(), image="python:3.11", slots=Slots())
         for _ in range(2):
             view = await kernels.create(address, kernel, request)
             assert (view.id, view.status) == (kernel, KernelStatus.RUNNING)
-        assert (await kernels.execute(address, kernel, Execute("1"))).stdout == "1"
-        assert kernel in (await kernels.logs(address, kernel)).text
+        for _ in range(2):
+            done = await runs.execute(address, kernel, run, Execute("1"))
+            assert (done.stdout, done.run) == ("1", run)
+        assert kernel in (await runs.logs(address, kernel)).text
         assert list(await kernels.inventory(address)) == [kernel]
         for _ in range(2):
             await kernels.destroy(address, kernel)
         with pytest.raises(session_errors.SessionNotRunning):
-            await kernels.execute(address, kernel, Execute("1"))
+            await runs.execute(address, kernel, run, Execute("1"))
 
 
 @BOTH
 async def test_agent_that_is_not_there_cannot_be_reached(kind):
     """Call an address where nobody is."""
-    async with agents(kind) as (kernels, _):
+    async with agents(kind) as (kernels, _, _):
         with pytest.raises(session_errors.AgentUnreachable):
             await kernels.inventory("http://127.0.0.1:1")
         with pytest.raises(session_errors.AgentUnreachable):

@@ -22,7 +22,8 @@ from quarterdeck.client.request import Credentials, Grant, Request
 from quarterdeck.infra import http_server
 from quarterdeck.infra.errors import Unavailable
 from quarterdeck.wire import signing
-from quarterdeck.wire.sessions import Execute, HistoryQuery
+from quarterdeck.wire.executions import Execute
+from quarterdeck.wire.sessions import HistoryQuery
 
 SECRET = "hush"
 SIZES = [0, 1, files.BLOCK_BYTES, 3 * files.BLOCK_BYTES + 7]

@@ -11,7 +11,7 @@ from quarterdeck.base.config import Secret
 from quarterdeck.infra import http_client, http_server
 from quarterdeck.infra.errors import OutcomeUnknown, Refused, Unavailable, Unreachable
 from quarterdeck.wire import signing
-from quarterdeck.wire.sessions import Execute
+from quarterdeck.wire.executions import Execute
 
 SECRET = "hush"
 

@@ -48,6 +48,7 @@ class Address:
 
 SESSION = {"image": "python:3.11", "slots": {"cpu": 1, "memory_mib": 64}, "mounts": []}
 KERNEL = {"session": NOBODY, "image": "python:3.11", "slots": {"cpu": 1, "memory_mib": 64}}
+REPLY = {"number": 1, "text": "x"}
 
 ADDRESSES = (
     Address(
@@ -93,6 +94,16 @@ ADDRESSES = (
         ("code",),
         {"code": ["1"]},
     ),
+    Address("manager", "GET", "/v1/sessions/{session}/runs/{session}"),
+    Address(
+        *("manager", "POST", "/v1/sessions/{session}/runs/{session}/input", REPLY, tuple(REPLY)),
+        {"number": 0, "text": 1},
+    ),
+    Address("manager", "POST", "/v1/sessions/{session}/interrupt", {}, (), {"run": "x"}),
+    Address(
+        *("manager", "POST", "/v1/sessions/{session}/complete", {"code": "x"}, ("code",)),
+        {"code": None, "cursor": -1},
+    ),
     Address("manager", "DELETE", "/v1/sessions/{session}"),
     Address(
         "manager", "POST", "/v1/folders", {"name": "x"}, ("name",), {"name": "a/b", "host": 7}
@@ -116,7 +127,18 @@ ADDRESSES = (
         {"session": "x", "slots.cpu": -1, "mounts": [{"source": "relative", "path": "x"}]},
     ),
     Address(
-        "agent", "POST", "/v1/kernels/{kernel}/execute", {"code": "1"}, ("code",), {"code": None}
+        *("agent", "PUT", "/v1/kernels/{kernel}/runs/{kernel}", {"code": "1"}, ("code",)),
+        {"code": 1, "command": ["x"], "wait": -1},
+    ),
+    Address("agent", "GET", "/v1/kernels/{kernel}/runs/{kernel}"),
+    Address(
+        *("agent", "POST", "/v1/kernels/{kernel}/runs/{kernel}/input", REPLY, tuple(REPLY)),
+        {"number": 0, "text": 1},
+    ),
+    Address("agent", "POST", "/v1/kernels/{kernel}/interrupt", {}, (), {"run": "x"}),
+    Address(
+        *("agent", "POST", "/v1/kernels/{kernel}/complete", {"code": "x"}, ("code",)),
+        {"code": None, "cursor": -1},
     ),
     Address("agent", "DELETE", "/v1/kernels/{kernel}"),
     Address("storage-proxy", "GET", "/manager/v1/hosts"),

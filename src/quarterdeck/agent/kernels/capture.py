@@ -1,10 +1,8 @@
-"""Bounded memory of what a kernel writes: the beginning of each execution's output, and the newest part of all. Used by `process`."""
+"""Bounded memory of what a kernel writes: the newest part of all. Used by `process`; what one run writes is in `record`."""
 
-import codecs
 from collections import deque
 from typing import Protocol
 
-HEAD_BYTES_MAX = 2**20
 TAIL_BYTES_MAX = 2**20
 
 
@@ -20,26 +18,6 @@ class Journal(Protocol):
     def close(self) -> None:
         """Write nothing down any more."""
         ...
-
-
-class Head:
-    """The first bytes of a stream; what comes after is dropped and marked."""
-
-    def __init__(self, bytes_max: int = HEAD_BYTES_MAX) -> None:
-        self._data = bytearray()
-        self._room = bytes_max
-        self.truncated = False
-
-    def add(self, piece: bytes) -> None:
-        """Take a piece, as far as there is room."""
-        self._data += piece[: self._room]
-        self.truncated = self.truncated or len(piece) > self._room
-        self._room -= min(len(piece), self._room)
-
-    def text(self) -> str:
-        """Return the bytes as text; what is not UTF-8 shows as U+FFFD, a character cut in two is left out."""
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        return decoder.decode(bytes(self._data), final=not self.truncated)
 
 
 class Tail:

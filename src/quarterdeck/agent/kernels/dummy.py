@@ -7,11 +7,12 @@ chooses its behaviour by its environment variable `QD_DUMMY`, a name or a JSON o
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from quarterdeck.agent.kernels import messages
 from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal, Tail
 from quarterdeck.agent.kernels.dummy_code import Namespace
@@ -22,11 +23,14 @@ from quarterdeck.agent.kernels.errors import (
     KernelTerminated,
 )
 from quarterdeck.agent.kernels.namespaces import Isolation
+from quarterdeck.agent.kernels.record import Kind
+from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.base import tasks
 from quarterdeck.wire import decode
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.sessions import Execution, IsolationLevel
+from quarterdeck.wire.executions import Complete, Completion, Execute, Input
+from quarterdeck.wire.sessions import IsolationLevel
 
 CHOICE = "QD_DUMMY"
 """The variable of a session's environment that chooses."""
@@ -75,26 +79,36 @@ class DummyKernel:
         self.activity = Activity(asyncio.get_running_loop().time)
         self._on_exit = on_exit
         self._exit: Exit | None = None
-        self._gone = asyncio.Event()
         self._written = Tail()
         self._namespace = Namespace()
-        self._turn = asyncio.Lock()
-        self._left = False
+        self._runs = Runs()
+        self._timer: asyncio.TimerHandle | None = None
 
-    async def execute(self, code: str) -> Execution:
-        """Run code of the little language of `dummy_code`. Raises `KernelDied`, `KernelTerminated`."""
-        async with self._turn:
-            with self.activity.using():
-                await self._pass_time(self.behaviour.execute_ms)
-            if self._left:
-                raise AgentLeft
-            if self.killed:
-                raise KernelTerminated
-            if self._exit is not None:
-                raise KernelDied(f"The kernel ended: {self._exit}")
-            done = self._namespace.run(code)
-        self._written.add(done.stdout.encode())
-        return done
+    def start(self, given: Execute) -> Run:
+        """Run code of the little language of `dummy_code`; commands do nothing and succeed. Raises what runs raise, `KernelDied`, `KernelTerminated`."""
+        if self._exit is not None:
+            raise self._failure(self._exit)
+        run = self._runs.add(given.run or "", given)
+        self._go_on()
+        return run
+
+    def run(self, id_: str) -> Run:
+        """Return a run."""
+        return self._runs.find(id_)
+
+    def interrupt(self, id_: str | None = None) -> None:
+        """End a run, or the one that takes its time."""
+        run = self._runs.current if id_ is None else self._runs.find(id_)
+        if run is not None and not run.ended:
+            self._end(run, messages.interrupted(run.id))
+
+    def reply(self, id_: str, given: Input) -> None:
+        """Refuse: nothing asks."""
+        self._runs.find(id_).answer(given.number)
+
+    async def complete(self, given: Complete) -> Completion:
+        """Find nothing."""
+        return Completion((), len(given.code), len(given.code))
 
     def keep(self, journal: Journal) -> None:
         """Write down what was printed."""
@@ -112,22 +126,46 @@ class DummyKernel:
         """End, if it has not ended."""
         if self._exit is None:
             self._exit = exit_
-            self._gone.set()
+            if self._timer is not None:
+                self._timer.cancel()
+            self._runs.fail(self._failure(exit_))
             self._on_exit(exit_)
 
     def leave(self) -> None:
         """Let nobody wait any more."""
-        self._left = True
-        self._gone.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._runs.fail(AgentLeft())
 
-    async def _pass_time(self, milliseconds: int) -> None:
-        """Let time pass, as long as the kernel lives."""
-        if milliseconds:
-            try:
-                async with asyncio.timeout(milliseconds / 1000):
-                    await self._gone.wait()
-            except TimeoutError:
-                return
+    def _go_on(self) -> None:
+        if (run := self._runs.next()) is not None:
+            self.activity.begin()
+            seconds = self.behaviour.execute_ms / 1000
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._finish, run)
+
+    def _finish(self, run: Run) -> None:
+        if run is not self._runs.current:
+            return
+        if run.given.code is None:
+            done = messages.Done(number=1, run=run.id, status="ok", exit_code=0)
+        else:
+            told = self._namespace.run(run.given.code)
+            run.write(Kind.STDOUT, told.stdout)
+            self._written.add(told.stdout.encode())
+            status: Literal["ok", "error"] = "error" if told.error else "ok"
+            done = messages.Done(
+                number=1, run=run.id, status=status, result=told.result, error=told.error
+            )
+        self._end(run, done)
+
+    def _end(self, run: Run, done: messages.Done) -> None:
+        if run is self._runs.current:
+            self.activity.end()
+        self._runs.end(run, done)
+        self._go_on()
+
+    def _failure(self, exit_: Exit) -> KernelDied | KernelTerminated:
+        return KernelTerminated() if self.killed else KernelDied(f"The kernel ended: {exit_}")
 
 
 class DummyKernels:

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus
+from quarterdeck.wire.executions import Execution, ExecutionError, ExecutionStatus
 
 TEXT_LENGTH_MAX = 10_000
 NUMBER_MAX = 10**100

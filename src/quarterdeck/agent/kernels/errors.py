@@ -4,7 +4,12 @@ QuarterdeckError
 ├── KernelNotStarted    it could not be set up; carries the code of the reason
 ├── KernelDied          its process ended by itself
 ├── KernelTerminated    it was destroyed on request
-├── KernelBusy          too many executions wait for their turn
+├── KernelBusy          too many runs wait for their turn
+├── RunNotFound         nobody asked for this run
+├── RunForgotten        it ended, and what came of it is not kept any more
+├── RunConflict         a run of this id was asked for in another way
+├── InputNotWanted      the run does not ask for this input
+├── TooManyWatchers     too many wait for news of one run
 ├── ForkServerDied      the zygote is gone, and every kernel with it
 ├── AgentLeft           the agent stops while the kernel goes on
 └── ScratchInUse        another agent works in the scratch directory
@@ -42,6 +47,36 @@ class KernelBusy(QuarterdeckError):
     """The kernel is executing something else, and enough waits already."""
 
     code = "kernel-busy"
+
+
+class RunNotFound(QuarterdeckError):
+    """The kernel knows no such run."""
+
+    code = "run-not-found"
+
+
+class RunForgotten(QuarterdeckError):
+    """The run is over, and what came of it is not kept any more."""
+
+    code = "run-forgotten"
+
+
+class RunConflict(QuarterdeckError):
+    """A run with this id was asked for with other code."""
+
+    code = "run-conflict"
+
+
+class InputNotWanted(QuarterdeckError):
+    """The run does not ask for this input."""
+
+    code = "input-not-wanted"
+
+
+class TooManyWatchers(QuarterdeckError):
+    """Too many requests wait for news of this run already."""
+
+    code = "too-many-requests"
 
 
 class ForkServerDied(QuarterdeckError):

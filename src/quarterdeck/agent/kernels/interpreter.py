@@ -6,10 +6,12 @@ import linecache
 import sys
 import traceback
 import types
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from quarterdeck.agent.kernels import channel
+from quarterdeck.agent.kernels import channel, completion
+from quarterdeck.agent.kernels.completion import Found
 
 RESULT_BYTES_MAX = channel.TEXTS_BYTES_MAX // 2
 ERROR_BYTES_MAX = channel.TEXTS_BYTES_MAX // 4
@@ -18,6 +20,11 @@ TYPE_BYTES_MAX = 1000
 _ESCAPED_BYTES_MAX = 6
 """Of one character in JSON."""
 CELLS_MAX = 1000
+_OURS = __file__.rpartition("/")[0] + "/"
+
+
+def _nothing() -> None:
+    """Do nothing first."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class Outcome:
     result: str | None = None
     error: dict[str, str] | None = None
     truncated: bool = False
+    exit_code: int | None = None
 
     def message(self) -> dict[str, Any]:
         """Return it as a message for the channel."""
@@ -50,17 +58,27 @@ class Interpreter:
         """Make the namespace this process's `__main__`, so that pickle and `multiprocessing` find its classes."""
         sys.modules["__main__"] = self._module
 
-    def run(self, code: str) -> Outcome:
-        """Run code. Every exception of it, SystemExit and KeyboardInterrupt too, is its outcome."""
+    def run(self, code: str, begin: Callable[[], None] = _nothing) -> Outcome:
+        """Run code, after `begin`. Every exception of both, SystemExit and KeyboardInterrupt too, is the outcome."""
         name = self._remember(code)
         try:
-            result = self._evaluate(code, name)
+            result = self._evaluate(code, name, begin)
         except BaseException as error:  # noqa: BLE001 - supervisor: the user's code may raise anything
             return _failure(error)
         if result is None:
             return Outcome("ok")
         text, truncated = _cut(result, RESULT_BYTES_MAX)
         return Outcome("ok", result=text, truncated=truncated)
+
+    def complete(self, code: str, cursor: int | None) -> Found:
+        """Return how code could go on before a cursor; nothing if an object of the user's objects to being looked at."""
+        try:
+            return self._look(code, cursor)
+        except BaseException:  # noqa: BLE001 - supervisor: the user's code may raise anything
+            return Found((), 0, 0)
+
+    def _look(self, code: str, cursor: int | None) -> Found:
+        return completion.complete(self.namespace, code, cursor)
 
     def _remember(self, code: str) -> str:
         """Keep the lines for tracebacks, of the newest cells, under a name for the code; return the name."""
@@ -70,7 +88,8 @@ class Interpreter:
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
         return name
 
-    def _evaluate(self, code: str, name: str) -> str | None:
+    def _evaluate(self, code: str, name: str, begin: Callable[[], None]) -> str | None:
+        begin()
         tree = ast.parse(code, name)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, name, "exec", dont_inherit=True), self.namespace)
@@ -86,9 +105,7 @@ class Interpreter:
 
 def _failure(error: BaseException) -> Outcome:
     try:
-        message = str(error)
-        lines = traceback.TracebackException(type(error), error, _users_part(error)).format()
-        text = "".join(lines)
+        message, text = _described(error)
     except BaseException as broken:  # noqa: BLE001 - supervisor: str() of the user's exception may raise anything
         message = f"<its text cannot be shown: {type(broken).__name__}>"
         text = f"{type(error).__name__}: {message}\n"
@@ -102,12 +119,21 @@ def _failure(error: BaseException) -> Outcome:
     )
 
 
-def _users_part(error: BaseException) -> types.TracebackType | None:
-    """Return the traceback from the first frame that is not in this module."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-        trace = trace.tb_next
-    return trace
+def _described(error: BaseException) -> tuple[str, str]:
+    """Return an exception's message and traceback, the latter without our own frames."""
+    message = str(error)
+    found = traceback.TracebackException.from_exception(error)
+    _keep_the_users_part(found)
+    return message, "".join(found.format())
+
+
+def _keep_the_users_part(found: traceback.TracebackException) -> None:
+    links: list[traceback.TracebackException | None] = [found]
+    while links:
+        link = links.pop()
+        if link is not None:
+            link.stack[:] = [each for each in link.stack if not each.filename.startswith(_OURS)]
+            links += [link.__cause__, link.__context__]
 
 
 def _cut(text: str, bytes_max: int) -> tuple[str, bool]:
@@ -117,3 +143,13 @@ def _cut(text: str, bytes_max: int) -> tuple[str, bool]:
     if len(json.dumps(kept, ensure_ascii=False).encode()) - 2 > 2 * bytes_max:
         return kept[: 2 * bytes_max // _ESCAPED_BYTES_MAX], True
     return kept, len(data) > bytes_max
+
+
+INTERRUPTIBLE = frozenset(
+    {
+        Interpreter._evaluate.__code__,  # noqa: SLF001 - part of this module
+        Interpreter._look.__code__,  # noqa: SLF001 - the same
+        _described.__code__,
+    }
+)
+"""Functions below which the user's code runs, and every exception is its outcome: an interrupt may be raised there, and only there."""

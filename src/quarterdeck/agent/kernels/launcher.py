@@ -93,7 +93,7 @@ class Launcher:
         process = self._held.pop(id_, None)
         if process is None:
             return None
-        process.pid = pid
+        process.recognise(pid)
         if process.exit is None:
             self._heirs[id_] = on_exit
         else:

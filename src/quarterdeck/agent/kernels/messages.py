@@ -1,15 +1,17 @@
 """What a kernel may say to its agent, as types: the channel is in the hands of the user's code. Used by `process`, never by the kernel."""
 
-from typing import TypeVar
+from typing import Any, Literal
 
 import msgspec
 
 from quarterdeck.agent.kernels.channel import ChannelBroken
 from quarterdeck.wire import decode
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.sessions import ExecutionError, ExecutionStatus
+from quarterdeck.wire.executions import ExecutionError
 
-_T = TypeVar("_T")
+
+class _Said(msgspec.Struct, frozen=True, tag_field="said", forbid_unknown_fields=True):
+    """A message with its kind in the field `said`."""
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,17 +22,50 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     detail: str = ""
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The answer to the piece of code with the number `done`."""
+class Done(_Said, frozen=True, kw_only=True, tag="done"):
+    """The end of a run, by its number and its id."""
 
-    done: int
-    status: ExecutionStatus
-    result: str | None
-    error: ExecutionError | None
-    truncated: bool
+    number: int
+    run: str
+    status: Literal["ok", "error"]
+    result: str | None = None
+    error: ExecutionError | None = None
+    truncated: bool = False
+    exit_code: int | None = None
 
 
-def read(type_: type[_T], data: bytes) -> _T:
+class Ask(_Said, frozen=True, kw_only=True, tag="ask"):
+    """The run reads a line of input, its `question`th; 0: it does so no more."""
+
+    question: int
+
+
+class Completed(_Said, frozen=True, kw_only=True, tag="completed"):
+    """How code could go on, the answer to the question with a number."""
+
+    number: int
+    matches: tuple[str, ...]
+    start: int
+    end: int
+
+
+class Resumed(_Said, frozen=True, kw_only=True, tag="resumed"):
+    """It has nothing more to say of what an earlier agent asked for."""
+
+    number: int
+
+
+Said = Done | Ask | Completed | Resumed
+"""All that a kernel says after its start."""
+
+
+def interrupted(run: str) -> Done:
+    """Return the end of a run that never had its turn."""
+    error = ExecutionError("KeyboardInterrupt", "", "KeyboardInterrupt\n")
+    return Done(number=0, run=run, status="error", error=error)
+
+
+def read(type_: Any, data: bytes) -> Any:
     """Read a message of a type. Raises `ChannelBroken`."""
     try:
         return decode.decode(type_, data)

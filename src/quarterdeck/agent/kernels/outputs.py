@@ -1,43 +1,63 @@
 """The agent's ends of a kernel's stdout and stderr: drained as data arrives, remembered within bounds. Used by `process`."""
 
 import asyncio
+import codecs
 import os
+from typing import Protocol
 
-from quarterdeck.agent.kernels.capture import Head, Tail
+from quarterdeck.agent.kernels.capture import Tail
+from quarterdeck.agent.kernels.record import Kind
 
 _READ_BYTES = 2**16
 _DRAIN_READS_MAX = 16
 
 
-class Output:
-    """The read end of one pipe. Between `begin` and `end` its data also belongs to an execution."""
+class Sink(Protocol):
+    """Whoever takes the output of a run."""
 
-    def __init__(self, descriptor: int, log: Tail) -> None:
+    def write(self, kind: Kind, text: str) -> None:
+        """Take text of a stream."""
+        ...
+
+
+class Output:
+    """The read end of one pipe. Between `begin` and `end` its data also belongs to a run.
+
+    What is not UTF-8 becomes U+FFFD; a character that comes in two pieces is whole.
+    """
+
+    def __init__(self, descriptor: int, kind: Kind, log: Tail) -> None:
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
+        self._kind = kind
         self._log = log
-        self._head: Head | None = None
+        self._sink: Sink | None = None
+        self._decoder = _decoder()
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(descriptor, self._read)
 
-    def begin(self) -> None:
-        """Start an execution: what was written before it is not its output."""
-        self._drain()
-        self._head = Head()
+    def begin(self, sink: Sink, *, fresh: bool = True) -> None:
+        """Start a run. `fresh`: what was written before it is not its output."""
+        if fresh:
+            self.drain()
+        self._sink = sink
+        self._decoder = _decoder()
 
-    def end(self) -> Head:
-        """Finish an execution and return its output: all that was written until now."""
-        self._drain()
-        head, self._head = self._head or Head(), None
-        return head
+    def end(self) -> None:
+        """Finish a run: all that was written until now is its output."""
+        self.drain()
+        if self._sink is not None and (rest := self._decoder.decode(b"", final=True)):
+            self._sink.write(self._kind, rest)
+        self._sink = None
 
-    def close(self) -> None:
-        """Take what is left and close the pipe."""
-        self._drain()
+    def close(self, *, read: bool = True) -> None:
+        """Close the pipe; `read`: take what is left before."""
+        if read:
+            self.end()
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         """Read what is there, with a bound: somebody may write without end."""
         for _ in range(_DRAIN_READS_MAX):
             if not self._read():
@@ -53,6 +73,10 @@ class Output:
             self._loop.remove_reader(self._descriptor)
             return False
         self._log.add(piece)
-        if self._head is not None:
-            self._head.add(piece)
+        if self._sink is not None and (text := self._decoder.decode(piece)):
+            self._sink.write(self._kind, text)
         return True
+
+
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")("replace")

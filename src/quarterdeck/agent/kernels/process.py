@@ -1,4 +1,4 @@
-"""A kernel as its agent holds it: executes code through the control channel, one piece at a time, and knows when it ends.
+"""A kernel as its agent holds it: has code run through the control channel, one piece at a time, and knows when it ends.
 
 Made by `launcher`, which also tells it when no process of the kernel is left.
 """
@@ -7,15 +7,18 @@ import asyncio
 import dataclasses
 import logging
 import os
+import re
 import secrets
+import signal
 import socket
-from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from quarterdeck.agent.kernels import channel, messages
 from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal, Tail
+from quarterdeck.agent.kernels.control import Control
 from quarterdeck.agent.kernels.errors import (
     AgentLeft,
     KernelBusy,
@@ -24,13 +27,15 @@ from quarterdeck.agent.kernels.errors import (
     KernelTerminated,
 )
 from quarterdeck.agent.kernels.outputs import Output
+from quarterdeck.agent.kernels.record import Kind
+from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit
-from quarterdeck.wire.sessions import Execution, ExecutionStatus
-
-WAITING_EXECUTIONS_MAX = 16
+from quarterdeck.wire.executions import Complete, Completion, Execute, Input
 
 _RESUMED_COUNT_MIN = 2**32
 """No agent counts so far: numbers of different agents differ."""
+
+_TITLE = re.compile(rb"kernel \S+ run (\S+)")
 _log = logging.getLogger(__name__)
 
 
@@ -60,21 +65,20 @@ class KernelProcess:
         self.activity = Activity(self._loop.time)
         self._on_exit = on_exit
         self._kill = kill
-        self._ends = ends
         self._written = Tail()
-        self._outputs = (Output(ends.stdout, self._written), Output(ends.stderr, self._written))
-        self._reader = channel.Reader()
-        self._outgoing: deque[bytes] = deque()
+        self._outputs = (
+            Output(ends.stdout, Kind.STDOUT, self._written),
+            Output(ends.stderr, Kind.STDERR, self._written),
+        )
+        self._control = Control(ends.control, self._take, self._give_up)
         self._broken = ""
         self._started: asyncio.Future[messages.Start | None] = self._loop.create_future()
-        self._reply: asyncio.Future[messages.Done | None] | None = None
-        self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._runs = Runs()
+        self._completion: asyncio.Future[messages.Completed | None] | None = None
+        self._interrupted = False
         self._count = 0
         self._resuming = False
         self.left = False
-        os.set_blocking(ends.control.fileno(), False)
-        self._loop.add_reader(ends.control, self._read)
 
     async def started(self) -> None:
         """Return when the kernel is ready for code. Raises `KernelNotStarted`."""
@@ -87,23 +91,56 @@ class KernelProcess:
             raise KernelNotStarted(message.detail, code=message.refused or KernelNotStarted.code)
         self.pid = message.started
 
-    async def execute(self, code: str) -> Execution:
-        """Run code after what was asked for earlier. Raises `KernelBusy` when 16 wait already, `KernelDied`, `KernelTerminated`."""
-        if self._waiting >= WAITING_EXECUTIONS_MAX:
+    def start(self, given: Execute) -> Run:
+        """Run code or a command after what was asked for earlier; the same id again is the same run, as it is.
+
+        Raises `KernelBusy` when 16 wait already, `RunConflict`, `RunForgotten`, `KernelDied`, `KernelTerminated`.
+        """
+        if self.exit is not None or self.left:
+            raise self._failure()
+        if given.run is None:
+            raise ValueError("a run without an id")
+        run = self._runs.add(given.run, given)
+        self._go_on()
+        return run
+
+    def run(self, id_: str) -> Run:
+        """Return a run. Raises `RunNotFound`, `RunForgotten`."""
+        return self._runs.find(id_)
+
+    def interrupt(self, id_: str | None = None) -> None:
+        """Interrupt a run, or the one that runs; nothing happens if it has ended. Raises `RunNotFound`, `RunForgotten`."""
+        current = self._runs.current
+        run = current if id_ is None else self._runs.find(id_)
+        if run is None or run.ended:
+            return
+        if run is not current:
+            self._runs.end(run, messages.interrupted(run.id))
+            return
+        if not self._interrupted:
+            self._interrupted = True
+            self._control.send({"interrupt": self._count})
+        self._signal(signal.SIGINT)
+
+    def reply(self, id_: str, given: Input) -> None:
+        """Give a run the input that it asks for; once more is fine. Raises `InputNotWanted`, `RunNotFound`, `RunForgotten`."""
+        if self._runs.find(id_).answer(given.number):
+            self._control.send({"input": given.number, "text": given.text})
+
+    async def complete(self, given: Complete) -> Completion:
+        """Return how code could go on. Raises `KernelBusy` while something runs, `KernelDied`, `KernelTerminated`."""
+        if self.exit is not None or self.left:
+            raise self._failure()
+        if self._resuming or self._runs.current is not None or self._completion is not None:
             raise KernelBusy
-        self._waiting += 1
-        try:
-            async with self._turn:
-                reply = await self._run(code)
-        finally:
-            self._waiting -= 1
-        if reply is None and self.left:
-            raise AgentLeft
-        if reply is None and self.killed:
-            raise KernelTerminated
-        if reply is None:
-            raise KernelDied(f"The kernel ended: {self.exit}")
-        return reply
+        self._count += 1
+        self._completion = waiting = self._loop.create_future()
+        self._control.send({"complete": self._count, "code": given.code, "cursor": given.cursor})
+        await asyncio.wait((waiting,))  # so that a caller who goes away leaves it waiting
+        found = waiting.result()
+        if found is None:
+            raise self._failure()
+        return Completion(found.matches, found.start, found.end)
 
     def keep(self, journal: Journal) -> None:
         """Write down what it writes, also what it has written. One that has ended writes nothing more."""
@@ -121,16 +158,22 @@ class KernelProcess:
         self._kill()
 
     def resume(self) -> None:
-        """Go on with a kernel that an earlier agent made. What it runs for that one, nobody waits for; new code comes after it."""
+        """Go on with a kernel that an earlier agent made, and with what it runs for that one; new code comes after it."""
         self._started.set_result(None)
         self._resuming = True
         self._count = _RESUMED_COUNT_MIN + secrets.randbits(31)
-        self._reply = self._loop.create_future()
-        self.activity.begin()
-        self._send({"execute": self._count, "code": ""})
+        self._begin(self._runs.resume())
+        self._control.send({"resume": self._count})
+
+    def recognise(self, pid: int) -> None:
+        """Take note of the pid, and of the run that the process shows, of a kernel that an earlier agent made."""
+        self.pid = pid
+        run, id_ = self._runs.current, _run_of(pid)
+        if run is not None and not run.id and id_ is not None:
+            self._runs.name(run, id_)
 
     def leave(self) -> None:
-        """Let go of the kernel, which goes on: close every channel without a word."""
+        """Let go of the kernel, which goes on: close every channel without a word. What was not read stays for the next agent."""
         self.left = True
         self._close()
         self.gone.set()
@@ -146,87 +189,106 @@ class KernelProcess:
 
     def _close(self) -> None:
         for output in self._outputs:
-            output.close()
+            output.close(read=not self.left)
         self._written.close()
-        self._loop.remove_reader(self._ends.control)
-        self._loop.remove_writer(self._ends.control)
-        self._ends.control.close()
-        for future in (self._started, self._reply):
-            if future is not None and not future.done():
-                future.set_result(None)
+        self._control.close()
+        if not self._started.done():
+            self._started.set_result(None)
+        if self._completion is not None:
+            self._completion.set_result(None)
+        self._runs.fail(self._failure())
 
-    async def _run(self, code: str) -> Execution | None:
-        if self._reply is not None and not self._reply.done():
-            await asyncio.wait((self._reply,))  # its caller went away, its code still runs
-        if self.exit is not None or self.left:
-            return None
-        self._count += 1
-        self._reply = self._loop.create_future()
-        for output in self._outputs:
-            output.begin()
-        self.activity.begin()
-        self._send({"execute": self._count, "code": code})
-        await asyncio.wait((self._reply,))  # so that a caller who goes away leaves it waiting
-        message = self._reply.result()
-        return None if message is None else self._execution(message)
+    def _failure(self) -> AgentLeft | KernelDied | KernelTerminated:
+        if self.left:
+            return AgentLeft()
+        return KernelTerminated() if self.killed else KernelDied(f"The kernel ended: {self.exit}")
 
-    def _execution(self, done: messages.Done) -> Execution:
-        stdout, stderr = (output.end() for output in self._outputs)
-        return Execution(
-            status=done.status,
-            stdout=stdout.text(),
-            stderr=stderr.text(),
-            result=done.result,
-            error=done.error,
-            truncated=done.truncated or stdout.truncated or stderr.truncated,
-        )
-
-    def _send(self, message: dict[str, Any]) -> None:
-        self._outgoing.extend(channel.packets(message))
-        self._flush()
-
-    def _flush(self) -> None:
-        while self._outgoing:
-            try:
-                self._ends.control.send(self._outgoing[0])
-            except BlockingIOError:
-                self._loop.add_writer(self._ends.control, self._flush)
-                return
-            except OSError:  # nobody listens any more: the end of the process is what tells why
-                self._outgoing.clear()
-                break
-            self._outgoing.popleft()
-        self._loop.remove_writer(self._ends.control)
-
-    def _read(self) -> None:
-        try:
-            packet = self._ends.control.recv(channel.PACKET_BYTES_MAX)
-            if not packet:  # its end is told by the zygote
-                self._loop.remove_reader(self._ends.control)
-                return
-            data = self._reader.feed(packet)
-            if data is not None:
-                self._take(data)
-        except (BlockingIOError, ConnectionError):
+    def _go_on(self) -> None:
+        """Begin with the next run, if nothing else is under way."""
+        if self._resuming or self._completion is not None or (run := self._runs.next()) is None:
             return
-        except channel.ChannelBroken as error:
-            _log.warning("kernel-channel-broken", extra={"kernel": self.id, "error": str(error)})
-            self._broken = f"killed because its code wrote to its control channel: {error}"
-            self._loop.remove_reader(self._ends.control)
-            self._kill()
+        self._count += 1
+        self._begin(run)
+        given = run.given
+        what = {"command": given.command} if given.command else {"code": given.code}
+        self._control.send({"execute": self._count, "run": run.id, "stdin": given.stdin, **what})
+
+    def _begin(self, run: Run) -> None:
+        """Take what comes from now on for a run's."""
+        self._interrupted = False
+        self.activity.begin()
+        for output in self._outputs:
+            output.begin(run, fresh=not run.resumed)
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:  # it has just ended: the zygote tells
+            return
+
+    def _give_up(self, error: channel.ChannelBroken) -> None:
+        _log.warning("kernel-channel-broken", extra={"kernel": self.id, "error": str(error)})
+        self.condemn(f"killed because its code wrote to its control channel: {error}")
 
     def _take(self, data: bytes) -> None:
         """Take a message. Raises `channel.ChannelBroken`."""
         if not self._started.done():
             self._started.set_result(messages.read(messages.Start, data))
             return
-        if self._reply is None or self._reply.done():
-            raise channel.ChannelBroken("a message that nobody waits for")
-        done = messages.read(messages.Done, data)
-        if self._resuming and done.done != self._count:
-            return  # an earlier agent asked for it
-        self._resuming = False
-        if done.done != self._count or (done.error is None) != (done.status is ExecutionStatus.OK):
+        said: messages.Said = messages.read(messages.Said, data)
+        match said:
+            case messages.Done():
+                self._end_run(said)
+            case messages.Ask():
+                self._current().ask(said.question)
+            case messages.Completed():
+                self._end_completion(said)
+            case messages.Resumed():
+                self._end_resuming(said)
+
+    def _current(self) -> Run:
+        """Return the run that may say something, with all it has written until now. Raises `channel.ChannelBroken`."""
+        if self._runs.current is None:
+            raise channel.ChannelBroken("a message about no run")
+        for output in self._outputs:
+            output.drain()
+        return self._runs.current
+
+    def _end_run(self, done: messages.Done) -> None:
+        run = self._current()
+        if self._resuming and not run.id:
+            self._runs.name(run, done.run)
+        if run.id != done.run or (done.number != self._count and not self._resuming):
             raise channel.ChannelBroken("an answer to something else")
+        for output in self._outputs:
+            output.end()
         self.activity.end()
-        self._reply.set_result(done)
+        self._runs.end(run, done)
+        self._go_on()
+
+    def _end_completion(self, found: messages.Completed) -> None:
+        if self._completion is None or found.number != self._count:
+            raise channel.ChannelBroken("an answer to something else")
+        self._completion.set_result(found)
+        self._completion = None
+        self._go_on()
+
+    def _end_resuming(self, resumed: messages.Resumed) -> None:
+        if not self._resuming or resumed.number != self._count:
+            raise channel.ChannelBroken("an answer to something else")
+        self._resuming = False
+        if self._runs.current is not None:  # nothing was run
+            self.activity.end()
+            self._runs.current = None
+        for output in self._outputs:
+            output.end()
+        self._go_on()
+
+
+def _run_of(pid: int) -> str | None:
+    """Return the run that a kernel shows in its title."""
+    try:
+        found = _TITLE.search(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except OSError:
+        return None
+    return found[1].decode() if found else None

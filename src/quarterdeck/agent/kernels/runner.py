@@ -1,7 +1,7 @@
 """The user's process: waits until it is needed, sets itself up by its spec, then runs the code that the agent sends and answers.
 
-Messages on its control channel: `{"started": pid}` or `{"refused": code, "detail": …}`; then for each `{"execute": n, "code": …}`
-one `{"done": n, …outcome}`. Forked by `supervisor`.
+Messages on its control channel: `{"started": pid}` or `{"refused": code, "detail": …}`; then the conversation of `responder`. Forked by
+`supervisor`.
 """
 
 import gc
@@ -11,14 +11,17 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from fcntl import F_DUPFD_CLOEXEC, fcntl
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from quarterdeck.agent.kernels import channel, limits, linux, namespaces, program, spec
-from quarterdeck.agent.kernels.interpreter import Interpreter, Outcome
+from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.namespaces import Frame
 from quarterdeck.agent.kernels.owners import Owner
+from quarterdeck.agent.kernels.responder import Responder
 from quarterdeck.agent.kernels.spec import MARK, KernelSpec, SetUpFailed
 from quarterdeck.agent.kernels.streams import Streams
 
@@ -84,7 +87,7 @@ def main(link: int, place: Place, marks: Marks) -> NoReturn:
         os._exit(1)
     if kernel.command:
         program.become(kernel.command, control, pid)
-    serve(control, streams, pid)
+    serve(control, streams, pid, partial(_show, marks.title, kernel.id))
 
 
 def rehearse() -> None:
@@ -122,40 +125,24 @@ def _wait(link: int) -> tuple[Gift, list[int], bytes]:
     return Gift(*kept[:count]), kept[count:], failure
 
 
-def serve(control: socket.socket, streams: Streams, pid: int) -> NoReturn:
-    """Be an interpreter for the agent until it lets go. `pid`: this process, as the agent sees it."""
-    interpreter = Interpreter()
-    interpreter.install()
+def serve(
+    control: socket.socket,
+    streams: Streams,
+    pid: int,
+    show: Callable[[str], None] = lambda _: None,
+) -> NoReturn:
+    """Be an interpreter for the agent until it lets go. `pid`: this process, as the agent sees it; `show`: see `Responder`."""
+    responder = Responder(control, streams, show)
     gc.enable()
     try:
         channel.send(control, {"started": pid})
-        while True:
-            _answer(control, interpreter, streams)
+        responder.serve()
     except (channel.ChannelBroken, OSError):
         os._exit(spec.EXIT_CHANNEL_LOST)
 
 
-def _answer(control: socket.socket, interpreter: Interpreter, streams: Streams) -> None:
-    request = channel.receive(control)
-    streams.heal()
-    me = os.getpid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    outcome = interpreter.run(request["code"])
-    if os.getpid() != me:
-        _leave_fork(outcome)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    channel.send(control, {"done": request["execute"]} | outcome.message())
-
-
-def _leave_fork(outcome: Outcome) -> NoReturn:
-    """End a child that the user's code has forked and that ran to the end of the code: only its parent answers."""
-    if outcome.error is None:
-        os._exit(0)
-    if outcome.error["type"] == "SystemExit":
-        code = outcome.error["message"]
-        os._exit(int(code) & 0xFF if code.isdecimal() else int(code not in {"", "None"}))
-    os.write(2, outcome.error["traceback"].encode())
-    os._exit(1)
+def _show(title: linux.Mark, kernel: str, run: str) -> None:
+    title.write(f"kernel {kernel} run {run}" if run else f"kernel {kernel}")
 
 
 def _refuse_what_cannot_be(failure: bytes) -> None:

@@ -12,7 +12,7 @@ MARK = "QD_KERNEL_ID"
 PLAIN, ISOLATED = "plain", "isolated"
 """The zygote's argument: kernels with or without namespaces."""
 
-TITLE_ROOM = " " * 48
+TITLE_ROOM = " " * 96
 """The zygote's last argument, in whose place its processes show what they are."""
 
 WORK = "work"

@@ -7,6 +7,7 @@ import ctypes
 import io
 import os
 import sys
+from collections.abc import Callable
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from typing import Any
 
@@ -36,6 +37,50 @@ def writer(descriptor: int) -> io.TextIOWrapper:
     )
 
 
+class Input(io.TextIOBase):
+    """The text of stdin: what `asks`, if there is somebody to ask, gives for one line after the other; else it is empty.
+
+    Descriptor 0 itself is always empty.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.asks: Callable[[], str | None] | None = None
+        self._buffer = ""
+
+    def forget(self) -> None:
+        """Forget what was not read of the lines that came."""
+        self._buffer = ""
+
+    def fileno(self) -> int:
+        """Return the descriptor of stdin."""
+        return 0
+
+    def readable(self) -> bool:
+        """Tell that it can be read."""
+        return True
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]  # the base says less than io's other streams
+        """Return a line with its end; nothing at the end of the input."""
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        if not self._buffer:
+            text = self.asks() if self.asks is not None else None
+            self._buffer = "" if text is None else f"{text}\n"
+        end = self._buffer.find("\n") + 1
+        if size is not None and 0 <= size < end:
+            end = size
+        line, self._buffer = self._buffer[:end], self._buffer[end:]
+        return line
+
+    def read(self, size: int | None = -1, /) -> str:
+        """Return everything until the end of the input, or up to so many characters."""
+        if size is not None and size >= 0:
+            return self.readline(size)
+        return "".join(iter(self.readline, ""))
+
+
 def unbuffer_c_streams() -> None:
     """Make C's stdout and stderr write at once."""
     libc = ctypes.CDLL(None)
@@ -63,8 +108,13 @@ class Streams:
         if any(map(_is_closed, (sys.stdin, sys.stdout, sys.stderr))):
             self._open_all()
 
+    def asks(self, asks: Callable[[], str | None] | None) -> None:
+        """Say whom to ask for lines of input from now on."""
+        self._input.forget()
+        self._input.asks = asks
+
     def _open_all(self) -> None:
-        sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", closefd=False)  # type: ignore[misc]  # noqa: SIM115 - lives as long as the process
+        self._input = sys.stdin = sys.__stdin__ = Input()  # type: ignore[misc,assignment]  # ours replaces the interpreter's
         sys.stdout = sys.__stdout__ = writer(1)  # type: ignore[misc]  # ours replaces the interpreter's
         sys.stderr = sys.__stderr__ = writer(2)  # type: ignore[misc]  # the same
 
@@ -79,7 +129,7 @@ def _is_open(descriptor: int) -> bool:
 
 def _is_closed(stream: object) -> bool:
     """Tell whether a stream is none, closed or detached; what the user has put in its place is the user's business."""
-    if not isinstance(stream, io.TextIOWrapper):
+    if not isinstance(stream, (io.TextIOWrapper, Input)):
         return stream is None
     try:
         return stream.closed

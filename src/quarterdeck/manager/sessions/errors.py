@@ -7,6 +7,7 @@ QuarterdeckError
 ├── SessionTakesNoCode
 ├── KernelNotFound      no kernel of the session has this hostname
 ├── SessionBusy
+├── RunNotFound, RunForgotten, RunConflict, InputNotWanted     what the kernel says of a run
 ├── FolderNotMountable   a folder of the mounts is not there, or not the owner's
 ├── DependencyNotFound  a session to wait for is not there, or not the owner's
 ├── ImageNotFound
@@ -56,6 +57,30 @@ class SessionBusy(QuarterdeckError):
     """The session is executing something else."""
 
     code = "kernel-busy"
+
+
+class RunNotFound(QuarterdeckError):
+    """The session knows no such run."""
+
+    code = "run-not-found"
+
+
+class RunForgotten(QuarterdeckError):
+    """The run is over, and what came of it is not kept any more."""
+
+    code = "run-forgotten"
+
+
+class RunConflict(QuarterdeckError):
+    """A run with this id was asked for with other code."""
+
+    code = "run-conflict"
+
+
+class InputNotWanted(QuarterdeckError):
+    """The run does not ask for this input."""
+
+    code = "input-not-wanted"
 
 
 class FolderNotMountable(QuarterdeckError):

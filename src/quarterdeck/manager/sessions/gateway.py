@@ -10,10 +10,6 @@ from quarterdeck.infra.errors import OutcomeUnknown, Refused, Unreachable
 from quarterdeck.manager.sessions import errors
 from quarterdeck.wire import agents, items, sessions
 
-_KERNEL_GONE = frozenset(
-    {"kernel-not-found", "kernel-not-running", "kernel-died", "kernel-terminated"}
-)
-
 _SOMEBODY_ELSE = "other-agent"
 """At the agent's address is another one by now."""
 
@@ -29,51 +25,40 @@ class AgentGateway:
         self, address: str, kernel: str, request: agents.KernelCreate
     ) -> agents.KernelView:
         """Make a kernel; the same again returns it as it is."""
-        with _translated():
+        with translated():
             return await self._client.call(
-                "PUT", _url(address, kernel), agents.KernelView, auth=self._auth, body=request
+                "PUT", url(address, kernel), agents.KernelView, auth=self._auth, body=request
             )
 
     async def destroy(self, address: str, kernel: str) -> None:
         """End a kernel, with all that belongs to it; nothing happens if it is not there."""
-        with _translated():
-            await self._client.call("DELETE", _url(address, kernel), type(None), auth=self._auth)
+        with translated():
+            await self._client.call("DELETE", url(address, kernel), type(None), auth=self._auth)
 
     async def inventory(self, address: str) -> Mapping[str, agents.KernelView]:
         """Return all kernels by id."""
-        with _translated():
+        with translated():
             found = await self._client.call(
                 "GET", f"{address}/v1/kernels", items.Items[agents.KernelView], auth=self._auth
             )
         return {view.id: view for view in found.items}
 
-    async def execute(
-        self, address: str, kernel: str, code: sessions.Execute
-    ) -> sessions.Execution:
-        """Run code in a kernel."""
-        with _translated(), _about_the_session():
-            return await self._client.call(
-                "POST",
-                f"{_url(address, kernel)}/execute",
-                sessions.Execution,
-                auth=self._auth,
-                body=code,
-            )
-
     async def logs(self, address: str, kernel: str) -> sessions.Logs:
         """Return what a kernel has written."""
-        with _translated(), _about_the_session():
+        with translated():
             return await self._client.call(
-                "GET", f"{_url(address, kernel)}/logs", sessions.Logs, auth=self._auth
+                "GET", f"{url(address, kernel)}/logs", sessions.Logs, auth=self._auth
             )
 
 
-def _url(address: str, kernel: str) -> str:
+def url(address: str, kernel: str) -> str:
+    """Return the address of a kernel."""
     return f"{address}/v1/kernels/{kernel}"
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Give what becomes of a call to an agent its name here."""
     try:
         yield
     except Unreachable as error:
@@ -84,16 +69,3 @@ def _translated() -> Iterator[None]:
         if error.problem.code == _SOMEBODY_ELSE:
             raise errors.AgentUnreachable from error
         raise errors.AgentRefused(error.problem.code, error.problem.detail) from error
-
-
-@contextlib.contextmanager
-def _about_the_session() -> Iterator[None]:
-    """Give refusals that mean something to the session's user their own names."""
-    try:
-        yield
-    except Refused as error:
-        if error.problem.code in _KERNEL_GONE:
-            raise errors.SessionNotRunning("The session's kernel has ended") from error
-        if error.problem.code == "kernel-busy":
-            raise errors.SessionBusy from error
-        raise

@@ -23,10 +23,6 @@ def routes(service: SessionService, history: HistoryService) -> Sequence[web.Rou
         http_server.route(
             "GET", "/v1/sessions/{id}/history", api.history, query=sessions.HistoryQuery
         ),
-        http_server.route(
-            "POST", "/v1/sessions/{id}/execute", api.execute, query=sessions.KernelQuery
-        ),
-        http_server.route("GET", "/v1/sessions/{id}/logs", api.logs, query=sessions.KernelQuery),
     ]
 
 
@@ -65,18 +61,3 @@ class _Api:
                 Patience(query.wait, wake, over, query.until),
             )
         return http_server.reply(items.Items(list(rows)))
-
-    async def execute(self, request: web.Request) -> web.Response:
-        session = http_server.path_id(request)
-        which = http_server.query(request, sessions.KernelQuery)
-        code = await http_server.body(request, sessions.Execute)
-        return http_server.reply(
-            await self._service.execute(principal(request), session, code, which.kernel)
-        )
-
-    async def logs(self, request: web.Request) -> web.Response:
-        session = http_server.path_id(request)
-        which = http_server.query(request, sessions.KernelQuery)
-        return http_server.reply(
-            await self._service.logs(principal(request), session, which.kernel)
-        )

@@ -8,7 +8,7 @@ from quarterdeck.base.tasks import Wake
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import model
 from quarterdeck.manager.sessions.outlook import Situation
-from quarterdeck.wire import agents, sessions
+from quarterdeck.wire import agents, executions, sessions
 
 
 class Sessions(Protocol):
@@ -171,10 +171,41 @@ class Kernels(Protocol):
         """Return all kernels by id."""
         ...
 
+    async def logs(self, address: str, kernel: str) -> sessions.Logs:
+        """Return what a kernel has written."""
+        ...
+
+
+class Runs(Protocol):
+    """What runs in kernels. Each call raises `AgentUnreachable`, `AgentUnsure`, `AgentRefused`; the caller owns the deadline.
+
+    What the kernel says of itself and of its runs is raised by its own name: `SessionNotRunning`, `SessionBusy`, `RunNotFound` and others.
+    """
+
     async def execute(
-        self, address: str, kernel: str, code: sessions.Execute
-    ) -> sessions.Execution:
-        """Run code in a kernel."""
+        self, address: str, kernel: str, run: str, given: executions.Execute
+    ) -> executions.Execution:
+        """Run code or a command in a kernel under an id; the same again is the same run."""
+        ...
+
+    async def look(
+        self, address: str, kernel: str, run: str, query: executions.RunQuery
+    ) -> executions.Execution:
+        """Return what has come of a run, after some time if there is nothing new."""
+        ...
+
+    async def reply(self, address: str, kernel: str, run: str, given: executions.Input) -> None:
+        """Give a run input."""
+        ...
+
+    async def interrupt(self, address: str, kernel: str, given: executions.Interrupt) -> None:
+        """Interrupt a run, or whatever runs."""
+        ...
+
+    async def complete(
+        self, address: str, kernel: str, given: executions.Complete
+    ) -> executions.Completion:
+        """Return how code could go on."""
         ...
 
     async def logs(self, address: str, kernel: str) -> sessions.Logs:

@@ -1,31 +1,23 @@
-"""What users do with sessions: create, look, wait for history, execute, read logs, terminate. A session of another user does not exist."""
+"""What users do with sessions: create, look, terminate. A session of another user does not exist."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model, naming, outlook, ports
 from quarterdeck.manager.sessions.maxima import Terms
 from quarterdeck.wire import sessions
 
-EXECUTE_SECONDS_MAX = 600.0
-LOGS_SECONDS_MAX = 10.0
 NAME_ATTEMPTS_MAX = 5
 """How often a name is tried whose holder ends in that moment."""
 
-_T = TypeVar("_T")
-_Call = Callable[[str, str], Awaitable[_T]]
-
 
 class SessionService:
-    """The use cases of sessions, but for waiting (`waiting`)."""
+    """The use cases of sessions, but for waiting (`waiting`) and for what runs in them (`executions`)."""
 
     def __init__(
         self,
         store: ports.Sessions,
         lookups: ports.Lookups,
-        kernels: ports.Kernels,
         sources: ports.MountSources,
         *,
         driver: ports.Driver,
@@ -34,7 +26,6 @@ class SessionService:
     ) -> None:
         self._store = store
         self._lookups = lookups
-        self._kernels = kernels
         self._sources = sources
         self._driver = driver
         self._news = news
@@ -89,61 +80,6 @@ class SessionService:
         if view.status is sessions.SessionStatus.CANCELLED:
             self._news.freed(session)
         return view
-
-    async def execute(
-        self,
-        by: Principal,
-        session: str,
-        code: sessions.Execute,
-        hostname: str = model.MAIN_HOSTNAME,
-    ) -> sessions.Execution:
-        """Run code in a kernel of a session.
-
-        Raises `SessionNotFound`, `SessionNotRunning`, `SessionTakesNoCode`, `KernelNotFound`, `AgentFailure`.
-        """
-        route = await self._route(by, session, hostname)
-        if route.runs_command:
-            raise errors.SessionTakesNoCode
-        return await self._call(
-            route,
-            EXECUTE_SECONDS_MAX,
-            lambda address, kernel: self._kernels.execute(address, kernel, code),
-        )
-
-    async def logs(
-        self, by: Principal, session: str, hostname: str = model.MAIN_HOSTNAME
-    ) -> sessions.Logs:
-        """Return what a kernel of a session has written, of one with a command also after its end.
-
-        Raises `SessionNotFound`, `SessionNotRunning`, `KernelNotFound`, `AgentFailure`.
-        """
-        route = await self._route(by, session, hostname)
-        try:
-            return await self._call(route, LOGS_SECONDS_MAX, self._kernels.logs)
-        except errors.SessionNotRunning:
-            kept = await self._lookups.kept_logs(session) if route.runs_command else None
-            if kept is None:
-                raise
-            return sessions.Logs(kept)
-
-    async def _route(self, by: Principal, session: str, hostname: str) -> model.Route:
-        route = await self._lookups.route(session, hostname)
-        if route is None or not by.may_see(route.owner):
-            raise errors.SessionNotFound
-        if route.kernel is None and route.status is sessions.SessionStatus.RUNNING:
-            raise errors.KernelNotFound(f"The session has no kernel {hostname!r}", field="kernel")
-        return route
-
-    async def _call(self, route: model.Route, seconds: float, call: _Call[_T]) -> _T:
-        if route.kernel is None:
-            raise errors.SessionNotRunning(f"The session is {route.status}")
-        if route.address is None:
-            raise errors.AgentUnreachable
-        try:
-            async with asyncio.timeout(seconds):
-                return await call(route.address, route.kernel)
-        except TimeoutError as error:
-            raise errors.AgentUnsure(f"No answer within {seconds:.0f} s") from error
 
     async def _mount_sources(self, owner: str, given: sessions.SessionCreate) -> tuple[str, ...]:
         """Return the directories of the mounts. Nothing is written yet, so a refusal here changes nothing."""

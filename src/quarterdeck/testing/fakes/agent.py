@@ -7,15 +7,19 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from quarterdeck.agent.images.errors import ImageNotHere
+from quarterdeck.agent.kernels import messages
 from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.meter import Usage
+from quarterdeck.agent.kernels.record import Kind
+from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.testing.fakes.clock import FakeClock
-from quarterdeck.wire.sessions import Execution, ExecutionError, ExecutionStatus, IsolationLevel
+from quarterdeck.wire.executions import Complete, Completion, Execute, ExecutionError, Input
+from quarterdeck.wire.sessions import IsolationLevel
 
 FIRST_PID = 1000
 
@@ -32,26 +36,36 @@ class FakeKernel:
         self._exit: Exit | None = None
         self._on_exit = on_exit
         self._interpreter = Interpreter()
+        self._runs = Runs()
         self._written = io.StringIO()
 
-    async def execute(self, code: str) -> Execution:
-        """Run code here and now."""
+    def start(self, given: Execute) -> Run:
+        """Run code here and now; commands do nothing and succeed."""
         if self.killed:
             raise KernelTerminated
         if self._exit is not None:
             raise KernelDied(f"The kernel ended: {self._exit}")
-        stdout, stderr = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            outcome = self._interpreter.run(code)
-        self._written.write(stdout.getvalue() + stderr.getvalue())
-        return Execution(
-            status=ExecutionStatus(outcome.status),
-            stdout=stdout.getvalue(),
-            stderr=stderr.getvalue(),
-            result=outcome.result,
-            error=None if outcome.error is None else ExecutionError(**outcome.error),
-            truncated=outcome.truncated,
-        )
+        run = self._runs.add(str(given.run), given)
+        if self._runs.next() is run:
+            self._runs.end(run, self._done(run))
+        return run
+
+    def run(self, id_: str) -> Run:
+        """Return a run."""
+        return self._runs.find(id_)
+
+    def interrupt(self, id_: str | None = None) -> None:
+        """Nothing ever runs."""
+        if id_ is not None:
+            self._runs.find(id_)
+
+    def reply(self, id_: str, given: Input) -> None:
+        """Refuse: nothing ever asks."""
+        self._runs.find(id_).answer(given.number)
+
+    async def complete(self, given: Complete) -> Completion:
+        """Return how code could go on."""
+        return Completion(*self._interpreter.complete(given.code, given.cursor))
 
     def keep(self, journal: Journal) -> None:
         """Begin with what the journal holds."""
@@ -71,6 +85,24 @@ class FakeKernel:
         self._on_exit = on_exit
         if self._exit is not None:
             on_exit(self._exit)
+
+    def _done(self, run: Run) -> messages.Done:
+        if run.given.code is None:
+            return messages.Done(number=1, run=run.id, status="ok", exit_code=0)
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            outcome = self._interpreter.run(run.given.code)
+        self._written.write(stdout.getvalue() + stderr.getvalue())
+        run.write(Kind.STDOUT, stdout.getvalue())
+        run.write(Kind.STDERR, stderr.getvalue())
+        return messages.Done(
+            number=1,
+            run=run.id,
+            status="ok" if outcome.status == "ok" else "error",
+            result=outcome.result,
+            error=None if outcome.error is None else ExecutionError(**outcome.error),
+            truncated=outcome.truncated,
+        )
 
     def die(self, exit_: Exit) -> None:
         """End."""

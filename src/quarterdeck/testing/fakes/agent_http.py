@@ -16,7 +16,7 @@ from quarterdeck.base.config import Secret
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import etcd, etcd_registration, http_server
 from quarterdeck.testing.image_layouts import ARCHITECTURE
-from quarterdeck.wire import agents, decode, items, nodes, sessions, signing
+from quarterdeck.wire import agents, decode, executions, items, nodes, sessions, signing
 
 SLOTS = sessions.Slots(4, 4096)
 
@@ -115,7 +115,7 @@ class StubAgent:
             http_server.route("PUT", "/v1/kernels/{id}", self._create),
             http_server.route("GET", "/v1/kernels", self._inventory),
             http_server.route("DELETE", "/v1/kernels/{id}", self._destroy),
-            http_server.route("POST", "/v1/kernels/{id}/execute", self._execute),
+            http_server.route("PUT", "/v1/kernels/{id}/runs/{run}", self._execute),
             http_server.route("GET", "/v1/kernels/{id}/logs", self._logs),
         ]
 
@@ -170,10 +170,13 @@ class StubAgent:
 
     async def _execute(self, request: web.Request) -> web.Response:
         self._find(request)
-        given = await http_server.body(request, sessions.Execute)
+        given = await http_server.body(request, executions.Execute)
         return http_server.reply(
-            sessions.Execution(
-                status=sessions.ExecutionStatus.OK, stdout=given.code, stderr="", result=None
+            executions.Execution(
+                status=executions.ExecutionStatus.OK,
+                stdout=given.code or "",
+                stderr="",
+                run=http_server.path_id(request, "run"),
             )
         )
 

@@ -51,15 +51,17 @@ def test_too_long_a_message_is_refused_before_it_has_arrived():
         b"x",
         b"[]",
         b"\xff",
-        b'{"done": 1}',
-        b'{"done": 1, "status": "bad", "result": null, "error": null, "truncated": false}',
-        b'{"done": "1", "status": "ok", "result": null, "error": null, "truncated": false}',
-        b'{"done": 1, "status": "ok", "result": {}, "error": null, "truncated": false}',
+        b'{"said": "done"}',
+        b'{"said": "else", "number": 1}',
+        b'{"said": "done", "number": 1, "run": "r", "status": "bad"}',
+        b'{"said": "done", "number": "1", "run": "r", "status": "ok"}',
+        b'{"said": "done", "number": 1, "run": "r", "status": "ok", "result": {}}',
+        b'{"said": "ask", "question": 1, "run": "r"}',
     ],
 )
 def test_nonsense_is_refused(data):
     with pytest.raises(ChannelBroken):
-        messages.read(messages.Done, data)
+        messages.read(messages.Said, data)
 
 
 def test_blocking_side_sends_and_receives_until_the_end():

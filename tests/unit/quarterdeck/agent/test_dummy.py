@@ -10,6 +10,7 @@ from quarterdeck.agent.kernels.dummy_code import Namespace
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.base import tasks
+from quarterdeck.testing.workshops import execute
 
 PLAN = Plan(
     seed=3,
@@ -55,7 +56,7 @@ async def test_a_death_is_told_with_its_code_and_refuses_code(kernels, exits):
         await tasks.pause(0)
     assert exits == [Exit(code=7)]
     with pytest.raises(KernelDied):
-        await kernel.execute("1")
+        await execute(kernel, "1")
     await kernels.kill("k")
     assert len(exits) == 1
 
@@ -72,7 +73,7 @@ async def test_a_destroy_that_hangs_ends_only_with_the_agent(kernels, exits):
 
 async def test_a_session_brings_its_own_behaviour(kernels, exits):
     kernel = await kernels.spawn(spec('{"execute_ms": 86400000}'), exits.append)
-    running = started(kernel.execute("1"))
+    running = started(execute(kernel, "1"))
     await tasks.pause(0)
     assert not running.done()
     await kernels.kill("k")

@@ -15,6 +15,7 @@ from quarterdeck.agent.errors import (
     ScratchStays,
     Stopping,
 )
+from quarterdeck.agent.executions import Executions
 from quarterdeck.agent.images.errors import ImageNotHere
 from quarterdeck.agent.kernels.errors import KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.spec import Exit, Image
@@ -29,6 +30,7 @@ from quarterdeck.testing.fakes.agent import (
     FakeScratch,
 )
 from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelMount
+from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.sessions import Slots
 
 CAPACITY = Slots(4, 1024)
@@ -36,6 +38,8 @@ CAPACITY = Slots(4, 1024)
 
 class World:
     """An agent's service and the fakes around it. `next_life` is what the agent is after its death."""
+
+    runs = 0
 
     def __init__(self):
         self.kernels, self.scratch, self.news = FakeKernels(), FakeScratch(), FakeNews()
@@ -58,6 +62,10 @@ class World:
         self.begin()
         await self.service.restore()
 
+    def execute(self, code):
+        self.runs += 1
+        return Executions(self.service.executing).execute("k", str(self.runs), Execute(code))
+
 
 @pytest.fixture
 def world():
@@ -78,7 +86,7 @@ async def test_a_kernel_is_made_listed_used_and_destroyed(world):
     assert (made.status, made.pid, made.exit) == ("RUNNING", 1001, None)
     (listed,) = world.service.inventory()
     assert msgspec.structs.replace(listed, idle_seconds=None) == made == world.service.show("k")
-    assert (await world.service.execute("k", "print(6 * 7)")).stdout == "42\n"
+    assert (await world.execute("print(6 * 7)")).stdout == "42\n"
     assert world.service.logs("k") == "42\n"
     await world.service.destroy("k")
     assert world.service.inventory() == []
@@ -140,7 +148,7 @@ async def test_capacity_is_held_by_the_living_and_freed_once(world):
 
 async def test_a_death_is_told_and_stays_listed_until_destroyed(world):
     await world.service.create("k", request())
-    await world.service.execute("k", "print('last')")
+    await world.execute("print('last')")
     world.kernels.living["k"].die(Exit(signal=9))
     assert world.news.kernels == ["k"]
     view = world.service.show("k")
@@ -148,7 +156,7 @@ async def test_a_death_is_told_and_stays_listed_until_destroyed(world):
     assert view.exit == KernelExit(signal=9)
     assert world.service.logs("k") == "last\n"
     with pytest.raises(KernelNotRunning, match="SIGKILL"):
-        await world.service.execute("k", "1")
+        await world.execute("1")
     assert await world.service.create("k", request()) == view
     await world.service.destroy("k")
     assert world.service.inventory() == []
@@ -223,7 +231,7 @@ async def test_what_is_not_there_is_not_found(world):
         with pytest.raises(KernelNotFound):
             call("k")
     with pytest.raises(KernelNotFound):
-        await world.service.execute("k", "1")
+        await world.execute("1")
 
 
 async def test_a_kernel_that_starts_does_not_run_code_yet(world):
@@ -231,7 +239,7 @@ async def test_a_kernel_that_starts_does_not_run_code_yet(world):
     creating = started(world.service.create("k", request()))
     await tasks.pause(0)
     with pytest.raises(KernelNotRunning):
-        await world.service.execute("k", "1")
+        await world.execute("1")
     assert world.service.logs("k") == ""
     world.kernels.gate.set()
     await creating
@@ -251,12 +259,12 @@ async def test_stop_leaves_all_and_takes_nothing_new(world):
 
 async def test_kernels_are_the_same_in_the_next_life(world):
     made = await world.service.create("k", request(slots=Slots(2, 64)))
-    await world.service.execute("k", "x = 41")
+    await world.execute("x = 41")
     await world.next_life()
     (listed,) = world.service.inventory()
     assert msgspec.structs.replace(listed, idle_seconds=None) == made
     assert await world.service.create("k", request(slots=Slots(2, 64))) == made
-    assert (await world.service.execute("k", "x + 1")).result == "42"
+    assert (await world.execute("x + 1")).result == "42"
     with pytest.raises(InsufficientCapacity):
         await world.service.create("l", request(slots=Slots(3, 64)))
     assert world.scratch.kept == {"k"}

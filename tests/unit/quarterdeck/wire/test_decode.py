@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from quarterdeck.wire import decode
 from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.sessions import (
-    Execute,
     HistoryQuery,
     SessionCreate,
     SessionQuery,

@@ -6,9 +6,10 @@ has neither of the shell's two channels. A syntax error ends the piece, not the 
 
 import os
 import select
+import shlex
 import socket
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from quarterdeck.agent.kernels import channel, spec
 from quarterdeck.agent.kernels.oci.bundle import GIVEN
@@ -47,6 +48,8 @@ class Shell:
         self._streams = streams
         self._given = given
         self._number = 0
+        self._run = ""
+        self._resumed: int | None = None
         self._answer = b""
 
     def serve(self, pid: int) -> None:
@@ -70,11 +73,28 @@ class Shell:
         except channel.ChannelBroken:
             os._exit(spec.EXIT_CHANNEL_LOST)
         if "execute" in request:
-            self._number = request["execute"]
-            new = self._given / f"{CELL}.new"
-            new.write_text(request["code"] + "\n", encoding="utf-8")
-            new.rename(self._given / CELL)
-            os.write(self._streams.orders, f"{self._number}\n".encode())
+            self._execute(request)
+        elif "complete" in request:
+            nothing = {"matches": (), "start": 0, "end": 0, "number": request["complete"]}
+            channel.send(self._control, {"said": "completed"} | nothing)
+        elif "resume" in request:
+            self._resumed = request["resume"]
+            self._go_on()
+
+    def _execute(self, request: dict[str, Any]) -> None:
+        """Have code run, or a command as if it were code."""
+        code = shlex.join(request["command"]) if "command" in request else request["code"]
+        self._number, self._run = request["execute"], request["run"]
+        new = self._given / f"{CELL}.new"
+        new.write_text(code + "\n", encoding="utf-8")
+        new.rename(self._given / CELL)
+        os.write(self._streams.orders, f"{self._number}\n".encode())
+
+    def _go_on(self) -> None:
+        """Tell another agent that it may go on, once nothing runs for the one before."""
+        if self._resumed is not None and not self._run:
+            channel.send(self._control, {"said": "resumed", "number": self._resumed})
+            self._resumed = None
 
     def _hear(self) -> bool:
         """Tell the agent what the shell says; False: it has ended."""
@@ -84,19 +104,16 @@ class Shell:
         for line in lines:
             number, _, status = line.decode().partition(" ")
             if number == str(self._number):
-                channel.send(self._control, _done(self._number, int(status)))
+                channel.send(self._control, _done(self._number, self._run, int(status)))
+                self._run = ""
+                self._go_on()
         return bool(said)
 
 
-def _done(number: int, status: int) -> dict[str, object]:
-    error = None
-    if status:
-        words = f"exit status {status}"
-        error = {"type": "ExitStatus", "message": words, "traceback": f"{words}\n"}
-    return {
-        "done": number,
-        "status": "error" if status else "ok",
-        "result": None,
-        "error": error,
-        "truncated": False,
-    }
+def _done(number: int, run: str, status: int) -> dict[str, object]:
+    said = {"said": "done", "number": number, "run": run, "exit_code": status}
+    if not status:
+        return said | {"status": "ok"}
+    words = f"exit status {status}"
+    error = {"type": "ExitStatus", "message": words, "traceback": f"{words}\n"}
+    return said | {"status": "error", "error": error}

@@ -13,7 +13,7 @@ from quarterdeck.testing.fakes.clock import EPOCH, FakeClock
 from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, Recorder
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.sessions import Execute, Mount, SessionCreate, SessionView, Slots
+from quarterdeck.wire.sessions import Mount, SessionCreate, SessionView, Slots
 from quarterdeck.wire.states import SessionStatus, SessionType
 from quarterdeck.wire.users import Role
 
@@ -99,7 +99,6 @@ class World:
         self.service = SessionService(
             self.store,
             self.store,
-            self.kernels,
             self.sources,
             driver=self.told,
             news=self.told,
@@ -156,8 +155,6 @@ async def test_session_of_another_does_not_exist():
     for attempt in (
         world.service.get(BOB, session),
         world.service.terminate(BOB, session),
-        world.service.execute(BOB, session, Execute("1")),
-        world.service.logs(BOB, session),
     ):
         with pytest.raises(errors.SessionNotFound):
             await attempt
@@ -169,57 +166,6 @@ async def test_terminated_session_is_looked_after():
     view = await world.make()
     await world.service.terminate(ADA, view.id)
     assert ("drive", view.id) in world.told.told
-
-
-async def test_code_goes_to_the_kernel():
-    world = World()
-    session = await world.running()
-    assert (await world.service.execute(ADA, session, Execute("1"))).stdout == "1"
-    assert (await world.service.logs(ADA, session)).text == "log of k"
-
-
-async def test_kernel_that_a_session_does_not_have_executes_nothing():
-    world = World()
-    session = await world.running()
-    with pytest.raises(errors.KernelNotFound) as refused:
-        await world.service.execute(ADA, session, Execute("1"), "sub1")
-    assert refused.value.field == "kernel"
-
-
-async def test_session_without_a_kernel_executes_nothing():
-    world = World()
-    view = await world.make()
-    world.store.routes[view.id] = model.Route("ada", SessionStatus.PENDING, None, None)
-    with pytest.raises(errors.SessionNotRunning):
-        await world.service.execute(ADA, view.id, Execute("1"))
-
-
-async def test_session_on_a_lost_agent_cannot_be_reached():
-    world = World()
-    session = await world.running(address=None)
-    with pytest.raises(errors.AgentUnreachable):
-        await world.service.execute(ADA, session, Execute("1"))
-
-
-async def test_session_that_runs_a_command_takes_no_code():
-    world = World()
-    session = await world.running(runs_command=True)
-    with pytest.raises(errors.SessionTakesNoCode):
-        await world.service.execute(ADA, session, Execute("1"))
-
-
-async def test_what_a_command_wrote_can_be_read_after_its_end():
-    world = World()
-    session = await world.running(runs_command=True)
-    world.store.routes[session] = model.Route(
-        "ada", SessionStatus.TERMINATED, None, None, runs_command=True
-    )
-    with pytest.raises(errors.SessionNotRunning):
-        await world.service.logs(ADA, session)
-    world.store.kept[session] = "all that it wrote"
-    assert (await world.service.logs(ADA, session)).text == "all that it wrote"
-    with pytest.raises(errors.SessionNotFound):
-        await world.service.logs(BOB, session)
 
 
 async def test_name_that_is_taken_is_refused_with_the_session_that_has_it():

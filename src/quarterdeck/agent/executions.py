@@ -1,0 +1,55 @@
+"""The use cases of runs: started, followed, answered and interrupted by the ids of their kernel and their own. Each may be repeated."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from quarterdeck.agent import ports
+from quarterdeck.wire.executions import (
+    WAIT_SECONDS_MAX,
+    Complete,
+    Completion,
+    Execute,
+    Execution,
+    Input,
+    Interrupt,
+    RunQuery,
+)
+
+
+class Executions:
+    """What is run in kernels. `running` gives a kernel by its id; it raises `KernelNotFound`, `KernelNotRunning`, `KernelTakesNoCode`."""
+
+    def __init__(self, running: Callable[[str], ports.Kernel]) -> None:
+        self._running = running
+
+    async def execute(self, kernel: str, id_: str, given: Execute) -> Execution:
+        """Start a run, if it is not there yet, and follow it as long as was asked.
+
+        Raises `KernelBusy`, `RunConflict`, `RunForgotten`, and when the kernel ends before the run does `KernelDied`, or
+        `KernelTerminated` if it was destroyed.
+        """
+        run = self._running(kernel).start(msgspec.structs.replace(given, run=id_))
+        await run.settled(WAIT_SECONDS_MAX if given.wait is None else given.wait)
+        if run.failure is not None:
+            raise run.failure
+        return run.report()
+
+    async def look(self, kernel: str, id_: str, query: RunQuery) -> Execution:
+        """Return what has come of a run from an offset on, as soon as that is something, or when time is up. Raises `RunNotFound`, `RunForgotten`."""
+        run = self._running(kernel).run(id_)
+        if query.wait > 0:
+            await run.news(query.offset, query.wait)
+        return run.report(query.offset)
+
+    def interrupt(self, kernel: str, given: Interrupt) -> None:
+        """Interrupt a run, or whatever runs; nothing happens if it has ended. Raises `RunNotFound`, `RunForgotten`."""
+        self._running(kernel).interrupt(given.run)
+
+    def reply(self, kernel: str, id_: str, given: Input) -> None:
+        """Give a run the input that it asks for. Raises `InputNotWanted`, `RunNotFound`, `RunForgotten`."""
+        self._running(kernel).reply(id_, given)
+
+    async def complete(self, kernel: str, given: Complete) -> Completion:
+        """Return how code could go on. Raises `KernelBusy`, `KernelDied`, `KernelTerminated`."""
+        return await self._running(kernel).complete(given)

@@ -1,0 +1,56 @@
+"""The addresses of runs in the agent's HTTP API."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from quarterdeck.agent.executions import Executions
+from quarterdeck.infra import http_server
+from quarterdeck.wire.executions import Complete, Execute, Input, Interrupt, RunQuery
+
+
+def routes(executions: Executions) -> Sequence[web.RouteDef]:
+    """Return the addresses."""
+    api = _Api(executions)
+    run = "/v1/kernels/{id}/runs/{run}"
+    return [
+        http_server.route("PUT", run, api.execute),
+        http_server.route("GET", run, api.look, query=RunQuery),
+        http_server.route("POST", f"{run}/input", api.reply),
+        http_server.route("POST", "/v1/kernels/{id}/interrupt", api.interrupt),
+        http_server.route("POST", "/v1/kernels/{id}/complete", api.complete),
+    ]
+
+
+class _Api:
+    def __init__(self, executions: Executions) -> None:
+        self._executions = executions
+
+    async def execute(self, request: web.Request) -> web.Response:
+        kernel, run = _ids(request)
+        given = await http_server.body(request, Execute)
+        return http_server.reply(await self._executions.execute(kernel, run, given))
+
+    async def look(self, request: web.Request) -> web.Response:
+        kernel, run = _ids(request)
+        query = http_server.query(request, RunQuery)
+        return http_server.reply(await self._executions.look(kernel, run, query))
+
+    async def reply(self, request: web.Request) -> web.Response:
+        kernel, run = _ids(request)
+        self._executions.reply(kernel, run, await http_server.body(request, Input))
+        return http_server.no_content()
+
+    async def interrupt(self, request: web.Request) -> web.Response:
+        kernel = http_server.path_id(request)
+        self._executions.interrupt(kernel, await http_server.body(request, Interrupt))
+        return http_server.no_content()
+
+    async def complete(self, request: web.Request) -> web.Response:
+        kernel = http_server.path_id(request)
+        given = await http_server.body(request, Complete)
+        return http_server.reply(await self._executions.complete(kernel, given))
+
+
+def _ids(request: web.Request) -> tuple[str, str]:
+    return http_server.path_id(request), http_server.path_id(request, "run")

@@ -1,0 +1,68 @@
+"""The agent's end of a kernel's control channel, on asyncio: sends without waiting, gives messages as they come. Used by `process`."""
+
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from quarterdeck.agent.kernels import channel
+
+
+class Control:
+    """`take` gets each message and may raise `channel.ChannelBroken`; `broken` hears of that, once."""
+
+    def __init__(
+        self,
+        end: socket.socket,
+        take: Callable[[bytes], None],
+        broken: Callable[[channel.ChannelBroken], None],
+    ) -> None:
+        self._socket = end
+        self._take = take
+        self._broken = broken
+        self._loop = asyncio.get_running_loop()
+        self._reader = channel.Reader()
+        self._outgoing: deque[bytes] = deque()
+        os.set_blocking(end.fileno(), False)
+        self._loop.add_reader(end, self._read)
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send a message, now or when the kernel takes it. To one that is gone nothing is sent: its end is told by the zygote."""
+        self._outgoing.extend(channel.packets(message))
+        self._flush()
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._loop.remove_reader(self._socket)
+        self._loop.remove_writer(self._socket)
+        self._socket.close()
+
+    def _flush(self) -> None:
+        while self._outgoing:
+            try:
+                self._socket.send(self._outgoing[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._socket, self._flush)
+                return
+            except OSError:  # nobody listens any more: the end of the process is what tells why
+                self._outgoing.clear()
+                break
+            self._outgoing.popleft()
+        self._loop.remove_writer(self._socket)
+
+    def _read(self) -> None:
+        try:
+            packet = self._socket.recv(channel.PACKET_BYTES_MAX)
+            if not packet:  # its end is told by the zygote
+                self._loop.remove_reader(self._socket)
+                return
+            data = self._reader.feed(packet)
+            if data is not None:
+                self._take(data)
+        except (BlockingIOError, ConnectionError):
+            return
+        except channel.ChannelBroken as error:
+            self._loop.remove_reader(self._socket)
+            self._broken(error)

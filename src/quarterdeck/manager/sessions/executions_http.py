@@ -1,0 +1,66 @@
+"""The addresses of what runs in sessions."""
+
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from quarterdeck.infra import http_server
+from quarterdeck.manager.identity.http import principal
+from quarterdeck.manager.sessions.executions import At, ExecutionService
+from quarterdeck.wire import sessions
+from quarterdeck.wire.executions import Complete, Execute, Input, Interrupt, SessionRunQuery
+
+
+def routes(service: ExecutionService) -> Sequence[web.RouteDef]:
+    """Return the addresses."""
+    api = _Api(service)
+    session = "/v1/sessions/{id}"
+    run = session + "/runs/{run}"
+    kernel = sessions.KernelQuery
+    return [
+        http_server.route("POST", f"{session}/execute", api.execute, query=kernel),
+        http_server.route("POST", f"{session}/interrupt", api.interrupt, query=kernel),
+        http_server.route("POST", f"{session}/complete", api.complete, query=kernel),
+        http_server.route("GET", f"{session}/logs", api.logs, query=kernel),
+        http_server.route("GET", run, api.look, query=SessionRunQuery),
+        http_server.route("POST", f"{run}/input", api.reply, query=kernel),
+    ]
+
+
+class _Api:
+    def __init__(self, service: ExecutionService) -> None:
+        self._service = service
+
+    async def execute(self, request: web.Request) -> web.Response:
+        at = _at(request)
+        given = await http_server.body(request, Execute)
+        return http_server.reply(await self._service.execute(at, given))
+
+    async def look(self, request: web.Request) -> web.Response:
+        session, run = http_server.path_id(request), http_server.path_id(request, "run")
+        query = http_server.query(request, SessionRunQuery)
+        at = At(principal(request), session, query.kernel)
+        return http_server.reply(await self._service.look(at, run, query))
+
+    async def reply(self, request: web.Request) -> web.Response:
+        at, run = _at(request), http_server.path_id(request, "run")
+        await self._service.reply(at, run, await http_server.body(request, Input))
+        return http_server.no_content()
+
+    async def interrupt(self, request: web.Request) -> web.Response:
+        at = _at(request)
+        await self._service.interrupt(at, await http_server.body(request, Interrupt))
+        return http_server.no_content()
+
+    async def complete(self, request: web.Request) -> web.Response:
+        at = _at(request)
+        given = await http_server.body(request, Complete)
+        return http_server.reply(await self._service.complete(at, given))
+
+    async def logs(self, request: web.Request) -> web.Response:
+        return http_server.reply(await self._service.logs(_at(request)))
+
+
+def _at(request: web.Request) -> At:
+    query = http_server.query(request, sessions.KernelQuery)
+    return At(principal(request), http_server.path_id(request), query.kernel)
