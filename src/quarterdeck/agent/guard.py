@@ -80,7 +80,7 @@ class Guard:
 
 def excess(slots: Slots, limits: Limits, used: Usage, full_looks: int) -> str | None:
     """Return why a kernel must end, or None: it keeps its limits. Pure."""
-    if used.memory_bytes > slots.memory_mib * 2**20:
+    if used.memory_bytes > slots.memory_mib * 2**20 or used.memory_kills:
         return f"killed: memory limit {slots.memory_mib} MiB"
     if used.threads > limits.pids or full_looks >= FULL_LOOKS_MAX:
         return f"killed: process limit {limits.pids}"

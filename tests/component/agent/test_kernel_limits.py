@@ -1,12 +1,14 @@
 """Limits of whole kernels, with real processes: what the operating system refuses, and what the guard sees and ends."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from quarterdeck.agent.errors import IsolationUnsupported
 from quarterdeck.agent.guard import Guard
 from quarterdeck.agent.inventory.table import Entry
+from quarterdeck.agent.kernels import rooms
 from quarterdeck.agent.kernels.errors import KernelDied
 from quarterdeck.agent.kernels.meter import ProcMeter
 from quarterdeck.base import tasks
@@ -14,6 +16,7 @@ from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing.workshops import execute
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.sessions import Limits, Slots
+from shakeout.skips import Prerequisite, skip
 
 LOOK_SECONDS = 0.05
 
@@ -129,3 +132,29 @@ async def test_a_demand_that_the_machine_cannot_meet_is_refused(agent, namespace
     )
     assert answer.status == 409
     assert IsolationUnsupported.code.encode() in answer.body
+
+
+async def test_memory_that_no_process_has_mapped_counts_where_groups_can_be_made(workshop):
+    if not workshop.launcher.isolation.rooms:
+        skip(Prerequisite("memory control groups", "run the agent as root, or delegate a group"))
+    code = """
+import os, time
+file = os.memfd_create("hidden")
+block = os.urandom(2**20)
+while True: os.write(file, block)
+"""
+    assert "killed: memory limit 128 MiB" in await guarded(workshop, code, memory_mib=128)
+
+
+async def test_a_room_of_memory_is_empty_when_its_kernel_is_gone(workshop):
+    kernel = await workshop.make()
+    room = rooms.room_of(kernel.pid)
+    assert (room is not None) == workshop.launcher.isolation.rooms
+    assert room is None or str(kernel.pid) in members(room)
+    await workshop.end(kernel)
+    assert room is None or str(kernel.pid) not in members(room)
+
+
+def members(room):
+    """The processes in a control group."""
+    return Path(room, "cgroup.procs").read_text().split()

@@ -7,6 +7,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -256,7 +257,8 @@ class Launcher:
                 _log.error("kernel-refused", extra=message)
                 self._finish(id_, Exit())
             case {"gone": id_, "status": status}:
-                self._finish(id_, Exit() if status is None else Exit.from_status(status))
+                exit_ = Exit() if status is None else Exit.from_status(status)
+                self._finish(id_, replace(exit_, reason=message.get("reason")))
                 self._send({"forget": id_})
             case _:
                 _log.warning("zygote-not-understood", extra={"message_keys": list(message)})

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from quarterdeck.agent.kernels import rooms
+
 _PAGE = os.sysconf("SC_PAGESIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PARENT, _TIMES, _THREADS, _RESIDENT = 1, slice(11, 15), 17, 21
@@ -26,6 +28,8 @@ class Usage:
     threads: int
     memory_bytes: int
     cpu_seconds: float
+    memory_kills: int = 0
+    """How many of them the operating system has ended because the kernel's room of memory was full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ def _usage(pid: int, memory_bytes_max: int) -> Usage | None:
         threads=sum(one.threads for one in processes),
         memory_bytes=memory,
         cpu_seconds=sum(one.ticks for one in _tree(first.parent)) / _TICKS,
+        memory_kills=0 if (room := rooms.room_of(pid)) is None else rooms.kills(room),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from quarterdeck.agent.kernels import filters, linux, owners, roots, spec
+from quarterdeck.agent.kernels import filters, linux, owners, rooms, roots, spec
 from quarterdeck.agent.kernels.owners import Owner
 from quarterdeck.agent.kernels.spec import KernelSpec, SetUpFailed
 
@@ -31,10 +31,14 @@ _WHY_BYTES_MAX = 1000
 
 @dataclass(frozen=True)
 class Isolation:
-    """What this machine allows. `namespaced`: all of it, `user`: only through a user namespace; `why` not, in words."""
+    """What this machine allows. `namespaced`: all of it, `user`: only through a user namespace; `why` not, in words.
+
+    `rooms`: control groups that hold a kernel's memory.
+    """
 
     namespaced: bool = False
     user: bool = False
+    rooms: bool = False
     why: str = ""
 
     @property
@@ -98,6 +102,8 @@ def frame(*, user: bool) -> Frame:
 
 def settle(owner: Owner, frame_: Frame) -> None:
     """Do for a kernel all that needs no spec: its namespaces, its network of one, its file system. Raises OSError."""
+    if owner.room:
+        rooms.enter(owner.room)
     linux.setns(frame_.pattern, linux.CLONE_NEWNS)
     linux.unshare(_APART)
     _raise_loopback()
@@ -109,6 +115,8 @@ def open_trees(kernel: KernelSpec, owner: Owner) -> list[int]:
 
     Done outside of the kernel's namespaces, where its sources are. Raises `SetUpFailed`, OSError.
     """
+    if owner.room:
+        rooms.limit(owner.room, kernel.memory_bytes)
     work = make_directory(kernel)
     for bind in kernel.binds:
         (work / bind.path).mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from quarterdeck.agent.kernels import linux
+from quarterdeck.agent.kernels.rooms import Rooms
 
 _FIRST = 0x40000000
 _ZYGOTES, _KERNELS = 2**18, 2**12
@@ -17,25 +18,51 @@ _ZYGOTES, _KERNELS = 2**18, 2**12
 
 
 class Owner(NamedTuple):
-    """The uid and gid of a kernel, and a descriptor of the user namespace that maps the agent's to them; -1: they are the agent's."""
+    """The uid and gid of a kernel, and a descriptor of the user namespace that maps the agent's to them; -1: they are the agent's.
+
+    `room`: the group that holds its memory, see `rooms`; empty: there is none.
+    """
 
     uid: int
     gid: int
     mapping: int = -1
+    room: str = ""
 
 
 class Owners:
     """The owners of one zygote's kernels. A kernel that is gone leaves its owner to another."""
 
-    def __init__(self, *, mapped: bool) -> None:
+    def __init__(self, *, mapped: bool, rooms: Rooms | None = None) -> None:
         """`mapped`: kernels are others than the agent. Only root can have that."""
+        self._rooms = rooms
         self._own = Owner(os.geteuid(), os.getegid())
-        self._first = _FIRST + _pid() % _ZYGOTES * _KERNELS if mapped else 0
+        self._first = _FIRST + host_pid() % _ZYGOTES * _KERNELS if mapped else 0
         self._made = 0
         self._free: list[Owner] = []
 
+    @classmethod
+    def open(cls, *, namespaced: bool, user: bool) -> "Owners":
+        """Return the owners of a zygote whose kernels are isolated so, with rooms if it may make them."""
+        rooms = Rooms.open(host_pid()) if namespaced else None
+        return cls(mapped=namespaced and not user, rooms=rooms)
+
+    @property
+    def have_rooms(self) -> bool:
+        """Whether each kernel has a room of memory."""
+        return self._rooms is not None
+
     def take(self) -> Owner:
         """Return an owner that no other kernel has. Raises OSError."""
+        owner = self._one()
+        return owner if self._rooms is None else owner._replace(room=self._rooms.take())
+
+    def give_back(self, owner: Owner) -> str | None:
+        """Let another kernel have this owner: every process of the kernel is gone. Returns why, if it had no memory left."""
+        if owner.mapping >= 0:
+            self._free.append(owner._replace(room=""))
+        return None if self._rooms is None else self._rooms.give_back(owner.room)
+
+    def _one(self) -> Owner:
         if not self._first:
             return self._own
         if self._free:
@@ -44,11 +71,6 @@ class Owners:
         owner = Owner(uid, uid, _mapping(self._own, uid))
         self._made += 1
         return owner
-
-    def give_back(self, owner: Owner) -> None:
-        """Let another kernel have this owner: every process of the kernel is gone."""
-        if owner.mapping >= 0:
-            self._free.append(owner)
 
 
 def become(owner: Owner) -> None:
@@ -84,12 +106,12 @@ def _hold_user_namespace(ours: socket.socket, theirs: socket.socket) -> None:
     try:
         ours.close()
         linux.unshare(linux.CLONE_NEWUSER)
-        theirs.send(str(_pid()).encode())
+        theirs.send(str(host_pid()).encode())
         theirs.recv(1)
     finally:
         os._exit(0)
 
 
-def _pid() -> int:
+def host_pid() -> int:
     """Return this process's pid as the host sees it, wherever it is."""
     return int(os.readlink("/proc/self"))  # noqa: PTH115 - a number, not a path

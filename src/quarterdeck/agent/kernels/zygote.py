@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 from collections import deque
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
@@ -63,8 +63,8 @@ class Zygote:
 
     def __init__(self, agent: socket.socket, isolation: Isolation) -> None:
         self._line = Line(agent)
-        self._isolation = isolation
-        self._owners = Owners(mapped=isolation.namespaced and not isolation.user)
+        self._owners = Owners.open(namespaced=isolation.namespaced, user=isolation.user)
+        self._isolation = replace(isolation, rooms=self._owners.have_rooms)
         self._frame = self._make_frame()
         self._idle: deque[Child] = deque()
         self._kernels: dict[str, Child] = {}
@@ -248,10 +248,10 @@ class Zygote:
         for kernel, child in self._kernels.items():
             if child.pid == pid:
                 del self._kernels[kernel]
-                self._owners.give_back(child.owner)
+                reason = self._owners.give_back(child.owner)
                 code = supervisor.read_status(child.status)
                 self._line.custody.end(kernel, code)
-                self._line.say({"gone": kernel, "status": code})
+                self._line.say({"gone": kernel, "status": code, "reason": reason})
                 return
 
     def _say_ready(self) -> None:
