@@ -85,13 +85,17 @@ async def test_cluster_that_no_longer_fits_whole_takes_nothing(cluster, user, ob
 
 
 async def test_session_placed_elsewhere_meanwhile_is_left_out(cluster, user, observe, database):
-    """A decision about what is no more does nothing. Cancel a session between decision and writing."""
+    """Behaviour 10: a decision about what is no more does nothing. Cancel a session between decision and writing; there is room for it."""
     session = await user.sessions.create()
+    await session.terminate()
     store = PlacementStore(database, SystemClock())
-    async with manager_fixtures.agent(cluster, "other", cpu=0):
+    async with manager_fixtures.agent(cluster, "other") as agent:
+        running = await user.sessions.create()
+        await running.reaches("RUNNING", within=5)
         decided = [model.Placement(session.id, ("other",), session.view.slots)]
-        await session.terminate()
         assert await store.write(decided) == []
+        assert len(agent.kernels) == 1
+    assert observe.history(session.id) == [(None, "PENDING"), ("PENDING", "CANCELLED")]
 
 
 async def test_pass_without_work_writes_nothing(cluster, user, observe, database):

@@ -50,9 +50,14 @@ async def test_a_life_has_an_end_even_if_it_is_used(user, observe):
     """Behaviour 16, complaint #13273 (the lifetime checker never fires): after lifetime_seconds a busy session ends too, with that reason."""
     session = await user.sessions.create(lifetime_seconds=1)
     await session.reaches("RUNNING", within=10)
-    with pytest.raises(Refused):
-        await session.execute("while True: pass")
-    view = await ended(session)
+
+    async def hold():
+        with pytest.raises(Refused):
+            await session.execute("while True: pass")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(hold())
+        view = await ended(session)
     assert (view.reason, view.result) == ("lifetime-timeout", "FAILURE")
     assert view.detail == "reached its limit of 1 seconds (lifetime_seconds)"
     assert nothing_stays(observe, session)
