@@ -9,7 +9,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-_PREFIX = "quarterdeck-"
+_PREFIX = "qd-zygote-"
+_KERNELS_OF = (_PREFIX, "quarterdeck-")
+"""What groups of kernels are below: rooms, and the groups of containers, which runc makes."""
 _LIMITS = ("memory.limit_in_bytes", "memory.max")
 """Of version 1, of version 2; the same below."""
 _EVENTS = ("memory.oom_control", "memory.events")
@@ -87,9 +89,9 @@ def kills(room: str) -> int:
 
 
 def room_of(pid: int) -> str | None:
-    """Return the room that a process is in, as those outside of it see it; None: it is in none."""
+    """Return the group of a kernel's own that a process is in, as those outside of it see it; None: it is in none."""
     for mount, path in _memberships(pid):
-        if Path(path).parent.name.startswith(_PREFIX):
+        if Path(path).parent.name.startswith(_KERNELS_OF):
             return f"{mount}{path}"
     return None
 
