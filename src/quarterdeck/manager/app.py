@@ -65,6 +65,7 @@ from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
 from quarterdeck.manager.sessions.lookups import SessionLookups
 from quarterdeck.manager.sessions.maxima import Maxima, Terms
+from quarterdeck.manager.sessions.pulls import ImagePulls
 from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.manager.sessions.store import SessionStore
@@ -171,7 +172,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     kernels = sessions_gateway.AgentGateway(world.client, config.agent_secret, clock)
     books = LifecycleBooks(database, config.id)
     lanes = Lanes(at_once_max=SESSIONS_AT_ONCE_PER_AGENT_MAX)
-    lifecycle = Lifecycle(books, kernels, signals, lanes)
+    pulls = ImagePulls(kernels, images_gateway.SecretFiles(config.secrets))
+    lifecycle = Lifecycle(books, kernels, signals, lanes, pulls=pulls)
     reconciler = Reconciler(
         ReconcilerLedger(database), books, kernels, driver=lifecycle, news=signals
     )
@@ -179,8 +181,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
         AgentStore(database), agents_gateway.EtcdRegistry(world.etcd), (reconciler, signals)
     )
     store, lookups = SessionStore(database), SessionLookups(database)
-    bell = HistoryBell(world.bells)
-    rows = EventStore(database)
+    bell, rows = HistoryBell(world.bells), EventStore(database)
     feed = Feed(rows, bell, signals.history)
     images, rescanner = _images(world)
     return Services(

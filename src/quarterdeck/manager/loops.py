@@ -71,6 +71,7 @@ class Loops:
         )
         yield every(EXPIRY_SECONDS, self.expiry.run, name="expiry")
         yield every(SWEEP_SECONDS, self._sweep, name="sweep", wake=reconciler.lost_wake)
+        yield every(IDLE_SECONDS, self.lifecycle.sweep, name="pulls", wake=signals.images)
         yield every(IDLE_SECONDS, reconciler.check_suspects, name="suspects", wake=reconciler.wake)
         yield every(INVENTORY_SECONDS, reconciler.sweep, name="inventory", wake=signals.everything)
         yield every(REGISTRY_SECONDS, self.agents.resync, name="resync", wake=signals.registry)

@@ -44,6 +44,7 @@ class Signals:
         self.registry = Wake()
         self.everything = Wake()
         self.history = Wake()
+        self.images = Wake()
 
     def created(self, session: str) -> None:
         """A session waits for a place."""
@@ -72,12 +73,15 @@ class Signals:
                     self.dependencies.set()
                     self.registry.set()
                     self.everything.set()
+                    self.images.set()
                 case Event(kind=EventKind.SESSION):
                     self.scheduling.set()
                     self.dependencies.set()
                     self.history.set()
                 case Event(kind=EventKind.AGENT):
                     self.registry.set()
+                case Event(kind=EventKind.IMAGE):
+                    self.images.set()
                 case Event(kind=EventKind.KERNEL, id=kernel):
                     await kernel_changed(kernel)
                 case _:

@@ -51,8 +51,8 @@ SELECT 'a running session has all its kernels running', sessions.id::text, coale
 HAVING count(kernels.id) <> sessions.cluster_size OR count(kernels.id) FILTER (WHERE kernels.status <> 'RUNNING') > 0
 UNION ALL
 SELECT 'a placed session has all its kernels', sessions.id::text, sessions.status || ' with ' || count(kernels.id) || ' of ' || sessions.cluster_size
-  FROM sessions LEFT JOIN kernels ON kernels.session_id = sessions.id AND kernels.status IN ('SCHEDULED', 'CREATING', 'RUNNING')
- WHERE sessions.status IN ('SCHEDULED', 'CREATING')
+  FROM sessions LEFT JOIN kernels ON kernels.session_id = sessions.id AND kernels.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING')
+ WHERE sessions.status IN ('SCHEDULED', 'PULLING', 'CREATING')
  GROUP BY sessions.id
 HAVING count(kernels.id) <> sessions.cluster_size
 UNION ALL

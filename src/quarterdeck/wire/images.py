@@ -114,3 +114,12 @@ class RescanView(msgspec.Struct, frozen=True, kw_only=True):
     repositories_total: int | None = None
     reason: str | None = None
     results: tuple[RepositoryResult, ...] = ()
+
+
+class PullProgress(msgspec.Struct, frozen=True):
+    """How far the pull of an image has come; `layer` of `layers` is under way."""
+
+    bytes_done: int
+    bytes_total: int
+    layer: int
+    layers: int

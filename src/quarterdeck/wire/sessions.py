@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from quarterdeck.wire import limits
 from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.images import PullProgress
 from quarterdeck.wire.states import (
     KERNEL_INITIAL,
     KERNEL_LIVE,
@@ -153,6 +154,8 @@ class SessionKernel(msgspec.Struct, frozen=True, kw_only=True):
     status: KernelStatus
     isolation: IsolationLevel | None = None
     """How well it is kept apart; known once it runs."""
+    pull: PullProgress | None = None
+    """While it is PULLING."""
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +193,8 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     isolation: IsolationLevel | None = None
     """Of its main kernel."""
+    pull: PullProgress | None = None
+    """While it is PULLING: of the first of its kernels that waits for its image."""
     image_digest: str | None = None
     """What the image's tag named when the session was made; None: each agent has the image of its own."""
 

@@ -8,6 +8,7 @@ class SessionStatus(enum.StrEnum):
 
     PENDING = "PENDING"
     SCHEDULED = "SCHEDULED"
+    PULLING = "PULLING"
     CREATING = "CREATING"
     RUNNING = "RUNNING"
     TERMINATING = "TERMINATING"
@@ -34,6 +35,7 @@ class KernelStatus(enum.StrEnum):
     """Where a kernel is in its life."""
 
     SCHEDULED = "SCHEDULED"
+    PULLING = "PULLING"
     CREATING = "CREATING"
     RUNNING = "RUNNING"
     TERMINATING = "TERMINATING"
@@ -49,6 +51,10 @@ SESSION_TRANSITIONS: frozenset[tuple[SessionStatus, SessionStatus]] = frozenset(
         (_S.SCHEDULED, _S.CREATING),
         (_S.SCHEDULED, _S.PENDING),  # its agent went away before the kernel was created
         (_S.SCHEDULED, _S.TERMINATING),
+        (_S.SCHEDULED, _S.PULLING),
+        (_S.PULLING, _S.CREATING),
+        (_S.PULLING, _S.PENDING),  # its agent went away before a kernel was created
+        (_S.PULLING, _S.TERMINATING),
         (_S.CREATING, _S.RUNNING),
         (_S.CREATING, _S.TERMINATING),
         (_S.RUNNING, _S.TERMINATING),
@@ -63,6 +69,9 @@ KERNEL_TRANSITIONS: frozenset[tuple[KernelStatus, KernelStatus]] = frozenset(
     {
         (_K.SCHEDULED, _K.CREATING),
         (_K.SCHEDULED, _K.TERMINATING),
+        (_K.SCHEDULED, _K.PULLING),
+        (_K.PULLING, _K.CREATING),
+        (_K.PULLING, _K.TERMINATING),
         (_K.CREATING, _K.RUNNING),
         (_K.CREATING, _K.TERMINATING),
         (_K.RUNNING, _K.TERMINATING),

@@ -100,17 +100,15 @@ class ImageStore:
 
     def show(self, digest: str) -> AgentImage:
         """Return how far an image is. Raises `ImageNotHere`."""
-        if self._shelves.records.get(digest) is not None:
-            return AgentImage(digest=digest, status=PullStatus.READY)
+        if (record := self._shelves.records.get(digest)) is not None:
+            return _ready(record)
         if digest not in self._pulls:
             raise ImageNotHere
         return self._pulls[digest].view()
 
     def list(self) -> Sequence[AgentImage]:
         """Return all images that are here, on their way, or failed to come."""
-        here = [
-            AgentImage(digest=one.digest, status=PullStatus.READY) for one in self._shelves.records
-        ]
+        here = [_ready(one) for one in self._shelves.records]
         return [*here, *(pull.view() for pull in self._pulls.values())]
 
     def pull(self, digest: str, source: ImagePull) -> AgentImage:
@@ -195,3 +193,16 @@ class ImageStore:
 
 def _mib(size: int) -> int:
     return -(-size // 2**20)
+
+
+def _ready(record: Record) -> AgentImage:
+    """Return how an image that is here looks to others: all of it is done."""
+    layers = len(record.config.rootfs.diff_ids)
+    return AgentImage(
+        digest=record.digest,
+        status=PullStatus.READY,
+        bytes_done=record.size_bytes,
+        bytes_total=record.size_bytes,
+        layer=layers,
+        layers=layers,
+    )

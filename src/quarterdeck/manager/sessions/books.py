@@ -5,7 +5,8 @@ from typing import Any
 
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager.sessions import model
-from quarterdeck.wire import agents, sessions
+from quarterdeck.manager.sessions.source import ImageSource
+from quarterdeck.wire import agents, decode, images, sessions
 
 CLAIM_SECONDS = 8.0
 """How long a manager may take for one call about a kernel; longer than any deadline of the lifecycle."""
@@ -43,6 +44,22 @@ class LifecycleBooks:
         await self._database.execute(
             _SQL["release_kernel"], {"kernel": work.kernel, "manager": self._manager}
         )
+
+    async def pulling(self, work: model.Work, image: agents.AgentImage) -> None:
+        """SCHEDULED -> PULLING, or how far it has come since; the claim is given back."""
+        progress = images.PullProgress(
+            image.bytes_done, image.bytes_total, image.layer, image.layers
+        )
+        facts = {"session": work.session, "kernel": work.kernel}
+        pull = decode.encode(progress).decode()
+        await self._database.execute(_SQL["pulling"], {**facts, "pull": pull})
+
+    async def pulled(self, work: model.Work, image: agents.AgentImage) -> bool:
+        """SCHEDULED or PULLING -> CREATING, and the session with the first kernel; False if it is to end meanwhile."""
+        facts = {"session": work.session, "kernel": work.kernel}
+        cause = f"image-pulled: {image.layers} layers, {image.bytes_total} bytes"
+        row = await self._database.fetch_one(_SQL["pulled"], {**facts, "cause": cause})
+        return row is not None
 
     async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> bool:
         """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
@@ -92,9 +109,18 @@ def _work(row: Mapping[str, Any]) -> model.Work:
             isolation=sessions.IsolationLevel(row["isolation"]),
             mounts=tuple(agents.KernelMount(source, path) for source, path in row["mounts"]),
             environment={**row["environment"], **seat.environment()},
+            digest=row["image_digest"],
             command=tuple(row["command"]) if seat.is_main else (),
         ),
         type=sessions.SessionType(row["type"])
         if seat.is_main
         else sessions.SessionType.INTERACTIVE,
+        source=_source(row),
     )
+
+
+def _source(row: Mapping[str, Any]) -> ImageSource | None:
+    """Return where the image comes from; None: from nowhere, or its registry is not known any more."""
+    if row["url"] is None:
+        return None
+    return ImageSource(row["url"], row["repository"], row["username"], row["secret"])

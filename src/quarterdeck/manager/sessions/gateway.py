@@ -15,7 +15,7 @@ _SOMEBODY_ELSE = "other-agent"
 
 
 class AgentGateway:
-    """The port `Kernels` over HTTP."""
+    """The ports `Kernels` and `Images` over HTTP."""
 
     def __init__(self, client: http_client.HttpClient, secret: Secret, clock: Clock) -> None:
         self._client = client
@@ -43,6 +43,25 @@ class AgentGateway:
             )
         return {view.id: view for view in found.items}
 
+    async def pull(self, address: str, digest: str, source: agents.ImagePull) -> agents.AgentImage:
+        """Have an image pulled, unless it is there or on its way; one that failed is begun anew."""
+        with translated():
+            return await self._client.call(
+                "PUT", _image_url(address, digest), agents.AgentImage, auth=self._auth, body=source
+            )
+
+    async def image(self, address: str, digest: str) -> agents.AgentImage | None:
+        """Return how far an image is; None: it is not there, and nobody has asked for it."""
+        try:
+            with translated():
+                return await self._client.call(
+                    "GET", _image_url(address, digest), agents.AgentImage, auth=self._auth
+                )
+        except errors.AgentRefused as error:
+            if error.refusal != "image-not-here":
+                raise
+            return None
+
     async def logs(self, address: str, kernel: str) -> sessions.Logs:
         """Return what a kernel has written."""
         with translated():
@@ -69,3 +88,7 @@ def translated() -> Iterator[None]:
         if error.problem.code == _SOMEBODY_ELSE:
             raise errors.AgentUnreachable from error
         raise errors.AgentRefused(error.problem.code, error.problem.detail) from error
+
+
+def _image_url(address: str, digest: str) -> str:
+    return f"{address}/v1/images/{digest}"

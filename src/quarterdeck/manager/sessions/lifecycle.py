@@ -22,12 +22,19 @@ class Lifecycle:
     """Does what kernels need from their agents. `work` is run by several workers, `sweep` by a loop."""
 
     def __init__(
-        self, books: ports.Books, kernels: ports.Kernels, news: ports.News, lanes: Lanes
+        self,
+        books: ports.Books,
+        kernels: ports.Kernels,
+        news: ports.News,
+        lanes: Lanes,
+        *,
+        pulls: ports.Pulls,
     ) -> None:
         self._books = books
         self._kernels = kernels
         self._news = news
         self._lanes = lanes
+        self._pulls = pulls
 
     def drive(self, agent: str, session: str, kernel: str) -> None:
         """Look after a kernel soon."""
@@ -62,12 +69,26 @@ class Lifecycle:
     async def _step(self, work: model.Work) -> bool:
         """Do one step and tell whether another may follow at once."""
         match model.next_step(work.status):
+            case model.Step.PULL:
+                return await self._pull(work)
             case model.Step.CREATE:
                 return await self._create(work)
             case model.Step.DESTROY:
                 return await self._destroy(work)
             case model.Step.NOTHING:
                 return False
+
+    async def _pull(self, work: model.Work) -> bool:
+        image = await self._pulls.ask(work)
+        if image is None:
+            await self._books.release(work)
+            return False
+        if isinstance(image, model.End):
+            return await self._end(work, image)
+        if image.status is agents.PullStatus.READY:
+            return await self._books.pulled(work, image)
+        await self._books.pulling(work, image)
+        return False
 
     async def _create(self, work: model.Work) -> bool:
         view = await self._ask_to_create(work)

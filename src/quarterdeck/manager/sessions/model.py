@@ -4,6 +4,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from quarterdeck.manager.sessions.source import ImageSource
 from quarterdeck.wire import agents, sessions
 
 CREATE_SECONDS_MAX = 60.0
@@ -30,6 +31,7 @@ class Reason(enum.StrEnum):
     KERNEL_MISSING = "kernel-missing"
     AGENT_LOST = "agent-lost"
     AGENT_DRAINED = "agent-drained"
+    PULL_FAILED = "pull-failed"
     TASK_FINISHED = "task-finished"
     TASK_FAILED = "task-failed"
     TASK_TIMEOUT = "task-timeout"
@@ -119,6 +121,7 @@ class Seat:
 class Step(enum.Enum):
     """What a kernel needs from its agent."""
 
+    PULL = enum.auto()
     CREATE = enum.auto()
     DESTROY = enum.auto()
     NOTHING = enum.auto()
@@ -154,6 +157,7 @@ class Work:
     status_seconds: float
     request: agents.KernelCreate
     type: sessions.SessionType = sessions.SessionType.INTERACTIVE
+    source: ImageSource | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +216,8 @@ class Findings:
 def next_step(status: sessions.KernelStatus) -> Step:
     """Return what a kernel in this status needs from its agent."""
     match status:
+        case sessions.KernelStatus.SCHEDULED | sessions.KernelStatus.PULLING:
+            return Step.PULL
         case sessions.KernelStatus.CREATING:
             return Step.CREATE
         case sessions.KernelStatus.TERMINATING:

@@ -106,6 +106,14 @@ class Books(Protocol):
         """Give a claim back: it is to be tried again."""
         ...
 
+    async def pulling(self, work: model.Work, image: agents.AgentImage) -> None:
+        """SCHEDULED -> PULLING, or how far it has come since; the claim is given back."""
+        ...
+
+    async def pulled(self, work: model.Work, image: agents.AgentImage) -> bool:
+        """SCHEDULED or PULLING -> CREATING, and the session with the first kernel; False if it is to end meanwhile."""
+        ...
+
     async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> bool:
         """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
         ...
@@ -210,6 +218,34 @@ class Runs(Protocol):
 
     async def logs(self, address: str, kernel: str) -> sessions.Logs:
         """Return what a kernel has written."""
+        ...
+
+
+class Images(Protocol):
+    """The images of agents. Each call raises `AgentUnreachable`, `AgentUnsure`, `AgentRefused`; the caller owns the deadline."""
+
+    async def pull(self, address: str, digest: str, source: agents.ImagePull) -> agents.AgentImage:
+        """Have an image pulled, unless it is there or on its way; one that failed is begun anew."""
+        ...
+
+    async def image(self, address: str, digest: str) -> agents.AgentImage | None:
+        """Return how far an image is; None: it is not there, and nobody has asked for it."""
+        ...
+
+
+class Passwords(Protocol):
+    """The passwords of registries."""
+
+    async def read(self, name: str) -> str:
+        """Return the password of a name. Raises a `QuarterdeckError`."""
+        ...
+
+
+class Pulls(Protocol):
+    """Whoever sees to it that agents have the images of kernels."""
+
+    async def ask(self, work: model.Work) -> agents.AgentImage | model.End | None:
+        """Have the image of a kernel pulled or see how far it is; an `End`: there is no hope; None: that is not clear."""
         ...
 
 

@@ -53,9 +53,9 @@ SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s
        s.cluster_size, s.limits, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation) ORDER BY role, index) AS kernels
+    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation, pull) ORDER BY role, index) AS kernels
     FROM (
-        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status, isolation
+        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status, isolation, pull
         FROM kernels WHERE session_id = s.id ORDER BY role, index, created_at DESC
     ) newest
 ) k ON s.status NOT IN ('PENDING', 'CANCELLED')
@@ -72,9 +72,9 @@ SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s
        s.cluster_size, s.limits, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
-    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation) ORDER BY role, index) AS kernels
+    SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation, pull) ORDER BY role, index) AS kernels
     FROM (
-        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status, isolation
+        SELECT DISTINCT ON (role, index) id, role, index, hostname, agent_id, status, isolation, pull
         FROM kernels WHERE session_id = s.id ORDER BY role, index, created_at DESC
     ) newest
 ) k ON s.status NOT IN ('PENDING', 'CANCELLED')
@@ -191,18 +191,20 @@ SELECT k.agent_id AS agent, s.id::text AS session, k.id::text AS kernel
 FROM sessions s
 JOIN kernels k ON k.session_id = s.id AND k.status <> 'TERMINATED'
 JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
-WHERE s.status IN ('SCHEDULED', 'CREATING', 'TERMINATING') AND (k.status <> 'RUNNING' OR s.status = 'TERMINATING')
+WHERE s.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'TERMINATING') AND (k.status <> 'RUNNING' OR s.status = 'TERMINATING')
   AND (k.claimed_until IS NULL OR k.claimed_until < now())
 ORDER BY s.created_at, s.id, k.role, k.index
 LIMIT %(limit)s;
 
 -- name: begin_creating
--- SCHEDULED -> CREATING by the first kernel of a session that is asked for, and the kernel is claimed: nobody can have it yet.
+-- SCHEDULED -> CREATING by the first kernel of a session that is asked for, and the kernel is claimed: nobody can have it yet. Not where an
+-- image may have to be pulled first.
 WITH begun AS (
     UPDATE sessions
     SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle'
     WHERE id = (SELECT session_id FROM kernels WHERE id = %(kernel)s AND status = 'SCHEDULED') AND status = 'SCHEDULED'
-    RETURNING id, image, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command
+      AND image_digest IS NULL
+    RETURNING id, image, image_digest, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command
 )
 UPDATE kernels k
 SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle',
@@ -210,19 +212,21 @@ SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'life
 FROM begun s, agents a
 WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'SCHEDULED' AND a.id = k.agent_id
 RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.agent_id AS agent,
-    a.address, s.image, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
-    0::float AS status_seconds,
+    a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
+    NULL AS url, 0::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
 
 -- name: claim_kernel
--- Takes a kernel that is being created or ended, unless another manager has it. One that has fallen behind its session catches up.
+-- Takes a kernel that is being created or ended, or whose image has to be there first, unless another manager has it. One that has fallen
+-- behind its session catches up.
 WITH s AS (
     SELECT s.id, s.status, coalesce(s.reason, s.status_cause) AS cause, s.status_actor AS actor,
-           s.image, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command
-    FROM sessions s
-    WHERE s.id = (SELECT session_id FROM kernels WHERE id = %(kernel)s) AND s.status IN ('CREATING', 'TERMINATING')
-    FOR NO KEY UPDATE
+           r.url, i.repository, r.username, r.secret, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command
+    FROM sessions s JOIN images i ON i.name = s.image LEFT JOIN registries r ON r.id = i.registry_id
+    WHERE s.id = (SELECT session_id FROM kernels WHERE id = %(kernel)s)
+      AND (s.status IN ('CREATING', 'TERMINATING') OR s.status IN ('SCHEDULED', 'PULLING') AND s.image_digest IS NOT NULL)
+    FOR NO KEY UPDATE OF s
 )
 UPDATE kernels k
 SET status = next.status,
@@ -230,19 +234,56 @@ SET status = next.status,
     status_actor = CASE WHEN next.status = k.status THEN k.status_actor ELSE next.actor END,
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
 FROM s, agents a, kernels o, LATERAL (
-    SELECT CASE s.status WHEN 'TERMINATING' THEN 'TERMINATING' ELSE 'CREATING' END,
+    SELECT CASE WHEN s.status = 'TERMINATING' THEN 'TERMINATING'
+                WHEN s.image_digest IS NOT NULL THEN o.status ELSE 'CREATING' END,
            CASE s.status WHEN 'TERMINATING' THEN s.cause ELSE 'kernel-requested' END,
            CASE s.status WHEN 'TERMINATING' THEN s.actor ELSE 'lifecycle' END
 ) AS next (status, cause, actor)
 WHERE k.id = %(kernel)s AND o.id = k.id AND k.session_id = s.id AND k.status <> 'TERMINATED'
-  AND (s.status = 'TERMINATING' OR k.status IN ('SCHEDULED', 'CREATING'))
+  AND (s.status = 'TERMINATING' OR k.status IN ('SCHEDULED', 'PULLING', 'CREATING'))
   AND a.id = k.agent_id AND a.status = 'ALIVE'
   AND (k.claimed_until IS NULL OR k.claimed_until < now() OR k.claimed_by = %(manager)s)
 RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.agent_id AS agent,
-    a.address, s.image, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
+    a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
+    s.url, s.repository, s.username, s.secret,
     CASE WHEN o.status = k.status THEN extract(epoch FROM clock_timestamp() - k.status_changed_at) ELSE 0 END::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
+
+-- name: pulling
+-- SCHEDULED -> PULLING, or how far it has come; the claim is given back until it is time to ask again.
+WITH s AS (
+    SELECT id, status FROM sessions
+    WHERE id = %(session)s AND status IN ('SCHEDULED', 'PULLING', 'CREATING')
+    FOR NO KEY UPDATE
+), moved AS (
+    UPDATE sessions SET status = 'PULLING', status_cause = 'image-pull', status_actor = 'lifecycle'
+    FROM s WHERE sessions.id = s.id AND s.status = 'SCHEDULED'
+)
+UPDATE kernels k
+SET status = 'PULLING', pull = %(pull)s::jsonb, claimed_by = NULL, claimed_until = NULL,
+    status_cause = CASE k.status WHEN 'PULLING' THEN k.status_cause ELSE 'image-pull' END, status_actor = 'lifecycle'
+FROM s WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status IN ('SCHEDULED', 'PULLING')
+RETURNING set_config('synchronous_commit', 'off', true);
+
+-- name: pulled
+-- SCHEDULED or PULLING -> CREATING by a kernel whose image is there, and its session with it; the claim stays.
+WITH s AS (
+    SELECT id, status FROM sessions
+    WHERE id = %(session)s AND status IN ('SCHEDULED', 'PULLING', 'CREATING')
+    FOR NO KEY UPDATE
+), k AS (
+    SELECT k.id, CASE k.status WHEN 'PULLING' THEN %(cause)s ELSE 'kernel-requested' END AS cause
+    FROM kernels k JOIN s ON s.id = k.session_id
+    WHERE k.id = %(kernel)s AND k.status IN ('SCHEDULED', 'PULLING')
+), moved AS (
+    UPDATE sessions SET status = 'CREATING', status_cause = k.cause, status_actor = 'lifecycle'
+    FROM s, k WHERE sessions.id = s.id AND s.status <> 'CREATING'
+)
+UPDATE kernels
+SET status = 'CREATING', status_cause = k.cause, status_actor = 'lifecycle', pull = NULL
+FROM k WHERE kernels.id = k.id
+RETURNING true AS pulled, set_config('synchronous_commit', 'off', true);
 
 -- name: keep_logs
 INSERT INTO session_logs (session_id, text) VALUES (%(session)s, %(text)s) ON CONFLICT (session_id) DO NOTHING;
@@ -302,12 +343,12 @@ WHERE k.session_id = ANY(%(sessions)s::uuid[]) AND k.status <> 'TERMINATED' AND 
 -- Kernels of sessions for which no agent has been asked for anything yet: all of them go, wherever they were to be.
 SELECT k.id::text AS kernel
 FROM kernels k JOIN sessions s ON s.id = k.session_id
-WHERE s.id = ANY(%(sessions)s::uuid[]) AND s.status = 'SCHEDULED' AND k.status <> 'TERMINATED';
+WHERE s.id = ANY(%(sessions)s::uuid[]) AND s.status IN ('SCHEDULED', 'PULLING') AND k.status <> 'TERMINATED';
 
 -- name: lost_wait_again
 UPDATE sessions
 SET status = 'PENDING', status_cause = 'agent-lost', status_actor = 'reconciler'
-WHERE id = ANY(%(sessions)s::uuid[]) AND status = 'SCHEDULED';
+WHERE id = ANY(%(sessions)s::uuid[]) AND status IN ('SCHEDULED', 'PULLING');
 
 -- name: lost_end
 -- Ends sessions whose kernels were asked for; what they have on other agents is destroyed there afterwards.
@@ -321,7 +362,7 @@ WHERE s.id = ANY(%(sessions)s::uuid[]) AND s.status IN ('CREATING', 'RUNNING');
 -- name: lost_kernels_end
 UPDATE kernels
 SET status = 'TERMINATING', status_cause = 'agent-lost', status_actor = 'reconciler'
-WHERE id = ANY(%(kernels)s::uuid[]) AND status IN ('SCHEDULED', 'CREATING', 'RUNNING');
+WHERE id = ANY(%(kernels)s::uuid[]) AND status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING');
 
 -- name: lost_kernels_ended
 UPDATE kernels

@@ -9,8 +9,8 @@ from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
-from quarterdeck.manager.sessions import errors, model
-from quarterdeck.wire import sessions
+from quarterdeck.manager.sessions import errors, misfits, model
+from quarterdeck.wire import images, sessions
 
 LIST_ROWS_MAX = 1000
 DOOMED_ROWS_MAX = 500
@@ -109,7 +109,7 @@ class SessionStore:
         row = await self._database.fetch_one(_SQL["why_not_inserted"], _columns(new))
         if row is None or not row["owner_lives"]:
             return errors.OwnerGone()
-        if (misfit := _image_misfit(new.given, row["image"])) is not None:
+        if (misfit := misfits.of_image(new.given, row["image"])) is not None:
             return misfit
         for at, session in enumerate(new.given.depends_on):
             if session not in row["dependencies"]:
@@ -117,27 +117,6 @@ class SessionStore:
                     f"There is no session {session}", field=f"depends_on.{at}"
                 )
         return errors.SessionNameTaken(f"A live session is named {new.given.name!r}", field="name")
-
-
-def _image_misfit(
-    given: sessions.SessionCreate, image: Mapping[str, Any] | None
-) -> QuarterdeckError | None:
-    """Return why a session cannot be made of an image; None: it can."""
-    if image is None:
-        return errors.ImageNotFound(f"There is no image {given.image!r}", field="image")
-    if image["missing_since"] is not None:
-        return errors.ImageNotFound(
-            f"{given.image} is not offered any more: its registry does not have it since {image['missing_since'][:19]}",
-            field="image",
-        )
-    for name, least in (("cpu", image["cpu_min"]), ("memory_mib", image["memory_mib_min"])):
-        asked = getattr(given.slots, name)
-        if asked < least:
-            return errors.SlotsBelowMinimum(
-                f"{given.image} needs {name} of {least} at least, not {asked}",
-                field=f"slots.{name}",
-            )
-    return None
 
 
 async def _lock_folders(tx: postgres.Connection, new: model.NewSession) -> None:
@@ -234,6 +213,7 @@ def _view(row: statements.Row) -> sessions.SessionView:
         limits=sessions.Limits(**row["limits"]),
         isolation=kernels[0].isolation if kernels else None,
         kernels=kernels,
+        pull=_pull(kernels),
         batch_seconds=row["batch_seconds"],
         lifetime_seconds=row["lifetime_seconds"],
         idle_seconds=row["idle_seconds"],
@@ -242,8 +222,14 @@ def _view(row: statements.Row) -> sessions.SessionView:
     )
 
 
+def _pull(kernels: Sequence[sessions.SessionKernel]) -> images.PullProgress | None:
+    """Return how far the pull of the first kernel that waits for one has come."""
+    return next((one.pull for one in kernels if one.pull is not None), None)
+
+
 def _kernel(columns: Sequence[Any]) -> sessions.SessionKernel:
-    id_, role, index, hostname, agent, status, isolation = columns
+    id_, role, index, hostname, agent, status, isolation, pull = columns
+    pulls = pull is not None and status == sessions.KernelStatus.PULLING
     return sessions.SessionKernel(
         id=id_,
         role=sessions.KernelRole(role),
@@ -252,4 +238,5 @@ def _kernel(columns: Sequence[Any]) -> sessions.SessionKernel:
         agent=agent,
         status=sessions.KernelStatus(status),
         isolation=None if isolation is None else sessions.IsolationLevel(isolation),
+        pull=images.PullProgress(**pull) if pulls else None,
     )

@@ -33,6 +33,12 @@ class CreateRefused(QuarterdeckError):
     code = "kernel-failed"
 
 
+class ImageNotHere(QuarterdeckError):
+    """This image has not been pulled to this agent."""
+
+    code = "image-not-here"
+
+
 class AgentFull(QuarterdeckError):
     """There is not enough free capacity."""
 
@@ -50,6 +56,9 @@ class StubAgent:
         self.calls: list[tuple[str, str]] = []
         self.requests: dict[str, agents.KernelCreate] = {}
         self.inventories = 0
+        self.images: dict[str, agents.AgentImage] = {}
+        self.pulls: list[agents.ImagePull] = []
+        self.pulls_begin_as = agents.PullStatus.PULLING
         self.open = asyncio.Event()
         self.open.set()
         self.arrived = asyncio.Event()
@@ -117,6 +126,8 @@ class StubAgent:
             http_server.route("DELETE", "/v1/kernels/{id}", self._destroy),
             http_server.route("PUT", "/v1/kernels/{id}/runs/{run}", self._execute),
             http_server.route("GET", "/v1/kernels/{id}/logs", self._logs),
+            http_server.route("PUT", "/v1/images/{digest}", self._pull),
+            http_server.route("GET", "/v1/images/{digest}", self._image),
         ]
 
     def _authentication(self) -> http_server.Middleware:
@@ -182,6 +193,21 @@ class StubAgent:
 
     async def _logs(self, request: web.Request) -> web.Response:
         return http_server.reply(sessions.Logs(f"log of {self._find(request).id}"))
+
+    async def _pull(self, request: web.Request) -> web.Response:
+        source = await http_server.body(request, agents.ImagePull)
+        digest = request.match_info["digest"]
+        self.pulls.append(source)
+        known = self.images.get(digest)
+        if known is None or known.status is agents.PullStatus.FAILED:
+            self.images[digest] = agents.AgentImage(digest=digest, status=self.pulls_begin_as)
+        return http_server.reply(self.images[digest])
+
+    async def _image(self, request: web.Request) -> web.Response:
+        digest = request.match_info["digest"]
+        if digest not in self.images:
+            raise ImageNotHere
+        return http_server.reply(self.images[digest])
 
     def _find(self, request: web.Request) -> agents.KernelView:
         view = self.kernels.get(http_server.path_id(request))

@@ -1,15 +1,16 @@
-"""The ports of the manager's sessions and scheduling without a database and without agents; each fake is also a record of its calls."""
+"""The ports of the manager's sessions without a database and without agents; each fake is also a record of its calls. Placement: `placements`."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from quarterdeck.manager.scheduling import model as scheduling
 from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions.source import ImageSource
 from quarterdeck.wire import agents, sessions
 from quarterdeck.wire.sessions import IsolationLevel
-from quarterdeck.wire.states import KernelStatus, SessionStatus, SessionType
+from quarterdeck.wire.states import SESSION_LIVE, KernelStatus, SessionStatus, SessionType
 
 AGENT = "agent"
 ADDRESS = "http://agent"
+SOURCE = ImageSource("http://hub", "team/tool", "ada", "word")
 
 
 class FakeKernels:
@@ -74,10 +75,12 @@ class FakeBooks:
         self.ends: dict[str, model.End] = {}
         self.kept: dict[str, str] = {}
         self.command: tuple[str, ...] = ()
+        self.digest: str | None = None
         self.past: list[tuple[str, SessionStatus]] = []
         self.status_seconds = 0.0
         self.elsewhere: set[str] = set()
         self.released: list[str] = []
+        self.pulls: list[agents.AgentImage] = []
 
     def set(self, session: str, status: SessionStatus, *, size: int = 1) -> None:
         """Put a session of so many kernels into a state, and its kernels into that of the same name."""
@@ -95,15 +98,13 @@ class FakeBooks:
         ]
 
     async def claim(self, kernel: str) -> model.Work | None:
-        """Claim a kernel; SCHEDULED becomes CREATING."""
+        """Claim a kernel; SCHEDULED becomes CREATING, unless there is a `digest`: then its image comes first."""
         session = session_of(kernel)
         if session in self.elsewhere:
             return None
-        if self.status[session] is SessionStatus.SCHEDULED:
-            self._move(session, SessionStatus.CREATING)
-        if self.kernels[kernel] is KernelStatus.SCHEDULED:
-            self.kernels[kernel] = KernelStatus.CREATING
-        if self.kernels[kernel] not in {KernelStatus.CREATING, KernelStatus.TERMINATING}:
+        if self.kernels[kernel] is KernelStatus.SCHEDULED and self.digest is None:
+            self._create(kernel)
+        if self.kernels[kernel] in {KernelStatus.RUNNING, KernelStatus.TERMINATED}:
             return None
         return model.Work(
             session=session,
@@ -117,7 +118,9 @@ class FakeBooks:
                 image="python:3.11",
                 slots=sessions.Slots(),
                 command=self.command,
+                digest=self.digest,
             ),
+            source=SOURCE,
             type=SessionType.BATCH if self.command else SessionType.INTERACTIVE,
         )
 
@@ -128,6 +131,21 @@ class FakeBooks:
     async def release(self, work: model.Work) -> None:
         """Note that a claim was given back."""
         self.released.append(work.session)
+
+    async def pulling(self, work: model.Work, image: agents.AgentImage) -> None:
+        """SCHEDULED -> PULLING; what was told is kept in `pulls`."""
+        self.pulls.append(image)
+        self.kernels[work.kernel] = KernelStatus.PULLING
+        if self.status[work.session] is SessionStatus.SCHEDULED:
+            self._move(work.session, SessionStatus.PULLING)
+
+    async def pulled(self, work: model.Work, image: agents.AgentImage) -> bool:
+        """SCHEDULED or PULLING -> CREATING; False if it is to end meanwhile."""
+        if self.kernels[work.kernel] not in {KernelStatus.SCHEDULED, KernelStatus.PULLING}:
+            return False
+        self.pulls.append(image)
+        self._create(work.kernel)
+        return True
 
     async def running(self, work: model.Work, _isolation: IsolationLevel) -> bool:
         """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
@@ -141,7 +159,7 @@ class FakeBooks:
     async def ending(self, kernel: str, end: model.End, actor: str) -> Sequence[model.Due]:
         """Make the session of a kernel TERMINATING, with all its kernels; none if it was not before that."""
         session = session_of(kernel)
-        before = {SessionStatus.SCHEDULED, SessionStatus.CREATING, SessionStatus.RUNNING}
+        before = SESSION_LIVE - {SessionStatus.PENDING, SessionStatus.TERMINATING}
         if self.status.get(session) not in before:
             return []
         self.reason[session] = end.reason
@@ -160,6 +178,13 @@ class FakeBooks:
         self.kernels[work.kernel] = KernelStatus.TERMINATED
         if self._all(work.session, KernelStatus.TERMINATED):
             self._move(work.session, SessionStatus.TERMINATED)
+
+    def _create(self, kernel: str) -> None:
+        """Let a kernel be created, and its session with it."""
+        self.kernels[kernel] = KernelStatus.CREATING
+        session = session_of(kernel)
+        if self.status[session] in {SessionStatus.SCHEDULED, SessionStatus.PULLING}:
+            self._move(session, SessionStatus.CREATING)
 
     def _move(self, session: str, status: SessionStatus) -> None:
         self.status[session] = status
@@ -208,47 +233,6 @@ class FakeLedger:
     async def settle_lost(self) -> Sequence[str]:
         """Give the next of `lost`."""
         return self.lost.pop(0) if self.lost else []
-
-
-class FakePlacements:
-    """Placement over lists: `waiting` sessions, `rooms` of agents."""
-
-    def __init__(
-        self, waiting: Sequence[scheduling.Waiting], rooms: Sequence[scheduling.Room]
-    ) -> None:
-        self.waiting = list(waiting)
-        self.rooms = {room.agent: room for room in rooms}
-
-    async def facts(self, most: int) -> scheduling.Facts | None:
-        """Return the oldest that fit somewhere."""
-        if not self.waiting:
-            return None
-        rooms = list(self.rooms.values())
-        fitting = [each for each in self.waiting if any(room.takes(each) for room in rooms)]
-        return scheduling.Facts(fitting[:most], rooms)
-
-    async def write(self, decided: Sequence[scheduling.Placement]) -> Sequence[scheduling.Placed]:
-        """Write what still holds."""
-        placed: list[scheduling.Placed] = []
-        for placement in decided:
-            waits = [each for each in self.waiting if each.session == placement.session]
-            after = self._after(placement)
-            if waits and after is not None:
-                self.rooms = after
-                self.waiting.remove(waits[0])
-                placed += (
-                    scheduling.Placed(kernel_of(placement.session, rank), placement.session, agent)
-                    for rank, agent in enumerate(placement.agents)
-                )
-        return placed
-
-    def _after(self, placement: scheduling.Placement) -> dict[str, scheduling.Room] | None:
-        rooms = dict(self.rooms)
-        for agent in placement.agents:
-            if not rooms[agent].fits(placement.slots):
-                return None
-            rooms[agent] = rooms[agent].after(placement.slots)
-        return rooms
 
 
 class Recorder:

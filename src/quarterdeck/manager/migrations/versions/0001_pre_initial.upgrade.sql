@@ -155,6 +155,10 @@ INSERT INTO session_transitions (from_status, to_status) VALUES
     ('SCHEDULED', 'CREATING'),
     ('SCHEDULED', 'PENDING'),
     ('SCHEDULED', 'TERMINATING'),
+    ('SCHEDULED', 'PULLING'),
+    ('PULLING', 'CREATING'),
+    ('PULLING', 'PENDING'),
+    ('PULLING', 'TERMINATING'),
     ('CREATING', 'RUNNING'),
     ('CREATING', 'TERMINATING'),
     ('RUNNING', 'TERMINATING'),
@@ -168,6 +172,9 @@ CREATE TABLE kernel_transitions (
 INSERT INTO kernel_transitions (from_status, to_status) VALUES
     ('SCHEDULED', 'CREATING'),
     ('SCHEDULED', 'TERMINATING'),
+    ('SCHEDULED', 'PULLING'),
+    ('PULLING', 'CREATING'),
+    ('PULLING', 'TERMINATING'),
     ('CREATING', 'RUNNING'),
     ('CREATING', 'TERMINATING'),
     ('RUNNING', 'TERMINATING'),
@@ -265,10 +272,12 @@ CREATE TABLE kernels (
     status_cause text NOT NULL,
     status_actor text NOT NULL,
     status_changed_at timestamptz NOT NULL DEFAULT now(),
+    pull jsonb,
     claimed_by text,
     claimed_until timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
 );
+COMMENT ON COLUMN kernels.pull IS 'How far the pull of its image has come, as its agent last said: bytes_done, bytes_total, layer, layers.';
 COMMENT ON COLUMN kernels.role IS 'A session has one main kernel, main1, and, if it is a cluster, sub1, sub2, ...';
 COMMENT ON COLUMN kernels.isolation IS 'How well its agent keeps it apart, known once it runs; the session says what is the least.';
 COMMENT ON COLUMN kernels.claimed_by IS 'The manager that talks to the agent about this kernel, until claimed_until at the latest.';
@@ -442,7 +451,7 @@ BEGIN
         exit_code = end_session.exit_code,
         detail = CASE WHEN s.cluster_size = 1 OR culprit IS NULL THEN end_session.detail
             ELSE (SELECT k.hostname FROM kernels k WHERE k.id = culprit) || ': ' || coalesce(end_session.detail, end_session.reason) END
-    WHERE s.id = end_session.session AND s.status IN ('PENDING', 'SCHEDULED', 'CREATING', 'RUNNING');
+    WHERE s.id = end_session.session AND s.status IN ('PENDING', 'SCHEDULED', 'PULLING', 'CREATING', 'RUNNING');
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -451,7 +460,7 @@ BEGIN
     UPDATE kernels k
     SET status = 'TERMINATING', status_actor = end_session.actor,
         status_cause = CASE WHEN culprit IS NULL OR k.id = culprit THEN end_session.reason ELSE 'sibling-ended' END
-    WHERE k.session_id = end_session.session AND k.status IN ('SCHEDULED', 'CREATING', 'RUNNING')
+    WHERE k.session_id = end_session.session AND k.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING')
     RETURNING k.id, k.agent_id;
 END $$;
 COMMENT ON FUNCTION end_session IS

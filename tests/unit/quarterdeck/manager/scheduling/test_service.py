@@ -2,7 +2,8 @@
 
 from quarterdeck.manager.scheduling import model
 from quarterdeck.manager.scheduling.service import BATCH_SESSIONS_MAX, Scheduler
-from quarterdeck.testing.fakes.manager import FakePlacements, Recorder
+from quarterdeck.testing.fakes.manager import Recorder
+from quarterdeck.testing.fakes.placements import FakePlacements
 from quarterdeck.wire.sessions import Slots, Usage
 
 

@@ -6,7 +6,10 @@ from quarterdeck.infra.errors import DatabaseUnavailable
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
+from quarterdeck.manager.sessions.pulls import ImagePulls
+from quarterdeck.testing.fakes.images import FakeSecrets
 from quarterdeck.testing.fakes.manager import FakeBooks, FakeKernels, Recorder, kernel_of
+from quarterdeck.testing.fakes.pulls import FakeAgentImages
 from quarterdeck.wire.states import SessionStatus
 
 
@@ -15,7 +18,10 @@ class World:
 
     def __init__(self, status=SessionStatus.SCHEDULED, size=1):
         self.books, self.kernels, self.news = FakeBooks(), FakeKernels(), Recorder()
-        self.lifecycle = Lifecycle(self.books, self.kernels, self.news, Lanes(at_once_max=4))
+        self.images = FakeAgentImages()
+        self.pulls = ImagePulls(self.images, FakeSecrets(word="hush"))
+        lanes = Lanes(at_once_max=4)
+        self.lifecycle = Lifecycle(self.books, self.kernels, self.news, lanes, pulls=self.pulls)
         self.books.set("s", status, size=size)
         self.size = size
 
@@ -144,7 +150,8 @@ async def test_step_that_could_not_be_written_is_done_again_without_a_sweep():
     world = World()
     books = ForgetfulBooks()
     books.set("s", SessionStatus.SCHEDULED)
-    lifecycle = Lifecycle(books, world.kernels, world.news, Lanes(at_once_max=4))
+    lanes = Lanes(at_once_max=4)
+    lifecycle = Lifecycle(books, world.kernels, world.news, lanes, pulls=world.pulls)
     lifecycle.drive("agent", "s", kernel_of("s"))
     with pytest.raises(DatabaseUnavailable):
         await lifecycle.work()

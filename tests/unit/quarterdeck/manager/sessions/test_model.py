@@ -15,7 +15,8 @@ def view(kernel, status=KernelStatus.RUNNING):
 @pytest.mark.parametrize(
     ("status", "step"),
     [
-        (KernelStatus.SCHEDULED, model.Step.NOTHING),
+        (KernelStatus.SCHEDULED, model.Step.PULL),
+        (KernelStatus.PULLING, model.Step.PULL),
         (KernelStatus.CREATING, model.Step.CREATE),
         (KernelStatus.RUNNING, model.Step.NOTHING),
         (KernelStatus.TERMINATING, model.Step.DESTROY),

@@ -1,0 +1,177 @@
+"""Sessions whose image has to be pulled first, with an agent that only pretends: progress, failures, and whoever dies in the middle."""
+
+import uuid
+
+import pytest
+
+from quarterdeck.client.errors import SessionEnded
+from quarterdeck.testing import manager_fixtures
+from quarterdeck.testing.registries import password_file
+from quarterdeck.wire.agents import AgentImage, PullStatus
+from shakeout.waiting.until import until
+
+DIGEST = f"sha256:{'c' * 64}"
+
+
+@pytest.fixture
+def secret(platform):
+    with password_file(platform, "hush") as name:
+        yield name
+
+
+@pytest.fixture
+def image(observe, secret):
+    """An image of a registry, as a rescan offers it; afterwards it is gone."""
+    registry, name = str(uuid.uuid4()), f"n{uuid.uuid4().hex}"
+    observe.rows(
+        "INSERT INTO registries (id, name, url, username, secret)"
+        " VALUES (%s, %s, 'http://127.0.0.1:9', 'ada', %s) RETURNING 1",
+        registry,
+        name,
+        secret,
+    )
+    image = f"{name}/team/tool:1"
+    observe.rows(
+        "INSERT INTO images (name, registry_id, repository, tag, digest, architectures)"
+        " VALUES (%s, %s, 'team/tool', '1', %s, '{amd64,arm64}') RETURNING 1",
+        image,
+        registry,
+        DIGEST,
+    )
+    yield image
+    for table, column, value in (
+        ("sessions", "image", image),
+        ("images", "name", image),
+        ("registries", "id", registry),
+    ):
+        observe.rows(f"DELETE FROM {table} WHERE {column} = %s RETURNING 1", value)
+
+
+def goes(agent, status, **more):
+    agent.images[DIGEST] = AgentImage(digest=DIGEST, status=status, **more)
+
+
+async def test_image_is_pulled_before_the_kernel_and_progress_is_shown(
+    cluster, user, image, observe
+):
+    """SCHEDULED -> PULLING -> CREATING -> RUNNING. Let a pull go on; the view follows it, the history has one row for it and its sum."""
+    async with manager_fixtures.agent(cluster) as agent:
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+        goes(agent, PullStatus.PULLING, bytes_done=5, bytes_total=20, layer=1, layers=2)
+        view = await until(
+            session.refresh, within=10, satisfied=lambda now: now.pull and now.pull.bytes_done
+        )
+        assert (view.pull.bytes_done, view.pull.bytes_total) == (5, 20)
+        assert (view.pull.layer, view.pull.layers) == (1, 2)
+        assert agent.requests == {}
+        goes(agent, PullStatus.READY, bytes_done=20, bytes_total=20, layer=2, layers=2)
+        await session.reaches("RUNNING", within=10)
+        (request,) = agent.requests.values()
+        assert (request.digest, request.image) == (DIGEST, image)
+        assert (await session.refresh()).pull is None
+        assert observe.history(session.id) == [
+            (None, "PENDING"),
+            ("PENDING", "SCHEDULED"),
+            ("SCHEDULED", "PULLING"),
+            ("PULLING", "CREATING"),
+            ("CREATING", "RUNNING"),
+        ]
+        causes = [row.cause for row in await session.history() if row.to_status == "CREATING"]
+        assert causes == ["image-pulled: 2 layers, 20 bytes"] * 2
+        assert {(one.username, one.password) for one in agent.pulls} == {("ada", "hush")}
+        await session.terminate()
+        await session.reaches("TERMINATED", within=10)
+    assert "hush" not in cluster.log("manager").read_text()
+
+
+async def test_image_that_is_there_is_not_waited_for(cluster, user, image, observe):
+    async with manager_fixtures.agent(cluster) as agent:
+        goes(agent, PullStatus.READY)
+        session = await user.sessions.create(image=image)
+        await session.reaches("RUNNING", within=10)
+        assert ("SCHEDULED", "CREATING") in observe.history(session.id)
+        await session.terminate()
+        await session.reaches("TERMINATED", within=10)
+
+
+async def test_failed_pull_frees_the_slots_and_says_why(cluster, user, image, observe):
+    """Behaviour 63, complaint #5621: slots kept after a failed pull. Let a pull fail; the session ends with the reason, nothing is in use."""
+    async with manager_fixtures.agent(cluster) as agent:
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+        assert observe.slots_in_use(session.id) == (1, 256)
+        goes(agent, PullStatus.FAILED, reason="the registry lacks a layer")
+        with pytest.raises(SessionEnded, match="pull-failed"):
+            await session.reaches("RUNNING", within=10)
+        view = await session.refresh()
+        assert (view.status, view.reason) == ("TERMINATED", "pull-failed")
+        assert view.detail == f"{image}: the registry lacks a layer"
+        assert observe.slots_in_use(session.id) == (0, 0)
+        assert agent.requests == {}
+        again = await user.sessions.create(image=image)
+        await again.reaches("PULLING", within=10)
+        goes(agent, PullStatus.READY)
+        await again.reaches("RUNNING", within=10)
+        await again.terminate()
+        await again.reaches("TERMINATED", within=10)
+
+
+async def test_session_can_be_ended_while_its_image_is_pulled(cluster, user, image, observe):
+    async with manager_fixtures.agent(cluster):
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+        await session.terminate()
+        await session.reaches("TERMINATED", within=10)
+        assert observe.slots_in_use(session.id) == (0, 0)
+
+
+async def test_no_event_is_needed(cluster, user, image):
+    """Complaint #12454: PREPARING for ever after a lost pull event. The stub sends none at all; the session runs all the same."""
+    async with manager_fixtures.agent(cluster) as agent:
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+        goes(agent, PullStatus.READY)
+        await session.reaches("RUNNING", within=10)
+        await session.terminate()
+        await session.reaches("TERMINATED", within=10)
+
+
+async def test_manager_killed_in_the_middle_of_a_pull_goes_on(
+    private_cluster, user, image, observe
+):
+    """A restart in the middle of a pull converges. Kill the manager while one is under way, and start it after it has ended."""
+    async with manager_fixtures.agent(private_cluster) as agent:
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+        await private_cluster.kill("manager")
+        goes(agent, PullStatus.READY, layers=1, bytes_total=7)
+        await private_cluster.start("manager")
+        await session.reaches("RUNNING", within=20)
+        assert [name for name, _ in agent.calls].count("create") == 1
+        assert observe.slots_in_use(session.id) == (1, 256)
+
+
+async def test_agent_that_goes_in_the_middle_gives_its_session_back(
+    private_cluster, user, image, observe
+):
+    """Nothing was created yet: the session waits again, and another agent gets it. Let the agent with the pull disappear."""
+    async with manager_fixtures.agent(private_cluster, "first"):
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+    async with manager_fixtures.agent(private_cluster, "second") as second:
+        goes(second, PullStatus.READY)
+        await session.reaches("RUNNING", within=30)
+        assert ("PULLING", "PENDING") in observe.history(session.id)
+        assert (await session.refresh()).agent == "second"
+        assert observe.slots_in_use(session.id) == (1, 256)
+
+
+async def test_registry_that_is_forgotten_ends_the_session(cluster, user, image, observe):
+    """A source that is gone is told. Forget the registry before the agent is there; the session ends and says so."""
+    session = await user.sessions.create(image=image)
+    observe.rows("UPDATE images SET registry_id = NULL WHERE name = %s RETURNING 1", image)
+    async with manager_fixtures.agent(cluster):
+        with pytest.raises(SessionEnded, match="pull-failed"):
+            await session.reaches("RUNNING", within=10)
+    assert "registry is not known any more" in (await session.refresh()).detail
