@@ -71,6 +71,11 @@ WAITING_KERNELS = tuple(
 A test process has zygotes, too, where it has kernels without an agent.
 """
 
+CONTAINERS_ZYGOTE = tuple(
+    f"{owner}: *.kernels.oci.server *#[1-8]" for owner in ("agent*", "this test process")
+)
+"""The zygote of containers, with its supervisor and what it keeps ready, starts with the first container and stays."""
+
 
 def describe(keys: Keys) -> System:
     """Return the system with these secrets."""
@@ -89,7 +94,7 @@ def describe(keys: Keys) -> System:
             Invariants,
             Below("agent", (f"{SCRATCH_DIRECTORY}/*",)),
             Below("storage-proxy", tuple(f"{TREES_DIRECTORY}/{each}" for each in _TREES)),
-            Expected("processes", WAITING_KERNELS),
+            Expected("processes", (*WAITING_KERNELS, *CONTAINERS_ZYGOTE)),
             Expected("redis keys", (events.STREAM,)),
             Expected("etcd keys", (f"{nodes.PREFIX}nodes/*",)),
         ),

@@ -64,7 +64,7 @@ async def test_a_shell_keeps_its_variables_and_tells_how_each_piece_ended(make, 
     done = await execute(kernel, "pwd; echo $((x + 1))")
     assert (done.status, done.stdout) == ("ok", "/tmp\n21\n")
     failed = await execute(kernel, "false")
-    assert (failed.status, failed.error.message) == ("error", "exit status 1")
+    assert (failed.status, failed.exit_code) == ("error", 1)
     assert (await execute(kernel, "if then fi")).status == "error"
     assert (await execute(kernel, "cat; echo still here")).stdout == "still here\n"
     with pytest.raises(KernelDied, match="exited with code 7"):

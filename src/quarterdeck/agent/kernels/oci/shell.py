@@ -73,28 +73,23 @@ class Shell:
         except channel.ChannelBroken:
             os._exit(spec.EXIT_CHANNEL_LOST)
         if "execute" in request:
-            self._execute(request)
+            self._begin(request)
         elif "complete" in request:
-            nothing = {"matches": (), "start": 0, "end": 0, "number": request["complete"]}
-            channel.send(self._control, {"said": "completed"} | nothing)
+            at = request["cursor"]
+            found = {"matches": [], "start": at, "end": at}
+            self._say({"said": "completed", "number": request["complete"], **found})
         elif "resume" in request:
             self._resumed = request["resume"]
-            self._go_on()
+            self._tell_resumed()
 
-    def _execute(self, request: dict[str, Any]) -> None:
-        """Have code run, or a command as if it were code."""
-        code = shlex.join(request["command"]) if "command" in request else request["code"]
+    def _begin(self, request: dict[str, Any]) -> None:
+        """Have the shell run code, or a command, which is code too."""
         self._number, self._run = request["execute"], request["run"]
+        code = shlex.join(request["command"]) if "command" in request else request["code"]
         new = self._given / f"{CELL}.new"
         new.write_text(code + "\n", encoding="utf-8")
         new.rename(self._given / CELL)
         os.write(self._streams.orders, f"{self._number}\n".encode())
-
-    def _go_on(self) -> None:
-        """Tell another agent that it may go on, once nothing runs for the one before."""
-        if self._resumed is not None and not self._run:
-            channel.send(self._control, {"said": "resumed", "number": self._resumed})
-            self._resumed = None
 
     def _hear(self) -> bool:
         """Tell the agent what the shell says; False: it has ended."""
@@ -104,16 +99,20 @@ class Shell:
         for line in lines:
             number, _, status = line.decode().partition(" ")
             if number == str(self._number):
-                channel.send(self._control, _done(self._number, self._run, int(status)))
-                self._run = ""
-                self._go_on()
+                self._end(int(status))
         return bool(said)
 
+    def _end(self, status: int) -> None:
+        told = {"number": self._number, "run": self._run, "exit_code": status}
+        self._say({"said": "done", "status": "error" if status else "ok", **told})
+        self._run = ""
+        self._tell_resumed()
 
-def _done(number: int, run: str, status: int) -> dict[str, object]:
-    said = {"said": "done", "number": number, "run": run, "exit_code": status}
-    if not status:
-        return said | {"status": "ok"}
-    words = f"exit status {status}"
-    error = {"type": "ExitStatus", "message": words, "traceback": f"{words}\n"}
-    return said | {"status": "error", "error": error}
+    def _tell_resumed(self) -> None:
+        """Tell a new agent that nothing is under way any more, once that is so."""
+        if self._resumed is not None and not self._run:
+            self._say({"said": "resumed", "number": self._resumed})
+            self._resumed = None
+
+    def _say(self, message: dict[str, Any]) -> None:
+        channel.send(self._control, message)

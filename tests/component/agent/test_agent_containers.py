@@ -1,0 +1,169 @@
+"""Kernels in images by an agent's API: refused until the image is here, adopted by the agent's next life, and never is anything of them left."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from quarterdeck.agent.kernels.oci import cgroups
+from quarterdeck.base import ids
+from quarterdeck.base.clock import SystemClock
+from quarterdeck.testing import containers, image_contents, layout
+from quarterdeck.testing import system as quarterdeck_system
+from quarterdeck.testing.agent_client import Agent
+from quarterdeck.testing.fakes.registry_http import REPOSITORY, StubRegistry
+from quarterdeck.testing.image_layouts import Layout
+from quarterdeck.wire.agents import ImagePull
+from quarterdeck.wire.sessions import Slots
+from shakeout.process import procfs
+from shakeout.waiting.until import until
+
+MARK = "QD_KERNEL_ID"
+GROUPS = Path("/sys/fs/cgroup")
+
+
+@pytest.fixture
+def registry(shakeout_runner):
+    """A registry in this process."""
+    containers.required()
+    kept = shakeout_runner.keep(StubRegistry(Layout()).serving())
+    yield kept.value
+    kept.close()
+
+
+async def pulled(agent, registry, image):
+    """Have an image pulled and return its digest."""
+    digest = registry.layout.add(image)
+    source = ImagePull(registry=registry.url, repository=REPOSITORY)
+
+    async def look():
+        return (await agent.pull(digest, source)).status == "READY"
+
+    await until(look, within=30)
+    return digest
+
+
+@contextlib.asynccontextmanager
+async def talking_to(cluster):
+    """A client of the cluster's agent that cleans nothing up."""
+    async with Agent.open(cluster.address("agent.http"), quarterdeck_system.keys.agent) as agent:
+        yield agent
+        agent.forget()
+
+
+def remains(cluster, *kernels):
+    """What there is of kernels in containers: control groups, directories, mounts, processes."""
+    scratch = cluster.place("agent").directory / layout.SCRATCH_DIRECTORY
+    groups = [str(one) for one in GROUPS.glob(f"*/{cgroups.of_agent(scratch)}/*") if one.is_dir()]
+    directories = [one.name for one in scratch.iterdir() if not one.name.startswith(".")]
+    mounts = [
+        line
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        if str(scratch) in line
+    ]
+    inside = [pid for one in kernels for pid in procfs.marked(MARK, one)]
+    return groups, directories, mounts, inside
+
+
+def zygote_of_containers(agent):
+    """The pid of the process of an agent that forks containers."""
+    (found,) = [
+        one
+        for one in procfs.children(agent)
+        if b"kernels.oci.server" in Path(f"/proc/{one}/cmdline").read_bytes()
+    ]
+    return found
+
+
+NOTHING: tuple[list[str], list[str], list[str], list[int]] = ([], [], [], [])
+
+
+async def test_a_kernel_in_an_image_from_pull_to_end(agent, registry, cluster):
+    kernel = ids.new(SystemClock())
+    image = image_contents.python_image(Env=["GREETING=hello"])
+    digest = registry.layout.add(image)
+    early = await agent.put(kernel, agent.request(image="deck/tool:1", digest=digest))
+    assert (early.status, early.code, early.field) == (409, "image-not-here", "digest")
+    assert await pulled(agent, registry, image) == digest
+    made = await agent.make(image="deck/tool:1", digest=digest, isolation="oci")
+    assert (made.status, made.isolation) == ("RUNNING", "oci")
+    done = await agent.execute(made.id, "import os\nprint(os.environ['GREETING'])\nos.getcwd()")
+    assert (done.stdout, done.result) == ("hello\n", "'/work'")
+    assert (await agent.destroy(made.id)).status == 204
+    assert remains(cluster, made.id) == NOTHING
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+async def test_containers_go_on_in_the_next_life(private_cluster, registry, how):
+    """Variables, pid and limits of a container are the same after the agent's end and return."""
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, image_contents.python_image())
+        kernel = await agent.make(digest=digest, slots=Slots(1, 64))
+        await agent.execute(kernel.id, "x = 41")
+        if how == "stopped":
+            private_cluster.process("agent").expect_exit()
+            assert (await private_cluster.process("agent").stop(5)).code == 0
+        else:
+            await private_cluster.kill("agent")
+    await private_cluster.start("agent")
+    async with talking_to(private_cluster) as agent:
+        adopted = await agent.show(kernel.id)
+        assert (adopted.status, adopted.pid, adopted.isolation) == ("RUNNING", kernel.pid, "oci")
+        assert (await agent.execute(kernel.id, "x + 1")).result == "42"
+        died = await agent.run(kernel.id, "y = b'1' * (200 * 2**20)")
+        assert b"killed: memory limit 64 MiB" in died.body
+        assert (await agent.show(kernel.id)).reason == "killed: memory limit 64 MiB"
+        await agent.destroy(kernel.id)
+    assert remains(private_cluster, kernel.id) == NOTHING
+
+
+async def test_the_death_of_their_zygote_ends_containers_only(private_cluster, registry):
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, image_contents.shell_image())
+        plain, contained = await agent.make(), await agent.make(digest=digest)
+        zygote = zygote_of_containers(private_cluster.process("agent").pid)
+        os.kill(zygote, signal.SIGKILL)
+
+        async def ended():
+            return (await agent.show(contained.id)).status == "TERMINATED"
+
+        await until(ended, within=5)
+        assert (await agent.execute(plain.id, "6 * 7")).result == "42"
+        other = await agent.make(digest=digest)
+        assert (await agent.execute(other.id, "echo again")).stdout == "again\n"
+        for kernel in (plain, contained, other):
+            await agent.destroy(kernel.id)
+    assert remains(private_cluster, contained.id, other.id) == NOTHING
+
+
+@pytest.mark.parametrize("sign", ["bundle", "runc/kernel", "given/pid"])
+async def test_an_agent_killed_while_it_makes_a_container_leaves_nothing(
+    private_cluster, registry, sign
+):
+    scratch = private_cluster.place("agent").directory / layout.SCRATCH_DIRECTORY
+    kernel = ids.new(SystemClock())
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, image_contents.shell_image())
+        first = await agent.make(digest=digest)
+        await agent.destroy(first.id)
+
+        async def ask():
+            with contextlib.suppress(OSError):
+                await agent.put(kernel, agent.request(digest=digest))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask())
+            await until((scratch / kernel / sign).exists, within=10)
+            await private_cluster.kill("agent")
+    await private_cluster.start("agent")
+    async with talking_to(private_cluster) as agent:
+        await agent.destroy(kernel)
+        await until(
+            lambda: remains(private_cluster, kernel),
+            satisfied=lambda seen: seen == NOTHING,
+            within=5,
+        )
+        assert await agent.inventory() == {}
