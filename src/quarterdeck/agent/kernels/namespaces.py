@@ -9,6 +9,7 @@ import fcntl
 import os
 import socket
 import struct
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ class Frame(NamedTuple):
 
 def frame(*, user: bool) -> Frame:
     """Make the frame. `user`: this process is in a user namespace. Raises OSError."""
-    shown = roots.programs()
+    shown = roots.programs(sys.path)
     ours, theirs = socket.socketpair()
     child = os.fork()
     if child == 0:

@@ -49,13 +49,19 @@ _OWN_DIRECTORIES = ("/proc", "/tmp", "/run", "/dev/pts", "/dev/shm")
 _PLAIN = linux.MS_NOSUID | linux.MS_NODEV
 _LOCKED = linux.MOUNT_READ_ONLY | linux.MOUNT_NO_SUID | linux.MOUNT_NO_DEVICES
 _TERMINALS = "newinstance,ptmxmode=0666,mode=620"
+_PLACES_MAX, _DEEP = 4, 4
 MEMORY_MIB = 64
 """Of /tmp and /dev/shm each, which are in memory. Large temporary files belong in TMPDIR, which is on disk."""
 
 
-def programs() -> tuple[str, ...]:
-    """Return where this interpreter and what it imports live, without what `/usr` has: absolute, none inside another."""
-    found = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path]
+def programs(import_path: Iterable[str]) -> tuple[str, ...]:
+    """Return where this interpreter and what it imports live, without what `/usr` has: absolute, none inside another.
+
+    Of the import path only what packages were installed into, and this very one: the rest is where somebody stood at the start.
+    """
+    found = [sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(__file__).parents[4])]
+    installed = list(filter(_has_packages, import_path))
+    found += [*installed, *_behind_links(installed)]
     found += [str(Path(sys.executable).parent), str(Path(sys.executable).resolve().parent)]
     paths = {Path(one).absolute() for one in found if one and Path(one).exists()}
     paths |= {one.resolve() for one in paths}
@@ -163,6 +169,18 @@ def _attach(source: str, target: str, attributes: int) -> None:
         linux.move_mount(tree, target)
     finally:
         os.close(tree)
+
+
+def _has_packages(path: str) -> bool:
+    return bool(path) and (Path(path).is_file() or any(Path(path).glob("*.dist-info")))
+
+
+def _behind_links(installed: Iterable[str]) -> Iterable[str]:
+    """Return where packages lie that are linked into these directories: each place, or if they are many what they have in common."""
+    entries = [one for path in installed if Path(path).is_dir() for one in Path(path).iterdir()]
+    places = {str(one.resolve().parent) for one in entries if one.is_symlink()}
+    common = os.path.commonpath(places) if len(places) > _PLACES_MAX else "/"
+    return {common} if len(Path(common).parts) >= _DEEP else places
 
 
 def _place(path: str) -> None:
