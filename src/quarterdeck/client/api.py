@@ -117,9 +117,9 @@ def get_logs(id_: str, kernel: str | None = None) -> Request:
     return Request("GET", _at("sessions", id_) + "/logs", _kernel(kernel))
 
 
-def delete_session(id_: str) -> Request:
-    """Ask to end a session."""
-    return Request("DELETE", _at("sessions", id_))
+def delete_session(id_: str, *, force: bool = False) -> Request:
+    """Ask to end a session; by force, it has ended at once, whatever its agents say."""
+    return Request("DELETE", _at("sessions", id_), (("force", "true"),) if force else ())
 
 
 def create_folder(name: str, host: str | None = None) -> Request:

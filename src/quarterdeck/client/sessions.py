@@ -183,9 +183,9 @@ class Session:
         """Return what the session's main kernel has written, or one named by its hostname."""
         return (await self._transport.call(api.get_logs(self.id, kernel), Logs)).text
 
-    async def terminate(self) -> None:
-        """Ask the session to end; fine if it is ending or has ended."""
-        await self._transport.raw(api.delete_session(self.id))
+    async def terminate(self, *, force: bool = False) -> None:
+        """Ask the session to end; fine if it is ending or has ended. By force, it has ended at once, whatever its agents say."""
+        await self._transport.raw(api.delete_session(self.id, force=force))
 
     async def _look(self) -> None:
         """Take in how far the session has come, if that can be told soon."""

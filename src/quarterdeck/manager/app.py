@@ -56,7 +56,7 @@ from quarterdeck.manager.scheduling.store import PlacementStore
 from quarterdeck.manager.sessions import executions_gateway, executions_http
 from quarterdeck.manager.sessions import gateway as sessions_gateway
 from quarterdeck.manager.sessions import http as sessions_http
-from quarterdeck.manager.sessions.books import LifecycleBooks
+from quarterdeck.manager.sessions.books import LifecycleBooks, RemovalBooks
 from quarterdeck.manager.sessions.dependencies import Dependencies
 from quarterdeck.manager.sessions.executions import ExecutionService
 from quarterdeck.manager.sessions.expiry import Expiry
@@ -67,6 +67,7 @@ from quarterdeck.manager.sessions.lookups import SessionLookups
 from quarterdeck.manager.sessions.maxima import Maxima, Terms
 from quarterdeck.manager.sessions.pulls import ImagePulls
 from quarterdeck.manager.sessions.reconcile import Reconciler
+from quarterdeck.manager.sessions.removals import KernelRemoval
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.manager.sessions.store import SessionStore
 from quarterdeck.manager.sessions.waiting import HistoryService
@@ -159,14 +160,7 @@ async def _open(config: Config, stack: AsyncExitStack) -> World:
 def _build(world: World, keys_wake: tasks.Wake) -> Services:
     database, clock, config = world.database, world.clock, world.config
     signals, keys = Signals(world.events), Cache(clock)
-    hosts = HostDiscovery(HostStore(database), folders_gateway.StorageRegistry(world.etcd))
-    folder_store = FolderStore(database)
-    trees = folders_gateway.StorageGateway(world.client, config.storage_secret)
-    storages = Storages(hosts, trees)
-    removal = TreeRemoval(folder_store, storages)
-    folders = FolderService(
-        folder_store, storages, removal, clock=clock, token_key=config.storage_token_key
-    )
+    folders, hosts, removal = _folders(world)
     users = UserStore(database)
     identity = Identity(users, removal, keys, clock=clock, master_key=config.master_key)
     kernels = sessions_gateway.AgentGateway(world.client, config.agent_secret, clock)
@@ -205,6 +199,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             expiry=Expiry(store, kernels, driver=lifecycle, suspect=reconciler.agents_changed),
             lifecycle=lifecycle,
             reconciler=reconciler,
+            kernel_removal=KernelRemoval(RemovalBooks(database), kernels),
             agents=agents,
             feed=feed,
             hosts=hosts,
@@ -220,6 +215,20 @@ def _executions(world: World, lookups: SessionLookups) -> ExecutionService:
     credentials = world.client_for_users, world.config.agent_secret, world.clock
     runs = executions_gateway.RunGateway(*credentials)
     return ExecutionService(lookups, runs, world.clock)
+
+
+def _folders(world: World) -> tuple[FolderService, HostDiscovery, TreeRemoval]:
+    config, clock = world.config, world.clock
+    registry = folders_gateway.StorageRegistry(world.etcd)
+    hosts = HostDiscovery(HostStore(world.database), registry)
+    store = FolderStore(world.database)
+    trees = folders_gateway.StorageGateway(world.client, config.storage_secret)
+    storages = Storages(hosts, trees)
+    removal = TreeRemoval(store, storages)
+    service = FolderService(
+        store, storages, removal, clock=clock, token_key=config.storage_token_key
+    )
+    return service, hosts, removal
 
 
 def _images(world: World) -> tuple[ImageService, Rescanner]:

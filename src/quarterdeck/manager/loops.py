@@ -16,6 +16,7 @@ from quarterdeck.manager.sessions.dependencies import Dependencies
 from quarterdeck.manager.sessions.expiry import Expiry
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
 from quarterdeck.manager.sessions.reconcile import Reconciler
+from quarterdeck.manager.sessions.removals import KernelRemoval
 from quarterdeck.manager.signals import Signals
 
 WORKERS = 64
@@ -49,6 +50,7 @@ class Loops:
     expiry: Expiry
     lifecycle: Lifecycle
     reconciler: Reconciler
+    kernel_removal: KernelRemoval
     agents: AgentService
     feed: Feed
     hosts: HostDiscovery
@@ -78,6 +80,12 @@ class Loops:
         yield every(FEED_SECONDS, self.feed.step, name="feed", wake=signals.history)
         yield every(DRAIN_SECONDS, self.agents.end_overstaying, name="drain")
         yield every(RETRY_SECONDS, self.agents.follow, name="registry")
+        yield every(
+            REMOVAL_SECONDS,
+            self.kernel_removal.run,
+            name="kernel-removal",
+            wake=signals.removals,
+        )
         yield every(RETRY_SECONDS, self.hosts.follow, name="storage-hosts")
         yield every(REMOVAL_SECONDS, self.removal.run, name="tree-removal", wake=self.removal.wake)
         yield every(IDLE_SECONDS, self._forget_keys, name="keys", wake=self.keys_wake)

@@ -40,6 +40,7 @@ class Signals:
         self._stream = stream
         self._own: OrderedDict[Event, None] = OrderedDict()
         self.scheduling = Wake()
+        self.removals = Wake()
         self.dependencies = Wake()
         self.registry = Wake()
         self.everything = Wake()
@@ -57,6 +58,11 @@ class Signals:
         self.scheduling.set()
         self.dependencies.set()
         self._publish(session)
+
+    def forced(self, session: str) -> None:
+        """A session was ended by force: slots have come free, and kernels are left to be destroyed."""
+        self.removals.set()
+        self.freed(session)
 
     def agents_changed(self, ids: Sequence[str]) -> None:  # noqa: ARG002 - any agent may have room
         """Agents came, went or started anew: sessions may fit now."""

@@ -10,6 +10,8 @@ SELECT 'ready', id::text, host, '' FROM folders WHERE status = 'READY';
 -- What may have a process, or a tree, already or still.
 SELECT 'kernel', id::text, agent_id, '' FROM kernels WHERE status IN ('CREATING', 'RUNNING', 'TERMINATING')
 UNION ALL
+SELECT 'kernel', kernel_id::text, agent_id, '' FROM kernel_removals
+UNION ALL
 SELECT 'tree', id::text, host, '' FROM folders
 UNION ALL
 SELECT 'tree', tree::text, host, '' FROM tree_removals;
@@ -59,6 +61,10 @@ UNION ALL
 SELECT 'a kernel ends with its session', kernels.id::text, kernels.status || ' in ' || sessions.status
   FROM kernels JOIN sessions ON sessions.id = kernels.session_id
  WHERE kernels.status = 'TERMINATING' AND sessions.status <> 'TERMINATING'
+UNION ALL
+SELECT 'what is left to be destroyed has ended', kernels.id::text, kernels.status
+  FROM kernel_removals JOIN kernels ON kernels.id = kernel_removals.kernel_id
+ WHERE kernels.status <> 'TERMINATED'
 UNION ALL
 SELECT 'a live session has an owner', sessions.id::text, sessions.status
   FROM sessions JOIN users ON users.id = sessions.owner_id

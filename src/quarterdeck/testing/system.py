@@ -6,6 +6,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from quarterdeck.testing import schema
 from quarterdeck.testing.invariants import Invariants
@@ -120,18 +121,20 @@ def part(whole: System, component: str) -> System:
     )
 
 
-def with_dummies(whole: System, plan: str = "{}") -> System:
-    """Return the system with agents whose kernels are dummies that behave by a plan, see `quarterdeck.agent.kernels.dummy`.
+def with_dummies(whole: System, plans: Mapping[str, str] = MappingProxyType({})) -> System:
+    """Return the system with agents whose kernels are dummies; `plans` by agent, see `quarterdeck.agent.kernels.dummy`.
 
     Nothing of a kernel is on the machine then, and nobody looks for it.
     """
-    dummy = {"QD_KERNELS": "dummy", "QD_DUMMY": plan}
+
+    def dummy(agent: str) -> Mapping[str, str]:
+        return {"QD_KERNELS": "dummy", "QD_DUMMY": plans.get(agent, "{}")}
 
     def component(one: Component) -> Component:
         if one.name != "agent":
             return one
         return dataclasses.replace(
-            one, environment=lambda place: {**one.environment(place), **dummy}
+            one, environment=lambda place: {**one.environment(place), **dummy(place.name)}
         )
 
     return dataclasses.replace(
@@ -265,3 +268,11 @@ keys = Keys(secret.of_user(settings.read().home))
 system = describe(keys)
 dummies = with_dummies(system)
 """A session's behaviour is in its environment variable `QD_DUMMY`."""
+uneven = with_dummies(
+    system,
+    {
+        "agent-1": '{"behaviours": {"slow": {"share": 1, "create_ms": 300}}}',
+        "agent-2": '{"behaviours": {"broken": {"share": 1, "create_fails": "mount-failed"}}}',
+    },
+)
+"""The first of two agents is slow, the second can make no kernel."""

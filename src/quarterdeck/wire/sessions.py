@@ -223,12 +223,6 @@ class EventQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
 
 
-class KernelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which kernel of a session a call is for, by its hostname."""
-
-    kernel: Annotated[str, Meta(pattern=limits.HOSTNAME)] = "main1"
-
-
 class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
     """One change of state, of the session or (with `kernel`) of its kernel. `seq` grows; `from_status` is None at creation."""
 

@@ -114,33 +114,6 @@ async def test_cluster_is_spread_over_agents_or_waits_whole(private_cluster, use
     assert len(observe.live_kernels(second.id)) == 5
 
 
-@pytest.mark.cluster(agent=2)
-async def test_cluster_of_which_one_kernel_cannot_be_made_leaves_nothing(
-    private_cluster, user, observe
-):
-    """Behaviour 15: one kernel fails at create, its siblings are torn down. Take the directory away in which the second agent works."""
-    scratch = private_cluster.place("agent-2").directory / "scratch"
-    scratch.rename(scratch.with_name("aside"))
-    session = await user.sessions.create(slots={"cpu": 1, "memory_mib": 64}, cluster_size=3)
-    reason = await reason_of(session)
-    failed = [
-        each["hostname"]
-        for each in kernels(observe, session).values()
-        if each["agent_id"] == "agent-2"
-    ]
-    assert reason == "kernel-failed"
-    assert session.view.detail.partition(": ")[0] in failed
-    assert observe.history(session.id)[-2:] == [
-        ("CREATING", "TERMINATING"),
-        ("TERMINATING", "TERMINATED"),
-    ]
-    assert {each["status"] for each in kernels(observe, session).values()} == {"TERMINATED"}
-    assert observe.live_kernels() == []
-    assert observe.slots_in_use() == (0, 0)
-    scratch.with_name("aside").rename(scratch)
-    assert observe.scratch() == {}
-
-
 @pytest.mark.parametrize("hostname", ["main1", "sub2"])
 async def test_kernel_that_dies_takes_its_cluster_along(user, observe, hostname):
     """Behaviour 15, later: a cluster without one of its kernels is none. SIGKILL one; all are gone, and the reason names it."""

@@ -11,6 +11,7 @@ from quarterdeck.wire import agents, decode, images, sessions
 CLAIM_SECONDS = 8.0
 """How long a manager may take for one call about a kernel; longer than any deadline of the lifecycle."""
 DUE_ROWS_MAX = 500
+POSTPONED_SECONDS = 5.0
 
 _SQL = queries.load(__package__)
 
@@ -90,6 +91,28 @@ class LifecycleBooks:
     async def ended(self, work: model.Work) -> None:
         """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free."""
         await self._database.execute(_SQL["ended"], {"kernel": work.kernel})
+
+
+class RemovalBooks:
+    """The port `Removals` on a database."""
+
+    def __init__(self, database: postgres.Database) -> None:
+        self._database = database
+
+    async def due(self) -> Sequence[model.Removal]:
+        """Return those of agents that answer, the oldest first; not those that were postponed."""
+        rows = await self._database.fetch(_SQL["removals_due"], {"limit": DUE_ROWS_MAX})
+        return [model.Removal(**row) for row in rows]
+
+    async def done(self, kernel: str) -> None:
+        """Forget one: it is gone."""
+        await self._database.execute(_SQL["removal_done"], {"kernel": kernel})
+
+    async def postpone(self, agent: str) -> None:
+        """Leave an agent alone for some seconds."""
+        await self._database.execute(
+            _SQL["postpone_removals"], {"agent": agent, "seconds": POSTPONED_SECONDS}
+        )
 
 
 def _work(row: Mapping[str, Any]) -> model.Work:

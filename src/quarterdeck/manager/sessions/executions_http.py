@@ -7,7 +7,7 @@ from aiohttp import web
 from quarterdeck.infra import http_server
 from quarterdeck.manager.identity.http import principal
 from quarterdeck.manager.sessions.executions import At, ExecutionService
-from quarterdeck.wire import sessions
+from quarterdeck.wire import session_queries
 from quarterdeck.wire.executions import Complete, Execute, Input, Interrupt, SessionRunQuery
 
 
@@ -16,7 +16,7 @@ def routes(service: ExecutionService) -> Sequence[web.RouteDef]:
     api = _Api(service)
     session = "/v1/sessions/{id}"
     run = session + "/runs/{run}"
-    kernel = sessions.KernelQuery
+    kernel = session_queries.KernelQuery
     return [
         http_server.route("POST", f"{session}/execute", api.execute, query=kernel),
         http_server.route("POST", f"{session}/interrupt", api.interrupt, query=kernel),
@@ -62,5 +62,5 @@ class _Api:
 
 
 def _at(request: web.Request) -> At:
-    query = http_server.query(request, sessions.KernelQuery)
+    query = http_server.query(request, session_queries.KernelQuery)
     return At(principal(request), http_server.path_id(request), query.kernel)

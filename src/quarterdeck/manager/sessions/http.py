@@ -9,7 +9,7 @@ from quarterdeck.infra import http_server
 from quarterdeck.manager.identity.http import principal
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.manager.sessions.waiting import HistoryService, Patience
-from quarterdeck.wire import items, sessions
+from quarterdeck.wire import items, session_queries, sessions
 
 
 def routes(service: SessionService, history: HistoryService) -> Sequence[web.RouteDef]:
@@ -19,7 +19,9 @@ def routes(service: SessionService, history: HistoryService) -> Sequence[web.Rou
         http_server.route("POST", "/v1/sessions", api.create),
         http_server.route("GET", "/v1/sessions", api.list, query=sessions.SessionQuery),
         http_server.route("GET", "/v1/sessions/{id}", api.get),
-        http_server.route("DELETE", "/v1/sessions/{id}", api.terminate),
+        http_server.route(
+            "DELETE", "/v1/sessions/{id}", api.terminate, query=session_queries.EndQuery
+        ),
         http_server.route(
             "GET", "/v1/sessions/{id}/history", api.history, query=sessions.HistoryQuery
         ),
@@ -47,7 +49,9 @@ class _Api:
 
     async def terminate(self, request: web.Request) -> web.Response:
         session = http_server.path_id(request)
-        return http_server.reply(await self._service.terminate(principal(request), session), 202)
+        force = http_server.query(request, session_queries.EndQuery).force
+        end = self._service.force_end if force else self._service.terminate
+        return http_server.reply(await end(principal(request), session), 202)
 
     async def history(self, request: web.Request) -> web.Response:
         session = http_server.path_id(request)

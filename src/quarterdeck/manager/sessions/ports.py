@@ -46,6 +46,10 @@ class Sessions(Protocol):
         """
         ...
 
+    async def force_end(self, session: str, by: Principal) -> bool:
+        """End a session at once, if the user may and it lives; what its agents still have is a `Removal` each. Tells whether there is any."""
+        ...
+
 
 class Deadlines(Protocol):
     """Sessions and the time that they have."""
@@ -64,6 +68,22 @@ class Dependents(Protocol):
 
     async def cancel_doomed(self) -> Sequence[str]:
         """Cancel sessions that wait for one that has failed or was cancelled; return them. None: there is none more."""
+        ...
+
+
+class Removals(Protocol):
+    """Kernels that were ended by force and that their agents still have to destroy."""
+
+    async def due(self) -> Sequence[model.Removal]:
+        """Return those of agents that answer, the oldest first; not those that were postponed."""
+        ...
+
+    async def done(self, kernel: str) -> None:
+        """Forget one: it is gone."""
+        ...
+
+    async def postpone(self, agent: str) -> None:
+        """Leave an agent alone for some seconds."""
         ...
 
 
@@ -274,6 +294,10 @@ class News(Protocol):
 
     def freed(self, session: str) -> None:
         """A session has ended: slots may have come free."""
+        ...
+
+    def forced(self, session: str) -> None:
+        """A session was ended by force: slots have come free, and kernels are left to be destroyed."""
         ...
 
 

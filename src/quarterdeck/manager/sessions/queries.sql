@@ -143,6 +143,26 @@ SELECT ended.agent, s.id::text AS session, ended.kernel::text
 FROM sessions s, end_session(s.id, %(reason)s, %(user)s::text) AS ended
 WHERE s.id = %(id)s AND (owner_id = %(user)s::text::uuid OR %(is_admin)s);
 
+-- name: force_end_own_session
+-- Ends a session at once if the user may, and leaves it to `removals_due` to tell the agents.
+SELECT force_end_session(s.id, %(user)s::text) AS ended
+FROM sessions s
+WHERE s.id = %(id)s AND (s.owner_id = %(user)s::text::uuid OR %(is_admin)s);
+
+-- name: removals_due
+-- Kernels that agents, which answer, still have to destroy.
+SELECT r.kernel_id::text AS kernel, r.agent_id AS agent, a.address
+FROM kernel_removals r JOIN agents a ON a.id = r.agent_id AND a.status = 'ALIVE'
+WHERE r.not_before <= now()
+ORDER BY r.requested_at, r.kernel_id
+LIMIT %(limit)s;
+
+-- name: removal_done
+DELETE FROM kernel_removals WHERE kernel_id = %(kernel)s;
+
+-- name: postpone_removals
+UPDATE kernel_removals SET not_before = now() + make_interval(secs => %(seconds)s) WHERE agent_id = %(agent)s;
+
 -- name: end_session_of
 -- Ends the session of a kernel; gives all its kernels.
 SELECT ended.agent, k.session_id::text AS session, ended.kernel::text

@@ -81,6 +81,12 @@ class SessionService:
             self._news.freed(session)
         return view
 
+    async def force_end(self, by: Principal, session: str) -> sessions.SessionView:
+        """End a session at once, whatever its agents say; they are told afterwards. Raises `SessionNotFound`."""
+        if await self._store.force_end(session, by):
+            self._news.forced(session)
+        return await self.get(by, session)
+
     async def _mount_sources(self, owner: str, given: sessions.SessionCreate) -> tuple[str, ...]:
         """Return the directories of the mounts. Nothing is written yet, so a refusal here changes nothing."""
         wanted = [mount.folder for mount in given.mounts]

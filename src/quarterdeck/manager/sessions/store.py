@@ -97,6 +97,14 @@ class SessionStore:
         )
         return [model.Due(**row) for row in rows]
 
+    async def force_end(self, session: str, by: Principal) -> bool:
+        """End a session at once, if the user may and it lives. Tells whether there is something to destroy."""
+        row = await self._database.fetch_one(
+            _SQL["force_end_own_session"],
+            {"id": session, "user": by.user, "is_admin": by.is_admin},
+        )
+        return row is not None and bool(row["ended"])
+
     async def _insert_with_mounts(self, new: model.NewSession) -> statements.Row | None:
         async with self._database.transaction() as tx:
             row = await statements.fetch_one(tx, _SQL["insert_session"], _columns(new))

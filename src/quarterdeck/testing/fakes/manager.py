@@ -196,6 +196,26 @@ class FakeBooks:
         }
 
 
+class FakeRemovals:
+    """The port `Removals`: what is left, in a list; agents that were postponed, in another."""
+
+    def __init__(self, *left: model.Removal) -> None:
+        self.left = list(left)
+        self.postponed: list[str] = []
+
+    async def due(self) -> Sequence[model.Removal]:
+        """Return those of agents that were not postponed."""
+        return [each for each in self.left if each.agent not in self.postponed]
+
+    async def done(self, kernel: str) -> None:
+        """Forget one."""
+        self.left = [each for each in self.left if each.kernel != kernel]
+
+    async def postpone(self, agent: str) -> None:
+        """Leave an agent alone."""
+        self.postponed.append(agent)
+
+
 class FakeLedger:
     """The reconciler's ledger over `FakeBooks`, with one agent."""
 
@@ -248,6 +268,10 @@ class Recorder:
     def created(self, session: str) -> None:
         """Note a session that waits."""
         self.told.append(("created", session))
+
+    def forced(self, session: str) -> None:
+        """Note a session that was ended by force."""
+        self.told.append(("forced", session))
 
     def freed(self, session: str) -> None:
         """Note a session that ended."""

@@ -285,6 +285,14 @@ CREATE INDEX kernels_session ON kernels (session_id, created_at DESC);
 CREATE UNIQUE INDEX kernels_live_place ON kernels (session_id, role, index) WHERE status <> 'TERMINATED';
 CREATE INDEX kernels_live ON kernels (agent_id) WHERE status <> 'TERMINATED';
 
+CREATE TABLE kernel_removals (
+    kernel_id uuid PRIMARY KEY REFERENCES kernels ON DELETE CASCADE,
+    agent_id text NOT NULL REFERENCES agents,
+    not_before timestamptz NOT NULL DEFAULT now(),
+    requested_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE kernel_removals IS 'Kernels that were ended by force and that their agents still have to destroy.';
+
 CREATE TABLE allocations (
     kernel_id uuid PRIMARY KEY REFERENCES kernels ON DELETE CASCADE,
     agent_id text NOT NULL REFERENCES agents,
@@ -465,6 +473,26 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION end_session IS
     'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns its kernels. The culprit is a kernel: the detail names it.';
+
+CREATE FUNCTION force_end_session(session uuid, actor text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM sessions s WHERE s.id = session FOR NO KEY UPDATE;
+    PERFORM end_session(session, 'force-terminated', actor, NULL, 'ended by force');
+    INSERT INTO kernel_removals (kernel_id, agent_id)
+    SELECT k.id, k.agent_id FROM kernels k WHERE k.session_id = session AND k.status <> 'TERMINATED';
+    UPDATE kernels k
+    SET status = 'TERMINATING', status_cause = 'force-terminated', status_actor = actor
+    WHERE k.session_id = session AND k.status NOT IN ('TERMINATING', 'TERMINATED');
+    UPDATE kernels k
+    SET status = 'TERMINATED', status_cause = 'force-terminated', status_actor = actor, claimed_by = NULL, claimed_until = NULL
+    WHERE k.session_id = session AND k.status = 'TERMINATING';
+    UPDATE sessions s
+    SET status = 'TERMINATED', status_cause = 'force-terminated', status_actor = actor
+    WHERE s.id = session AND s.status = 'TERMINATING';
+    RETURN FOUND;
+END $$;
+COMMENT ON FUNCTION force_end_session IS
+    'Ends a session now, whatever its agents say; they are told afterwards, by kernel_removals. False: it had ended, or was only waiting.';
 
 CREATE FUNCTION kernel_runs(kernel uuid, isolation text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE

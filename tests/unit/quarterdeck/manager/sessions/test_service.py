@@ -59,6 +59,9 @@ class Store:
         view = self.views.get(session)
         return [model.Due("agent", session, "k")] if view and by.may_see(view.owner) else []
 
+    async def force_end(self, session, by):
+        return bool(await self.terminate(session, by))
+
     async def list(self, owner, query):
         raise NotImplementedError
 
@@ -166,6 +169,15 @@ async def test_terminated_session_is_looked_after():
     view = await world.make()
     await world.service.terminate(ADA, view.id)
     assert ("drive", view.id) in world.told.told
+
+
+async def test_session_ended_by_force_wakes_whoever_tells_its_agents():
+    world = World()
+    view = await world.make()
+    await world.service.force_end(ADA, view.id)
+    assert world.told.told[-1] == ("forced", view.id)
+    with pytest.raises(errors.SessionNotFound):
+        await world.service.force_end(BOB, view.id)
 
 
 async def test_name_that_is_taken_is_refused_with_the_session_that_has_it():
