@@ -5,6 +5,7 @@ from typing import Any
 
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager.sessions import model
+from quarterdeck.manager.sessions.removal_ports import Removal
 from quarterdeck.manager.sessions.source import ImageSource
 from quarterdeck.wire import agents, decode, images, sessions
 
@@ -99,10 +100,10 @@ class RemovalBooks:
     def __init__(self, database: postgres.Database) -> None:
         self._database = database
 
-    async def due(self) -> Sequence[model.Removal]:
+    async def due(self) -> Sequence[Removal]:
         """Return those of agents that answer, the oldest first; not those that were postponed."""
         rows = await self._database.fetch(_SQL["removals_due"], {"limit": DUE_ROWS_MAX})
-        return [model.Removal(**row) for row in rows]
+        return [Removal(**row) for row in rows]
 
     async def done(self, kernel: str) -> None:
         """Forget one: it is gone."""

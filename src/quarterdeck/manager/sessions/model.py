@@ -86,15 +86,6 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """A kernel that has ended in the books and that an agent, with this URL, still has to destroy."""
-
-    kernel: str
-    agent: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
 class Place:
     """An agent that answers, and its URL."""
 

@@ -71,22 +71,6 @@ class Dependents(Protocol):
         ...
 
 
-class Removals(Protocol):
-    """Kernels that were ended by force and that their agents still have to destroy."""
-
-    async def due(self) -> Sequence[model.Removal]:
-        """Return those of agents that answer, the oldest first; not those that were postponed."""
-        ...
-
-    async def done(self, kernel: str) -> None:
-        """Forget one: it is gone."""
-        ...
-
-    async def postpone(self, agent: str) -> None:
-        """Leave an agent alone for some seconds."""
-        ...
-
-
 class Lookups(Protocol):
     """Quick reads about one session."""
 

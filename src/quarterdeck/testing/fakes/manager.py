@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions.removal_ports import Removal
 from quarterdeck.manager.sessions.source import ImageSource
 from quarterdeck.wire import agents, sessions
 from quarterdeck.wire.sessions import IsolationLevel
@@ -199,11 +200,11 @@ class FakeBooks:
 class FakeRemovals:
     """The port `Removals`: what is left, in a list; agents that were postponed, in another."""
 
-    def __init__(self, *left: model.Removal) -> None:
+    def __init__(self, *left: Removal) -> None:
         self.left = list(left)
         self.postponed: list[str] = []
 
-    async def due(self) -> Sequence[model.Removal]:
+    async def due(self) -> Sequence[Removal]:
         """Return those of agents that were not postponed."""
         return [each for each in self.left if each.agent not in self.postponed]
 

@@ -1,12 +1,13 @@
 """Kernels that are left, over fakes: destroyed until they are gone, and no silent agent holds up another."""
 
-from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions import errors
+from quarterdeck.manager.sessions.removal_ports import Removal
 from quarterdeck.manager.sessions.removals import KernelRemoval
 from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, FakeRemovals
 
 
 def left(kernel, agent="agent", address=ADDRESS):
-    return model.Removal(kernel, agent, address)
+    return Removal(kernel, agent, address)
 
 
 async def test_what_is_left_is_destroyed_and_forgotten():
