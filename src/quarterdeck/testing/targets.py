@@ -7,8 +7,14 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from quarterdeck.client.folders import Folder
+from quarterdeck.client.sessions import Session
+from quarterdeck.testing.oracles import Observe
+from quarterdeck.testing.tenancy import User
 from shakeout.process import procfs
+from shakeout.system.cluster import Cluster
 
 SECRET = "the-secret-of-somebody-else"
 _LISTENING = "00010000"
@@ -35,7 +41,7 @@ class Bait:
 
 
 @contextlib.contextmanager
-def bait(directory: Path) -> Iterator[Bait]:
+def lay(directory: Path) -> Iterator[Bait]:
     """Lay bait for the time of a block."""
     with contextlib.ExitStack() as stack:
         victim = stack.enter_context(
@@ -55,6 +61,65 @@ def bait(directory: Path) -> Iterator[Bait]:
         stack.callback(memory.unlink)
         memory.write_text(SECRET)
         yield Bait(victim, heard, memory.name, _free_port())
+
+
+async def with_secrets(user: User) -> tuple[Session, Folder]:
+    """Make a session and a folder in it, each with a secret."""
+    folder = await user.folders.create("private")
+    session = await user.sessions.create(mounts={"private": folder})
+    await session.reaches("RUNNING", within=10)
+    for path in ("secret", "private/secret"):
+        await session.execute(f"open({path!r}, 'w').write({SECRET!r})")
+    return session, folder
+
+
+def known(
+    cluster: Cluster,
+    observe: Observe,
+    attacker: str,
+    *,
+    victim: tuple[Session, Folder],
+    bait: Bait,
+) -> dict[str, Any]:
+    """Return what an attacker, a session, could know of the system. `victim`: another session, with secrets in its directory and folder."""
+    other, folder = victim
+    kernel, other_kernel = observe.kernel(attacker), observe.kernel(other.id)
+    if kernel is None or other_kernel is None:
+        raise LookupError("attacker and victim must run")
+    scratch = observe.scratch()[other_kernel]
+    ancestors = _ancestors(observe.kernel_pids(kernel)[0])
+    sockets, abstract = listening_sockets()
+    return {
+        "secret": SECRET,
+        "kernel": kernel,
+        "other_kernel": other_kernel,
+        "scratch_secret": str(scratch / "work" / "secret"),
+        "scratch_root": str(scratch.parent),
+        "folder_secret": str(observe.trees()[folder.id] / "secret"),
+        "directories": [
+            str(cluster.place(one).directory) for one in ("manager", "postgres", "storage-proxy")
+        ],
+        "agent": ancestors[-1],
+        "zygote": ancestors[1],
+        "pids": [one.pid for one in procfs.everyone() if one.pid > 1000][:200],
+        "victim": bait.victim.pid,
+        "shared": bait.shared,
+        "shared_key": 0,
+        "free_port": bait.free_port,
+        "ports": listening_ports(),
+        "sockets": sockets,
+        "abstract": abstract,
+        "addresses": own_addresses(),
+    }
+
+
+def _ancestors(pid: int) -> list[int]:
+    """Return the processes above a process, as far as they belong to the agent."""
+    found: list[int] = []
+    while (one := procfs.stat(pid)) is not None and len(found) < 4 and one.parent > 1:
+        pid = one.parent
+        found.append(pid)
+    return found
 
 
 def listening_ports() -> list[int]:

@@ -10,7 +10,6 @@ import pytest
 
 from quarterdeck.client.errors import Refused, SessionEnded
 from quarterdeck.testing import escapes, targets
-from shakeout.process import procfs
 from shakeout.skips import Prerequisite, skip
 
 NAMESPACES = Prerequisite(
@@ -30,65 +29,20 @@ def attacker(session):
 @pytest.fixture
 def bait(tmp_path):
     """Things on this machine that nobody in a kernel may reach."""
-    with targets.bait(tmp_path) as laid:
+    with targets.lay(tmp_path) as laid:
         yield laid
 
 
 @pytest.fixture
 def victim(other_user, shakeout_runner):
     """Another user's session, with a secret in its scratch directory and one in a folder."""
-    return shakeout_runner.run(_with_secrets(other_user))
-
-
-async def _with_secrets(user):
-    folder = await user.folders.create("private")
-    session = await user.sessions.create(mounts={"private": folder})
-    await session.reaches("RUNNING", within=10)
-    for path in ("secret", "private/secret"):
-        await session.execute(f"open({path!r}, 'w').write({targets.SECRET!r})")
-    return session, folder
+    return shakeout_runner.run(targets.with_secrets(other_user))
 
 
 @pytest.fixture
 def target(attacker, victim, bait, observe, cluster) -> dict[str, Any]:
     """What the attacker knows of the system."""
-    other, folder = victim
-    kernel, other_kernel = observe.kernel(attacker.id), observe.kernel(other.id)
-    (pid, *_) = observe.kernel_pids(kernel)
-    scratch = observe.scratch()[other_kernel]
-    ancestors = _ancestors(pid)
-    sockets, abstract = targets.listening_sockets()
-    return {
-        "secret": targets.SECRET,
-        "kernel": kernel,
-        "other_kernel": other_kernel,
-        "scratch_secret": str(scratch / "work" / "secret"),
-        "scratch_root": str(scratch.parent),
-        "folder_secret": str(observe.trees()[folder.id] / "secret"),
-        "directories": [
-            str(cluster.place(one).directory) for one in ("manager", "postgres", "storage-proxy")
-        ],
-        "agent": ancestors[-1],
-        "zygote": ancestors[1],
-        "pids": [one.pid for one in procfs.everyone() if one.pid > 1000][:200],
-        "victim": bait.victim.pid,
-        "shared": bait.shared,
-        "shared_key": 0,
-        "free_port": bait.free_port,
-        "ports": targets.listening_ports(),
-        "sockets": sockets,
-        "abstract": abstract,
-        "addresses": targets.own_addresses(),
-    }
-
-
-def _ancestors(pid):
-    """The processes above a process, as far as they belong to the agent."""
-    found: list[int] = []
-    while (one := procfs.stat(pid)) is not None and len(found) < 4 and one.parent > 1:
-        pid = one.parent
-        found.append(pid)
-    return found
+    return targets.known(cluster, observe, attacker.id, victim=victim, bait=bait)
 
 
 async def test_no_way_out_of_a_kernel(attacker, target, bait, observe):

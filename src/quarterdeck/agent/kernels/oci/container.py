@@ -87,6 +87,7 @@ class Container:
             if streams
             else [-1, gift.stdout, gift.stderr, control.fileno()]
         )
+        os.sched_setaffinity(0, self._kernel.cores)
         self._create(descriptors)
         pid, seen = self._pid(), self._host_pid()
         (self._directory / "given" / "pid").write_text(str(seen))
