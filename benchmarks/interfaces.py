@@ -56,7 +56,7 @@ async def reads(user: User) -> Figure:
     url = prepared.url + prepared.target
     head = load.get(url, dict(prepared.headers))
     ours, peer = [], []
-    with Peer("kernel_gateway.py") as gateway:
+    with Peer("jupyter.py", "gateway") as gateway:
         kernel = gateway.ask("kernel")
         for _ in range(READ_ROUNDS):
             ours.append(await load.rate(url, head, connections=READERS, seconds=READ_SECONDS))

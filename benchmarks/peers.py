@@ -33,15 +33,16 @@ class CannotRun(Exception):
 class Peer:
     """A running program that measures what it is told by lines, and answers each with a line of JSON. Use it in a `with`."""
 
-    def __init__(self, program: str) -> None:
-        self._name = program.removesuffix(".py")
+    def __init__(self, program: str, *words: str) -> None:
+        self._name = " ".join((program.removesuffix(".py"), *words))
         self._program = program
+        self._words = words
         self._process: subprocess.Popen[str] | None = None
         self._errors: IO[str] | None = None
 
     def __enter__(self) -> "Peer":
         try:
-            words = (_tool("python"), str(PROGRAMS / self._program))
+            words = (_tool("python"), str(PROGRAMS / self._program), *self._words)
             self._errors = tempfile.TemporaryFile("w+")
             self._process = subprocess.Popen(
                 words,

@@ -1,11 +1,11 @@
 """Sessions on a durable platform: from request to first output, warm executions, throughput, memory, what idling costs.
 
-Each in turn with Jupyter's Kernel Gateway. Our client is the SDK in this process: it takes its part of the same cores.
+Each in turn with Jupyter's Kernel Gateway, the latencies with its server, too. Our client is the SDK in this process: it takes its part of the same cores.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
 from benchmarks import platforms, processes
 from benchmarks.figure import Figure
@@ -24,19 +24,23 @@ CLIENTS = 8
 RATE_SECONDS, PEER_RATE_SECONDS = 4.0, 6.0
 IDLE_SECONDS = 5.0
 COMPONENTS = ("manager", "agent", "storage-proxy")
-PEER = "jupyter_kernel_gateway"
+PEER, SERVER = "jupyter_kernel_gateway", "jupyter_server"
+MARKS = {PEER: "", SERVER: " (server)"}
+"""What tells the rows of the second peer apart."""
 SLOTS = {"cpu": 1, "memory_mib": 128}
 
 
 async def figures() -> AsyncGenerator[Figure, None]:
     """All of them, from one cluster and one gateway."""
     async with platforms.durable() as cluster, platforms.visited(cluster) as user:
-        with Peer("kernel_gateway.py") as gateway:
+        with Peer("jupyter.py", "gateway") as gateway, Peer("jupyter.py", "server") as server:
+            peers = {PEER: gateway, SERVER: server}
             await first_output(user)
-            gateway.ask("first_output", 1)
-            for figure in await creations(user, gateway):
+            for peer in peers.values():
+                peer.ask("first_output", 1)
+            for figure in await creations(user, peers):
                 yield figure
-            for figure in await executions(user, gateway):
+            for figure in await executions(user, peers):
                 yield figure
             yield await rate(user, gateway)
             yield await memory(cluster, user, gateway)
@@ -44,48 +48,54 @@ async def figures() -> AsyncGenerator[Figure, None]:
                 yield figure
 
 
-async def creations(user: User, gateway: Peer) -> list[Figure]:
+async def creations(user: User, peers: Mapping[str, Peer]) -> list[Figure]:
     """From the request for a session to the first output of `print(1+1)`."""
-    ours, peer = [], []
+    ours: list[float] = []
+    theirs: dict[str, list[float]] = {name: [] for name in peers}
     for _ in range(ROUNDS):
         ours += [1000 * await first_output(user) for _ in range(CREATIONS)]
-        peer += gateway.samples("first_output", PEER_CREATIONS)
+        for name, peer in peers.items():
+            theirs[name] += peer.samples("first_output", PEER_CREATIONS)
     goals = ((0.5, "p50", 5, "3.0 ms"), (0.99, "p99", 10, "5.2 ms"))
-    return [
-        Figure(
-            *(f"create to first output, {name}", "ms", ours, goal),
-            quantile=quantile,
-            floor=floor,
-            peer_name=PEER,
-            peer=peer,
-        )
-        for quantile, name, goal, floor in goals
-    ]
+    return latencies("create to first output", ours, theirs, goals)
 
 
-async def executions(user: User, gateway: Peer) -> list[Figure]:
+async def executions(user: User, peers: Mapping[str, Peer]) -> list[Figure]:
     """`1+1` in a session that has run before."""
     session = await user.sessions.create(slots=SLOTS)
     await session.reaches("RUNNING", within=30)
     ran = await session.execute("1+1")
     assert ran.result == "2"
-    ours, peer = [], []
+    ours: list[float] = []
+    theirs: dict[str, list[float]] = {name: [] for name in peers}
     for _ in range(ROUNDS):
         ours += [
             1000 * await platforms.timed(lambda: session.execute("1+1")) for _ in range(EXECUTIONS)
         ]
-        peer += gateway.samples("execute", PEER_EXECUTIONS)
+        for name, peer in peers.items():
+            theirs[name] += peer.samples("execute", PEER_EXECUTIONS)
     await end(session)
     goals = ((0.5, "p50", 0.8, "0.44 ms"), (0.99, "p99", 1.5, "0.67 ms"))
+    return latencies("warm execute", ours, theirs, goals)
+
+
+def latencies(
+    what: str,
+    ours: Sequence[float],
+    theirs: Mapping[str, Sequence[float]],
+    goals: Iterable[tuple[float, str, float, str]],
+) -> list[Figure]:
+    """One figure for each quantile and each peer, in milliseconds."""
     return [
         Figure(
-            *(f"warm execute, {name}", "ms", ours, goal),
+            *(f"{what}, {name}{MARKS[peer]}", "ms", ours, goal),
             quantile=quantile,
             floor=floor,
-            peer_name=PEER,
-            peer=peer,
+            peer_name=peer,
+            peer=samples,
         )
         for quantile, name, goal, floor in goals
+        for peer, samples in theirs.items()
     ]
 
 

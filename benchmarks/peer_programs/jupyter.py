@@ -1,4 +1,4 @@
-"""Jupyter's Kernel Gateway as shipped. Reads what to measure from its input, a line each, and answers with a line of JSON.
+"""Jupyter's Kernel Gateway (`jupyter.py gateway`) or its server (`jupyter.py server`), as shipped. Reads what to measure from its input, a line each, and answers with a line of JSON.
 
 `first_output N`, `execute N`: milliseconds. `rate CLIENTS SECONDS`: kernels a second. `memory`: MB that an idle kernel shares with nobody.
 `idle SECONDS`: percent of a core, MB. `kernel`: the URL of a kernel that stays.
@@ -147,13 +147,33 @@ def cpu_seconds(pid: int) -> float:
     return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
 
-def start(port: int) -> subprocess.Popen:
+SWITCHES = {
+    "gateway": (
+        "jupyter-kernelgateway",
+        "--KernelGatewayApp.ip=127.0.0.1",
+        "--KernelGatewayApp.port_retries=0",
+        "--KernelGatewayApp.port={port}",
+    ),
+    "server": (
+        "jupyter-server",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port_retries=0",
+        "--ServerApp.port={port}",
+        "--ServerApp.open_browser=False",
+        "--ServerApp.allow_root=True",
+        "--ServerApp.disable_check_xsrf=True",
+        "--IdentityProvider.token=",
+    ),
+}
+
+
+def start(kind: str, port: int) -> subprocess.Popen:
     """A server with its kernels in a process group of their own."""
-    command = str(Path(sys.executable).parent / "jupyter-kernelgateway")
-    switches = (f"--KernelGatewayApp.port={port}", "--KernelGatewayApp.port_retries=0")
+    program, *switches = (one.format(port=port) for one in SWITCHES[kind])
+    command = str(Path(sys.executable).parent / program)
     path = f"{Path(command).parent}:{os.environ.get('PATH', '')}"
     return subprocess.Popen(
-        [command, "--KernelGatewayApp.ip=127.0.0.1", *switches],
+        [command, *switches],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -190,7 +210,7 @@ def free_port() -> int:
 
 async def main() -> None:
     port = free_port()
-    server = start(port)
+    server = start(sys.argv[1], port)
     try:
         async with aiohttp.ClientSession() as http:
             gateway = Gateway(http, server.pid, f"http://127.0.0.1:{port}")
