@@ -5,6 +5,7 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 
+from quarterdeck.cli import arguments_images as images
 from quarterdeck.cli import arguments_others as others
 from quarterdeck.cli import arguments_sessions as sessions
 from quarterdeck.cli.arguments_kit import Actions, Formatter, Parser
@@ -33,6 +34,8 @@ Exit codes: 0 done, 1 refused or failed, 2 not usable as typed, 130 interrupted;
 _COMMANDS: Mapping[str, tuple[str, Callable[[Actions], None]]] = {
     "session": ("sessions: run code", sessions.sessions),
     "folder": ("folders: keep files", others.folders),
+    "image": ("images: what sessions are made of", images.images),
+    "registry": ("registries: where images come from", images.registries),
     "user": ("users and their keys", others.users),
     "agent": ("agents: the machines that run sessions", others.agents),
 }

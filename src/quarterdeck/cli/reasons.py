@@ -61,7 +61,7 @@ def of(session: Mapping[str, Any]) -> Why:
     status, reason, detail = session["status"], session.get("reason"), session.get("detail")
     if status in _WAITS and status != "TERMINATING":
         found = _WAITS[status]
-        what = detail or found.what
+        what = detail or found.what + _share(session.get("pull"))
         found = Why(what, _PENDING.get(reason or "", found.next))
     elif reason:
         known = _ENDED.get(reason, Why(reason.replace("-", " "), _HISTORY))
@@ -92,6 +92,13 @@ def status(session: Mapping[str, Any]) -> str:
     if text == "TERMINATED" and session.get("type") == "batch" and session.get("result"):
         return str(session["result"])
     return text
+
+
+def _share(pull: Mapping[str, Any] | None) -> str:
+    """Return how much of an image has come, as far as that is known."""
+    if pull is None or not pull["bytes_total"]:
+        return ""
+    return f", {100 * pull['bytes_done'] // pull['bytes_total']} %"
 
 
 def _with(what: str, detail: str | None) -> str:

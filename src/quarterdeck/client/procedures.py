@@ -107,6 +107,15 @@ def find_folder(given: str) -> Procedure[dict[str, Any]]:
     raise NotFound(f"no folder of yours has the name {given!r}", field="folder")
 
 
+def find_registry(given: str) -> Procedure[dict[str, Any]]:
+    """Return the registry with an id or a name. Raises `NotFound`."""
+    answer = yield api.list_registries()
+    for registry in answer["items"]:
+        if given in {registry["id"], registry["name"]}:
+            return dict(registry)
+    raise NotFound(f"no registry has the name or id {given!r}", field="registry")
+
+
 def find_user(given: str) -> Procedure[dict[str, Any]]:
     """Return the user with an id or a name. Raises `NotFound`."""
     answer = yield api.list_users()

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 
-from quarterdeck.manager.sessions import errors, model, ports
+from quarterdeck.manager.sessions import errors, model, ports, pull_ports
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.wire import agents
 
@@ -28,7 +28,7 @@ class Lifecycle:
         news: ports.News,
         lanes: Lanes,
         *,
-        pulls: ports.Pulls,
+        pulls: pull_ports.Pulls,
     ) -> None:
         self._books = books
         self._kernels = kernels

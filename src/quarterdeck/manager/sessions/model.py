@@ -16,8 +16,7 @@ REFUSALS_THAT_PASS = frozenset({"insufficient-capacity", "unavailable"})
 MAIN_HOSTNAME = "main1"
 """The kernel that code runs in, and whose log is shown, unless another is named."""
 
-LIFECYCLE = "lifecycle"
-RECONCILER = "reconciler"
+LIFECYCLE, RECONCILER = "lifecycle", "reconciler"
 """Actors in the history beside user ids and "scheduler"."""
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 
 from quarterdeck.base.errors import QuarterdeckError
-from quarterdeck.manager.sessions import errors, model, ports
+from quarterdeck.manager.sessions import errors, model, pull_ports
 from quarterdeck.wire import agents
 from quarterdeck.wire.states import KernelStatus
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class ImagePulls:
     """The port `Pulls`."""
 
-    def __init__(self, images: ports.Images, passwords: ports.Passwords) -> None:
+    def __init__(self, images: pull_ports.Images, passwords: pull_ports.Passwords) -> None:
         self._images = images
         self._passwords = passwords
 
