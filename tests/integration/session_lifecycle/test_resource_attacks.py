@@ -27,10 +27,11 @@ for _ in range(16):
 time.sleep(60)
 """
 DISK_FILLER = """
-import itertools
-for number in itertools.count():
+import time
+for number in range(4):
     with open(f"file-{number}", "wb", 0) as file:
-        for _ in range(64): file.write(bytes(2**20))
+        for _ in range(32): file.write(bytes(2**20))
+time.sleep(60)
 """
 FILE_FILLER = """
 import itertools
