@@ -64,6 +64,10 @@ async def test_image_is_pulled_before_the_kernel_and_progress_is_shown(
         )
         assert (view.pull.bytes_done, view.pull.bytes_total) == (5, 20)
         assert (view.pull.layer, view.pull.layers) == (1, 2)
+        assert (view.reason, view.detail) == (
+            "pulling",
+            "its image is being pulled on agent stub: layer 1 of 2, 25 %",
+        )
         assert agent.requests == {}
         goes(agent, PullStatus.READY, bytes_done=20, bytes_total=20, layer=2, layers=2)
         await session.reaches("RUNNING", within=10)

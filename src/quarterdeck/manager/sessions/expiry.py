@@ -7,7 +7,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from quarterdeck.manager.sessions import errors, model, ports
+from quarterdeck.manager.sessions import errors, ports
+from quarterdeck.manager.sessions.deadlines import Deadlines, Overdue
 from quarterdeck.wire import sessions
 
 INVENTORY_SECONDS_MAX = 5.0
@@ -20,7 +21,7 @@ class Expiry:
 
     def __init__(
         self,
-        deadlines: ports.Deadlines,
+        deadlines: Deadlines,
         kernels: ports.Kernels,
         *,
         driver: ports.Driver,
@@ -37,13 +38,13 @@ class Expiry:
             if overdue.type is not sessions.SessionType.BATCH or await self._still_runs(overdue):
                 await self._expire(overdue)
 
-    async def _expire(self, overdue: model.Overdue) -> None:
+    async def _expire(self, overdue: Overdue) -> None:
         for due in await self._deadlines.expire(overdue):
             reason = overdue.end().reason.value
             _log.info("session-expired", extra={"session": overdue.session, "reason": reason})
             self._driver.drive(due.agent, due.session, due.kernel)
 
-    async def _still_runs(self, overdue: model.Overdue) -> bool:
+    async def _still_runs(self, overdue: Overdue) -> bool:
         """Ask the agent; one that does not answer is asked again the next time, until it does or is lost."""
         if overdue.address is None:
             return False

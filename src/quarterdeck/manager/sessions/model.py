@@ -185,25 +185,6 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Overdue:
-    """A session whose time is up: which of its time-outs, of how many seconds; a kernel of it, whose agent may not answer (None)."""
-
-    session: str
-    type: sessions.SessionType
-    kernel: str
-    agent: str
-    address: str | None
-    time_out: str
-    seconds: int
-
-    def end(self) -> End:
-        """Return why it ends."""
-        task = self.time_out == "batch_seconds"
-        reason = Reason.TASK_TIMEOUT if task else Reason.LIFETIME_TIMEOUT
-        return End(reason, f"reached its limit of {self.seconds} seconds ({self.time_out})")
-
-
-@dataclass(frozen=True, slots=True)
 class Findings:
     """What an agent's inventory says against the books: kernels that ended, strangers whose rows must be looked at, idle ones."""
 

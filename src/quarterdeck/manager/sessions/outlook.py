@@ -80,12 +80,22 @@ def of_start(view: sessions.SessionView) -> Outlook | None:
     """Return how far a session is that has its place; None: it has none yet, runs or has ended."""
     if view.status is SessionStatus.SCHEDULED:
         return Outlook("placed", f"has its place on {_agents(view)}; its start is next")
+    if view.status is SessionStatus.PULLING:
+        return Outlook("pulling", f"its image is being pulled on {_agents(view)}{_progress(view)}")
     if view.status is SessionStatus.CREATING:
         running = sum(one.status is sessions.KernelStatus.RUNNING for one in view.kernels)
         kernels = "its kernel is" if view.cluster_size == 1 else "its kernels are"
         so_far = "" if view.cluster_size == 1 else f", {running} of {view.cluster_size} run"
         return Outlook("starting", f"{kernels} being made on {_agents(view)}{so_far}")
     return None
+
+
+def _progress(view: sessions.SessionView) -> str:
+    pull = view.pull
+    if pull is None or not pull.bytes_total:
+        return ""
+    percent = 100 * pull.bytes_done // pull.bytes_total
+    return f": layer {pull.layer} of {pull.layers}, {percent} %"
 
 
 def _named(unmet: tuple[Unmet, ...]) -> str:

@@ -51,26 +51,6 @@ class Sessions(Protocol):
         ...
 
 
-class Deadlines(Protocol):
-    """Sessions and the time that they have."""
-
-    async def overdue(self) -> Sequence[model.Overdue]:
-        """Return running sessions whose time is up by the database's clock, some hundreds at most."""
-        ...
-
-    async def expire(self, overdue: model.Overdue) -> Sequence[model.Due]:
-        """End a session if it still runs and its time is still up. Returns its kernels, which have to end for it."""
-        ...
-
-
-class Dependents(Protocol):
-    """Sessions that wait for others."""
-
-    async def cancel_doomed(self) -> Sequence[str]:
-        """Cancel sessions that wait for one that has failed or was cancelled; return them. None: there is none more."""
-        ...
-
-
 class Lookups(Protocol):
     """Quick reads about one session."""
 

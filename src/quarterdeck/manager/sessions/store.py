@@ -10,6 +10,7 @@ from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, misfits, model
+from quarterdeck.manager.sessions.deadlines import Overdue
 from quarterdeck.wire import images, sessions
 
 LIST_ROWS_MAX = 1000
@@ -50,12 +51,12 @@ class SessionStore:
         row = await self._database.fetch_one(_SQL["live_named"], {"owner": owner, "name": name})
         return None if row is None else await self.view(row["id"])
 
-    async def overdue(self) -> Sequence[model.Overdue]:
+    async def overdue(self) -> Sequence[Overdue]:
         """Return running sessions whose time is up by the database's clock, some hundreds at most."""
         rows = await self._database.fetch(_SQL["overdue"], {"limit": OVERDUE_ROWS_MAX})
-        return [model.Overdue(**row | {"type": sessions.SessionType(row["type"])}) for row in rows]
+        return [Overdue(**row | {"type": sessions.SessionType(row["type"])}) for row in rows]
 
-    async def expire(self, overdue: model.Overdue) -> Sequence[model.Due]:
+    async def expire(self, overdue: Overdue) -> Sequence[model.Due]:
         """End a session if it still runs and its time is still up. Returns its kernels, which have to end for it."""
         end = overdue.end()
         rows = await self._database.fetch(

@@ -3,6 +3,7 @@
 import pytest
 
 from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions.deadlines import Overdue
 from quarterdeck.manager.sessions.expiry import Expiry
 from quarterdeck.testing.fakes.manager import ADDRESS, AGENT, FakeKernels, Recorder
 from quarterdeck.wire.agents import KernelView
@@ -28,7 +29,7 @@ class World:
     """The loop's step on fakes, with one session of a type that is overdue."""
 
     def __init__(self, type_, time_out="lifetime_seconds", address: str | None = ADDRESS):
-        late = model.Overdue("s", type_, "k", AGENT, address, time_out, 5)
+        late = Overdue("s", type_, "k", AGENT, address, time_out, 5)
         self.deadlines, self.kernels, self.told = Deadlines(late), FakeKernels(), Recorder()
         self.suspects: list[str] = []
         self.expiry = Expiry(
@@ -71,5 +72,5 @@ async def test_command_of_an_agent_that_does_not_answer_is_asked_for_again(addre
 
 
 def test_end_says_which_limit_was_reached():
-    late = model.Overdue("s", SessionType.BATCH, "k", AGENT, ADDRESS, "batch_seconds", 5)
+    late = Overdue("s", SessionType.BATCH, "k", AGENT, ADDRESS, "batch_seconds", 5)
     assert late.end().detail == "reached its limit of 5 seconds (batch_seconds)"

@@ -7,6 +7,7 @@ import pytest
 from quarterdeck.manager.sessions import outlook
 from quarterdeck.manager.sessions.outlook import Outlook, Situation, Unmet
 from quarterdeck.testing.fakes.clock import EPOCH
+from quarterdeck.wire.images import PullProgress
 from quarterdeck.wire.sessions import KernelRole, SessionKernel, SessionView, Slots
 from quarterdeck.wire.states import KernelStatus, SessionStatus
 
@@ -108,6 +109,8 @@ def test_a_session_that_waits_says_why(changes, reason, detail):
     ("status", "kernels", "detail"),
     [
         (SessionStatus.SCHEDULED, "S", "has its place on agent i-1; its start is next"),
+        (SessionStatus.PULLING, "P", "its image is being pulled on agent i-1: layer 3 of 5, 50 %"),
+        (SessionStatus.PULLING, "S", "its image is being pulled on agent i-1"),
         (SessionStatus.CREATING, "C", "its kernel is being made on agent i-1"),
         (
             SessionStatus.CREATING,
@@ -120,7 +123,12 @@ def test_a_session_that_waits_says_why(changes, reason, detail):
     ],
 )
 def test_a_session_that_starts_says_how_far_it_is(status, kernels, detail):
-    states = {"S": KernelStatus.SCHEDULED, "C": KernelStatus.CREATING, "R": KernelStatus.RUNNING}
+    states = {
+        "S": KernelStatus.SCHEDULED,
+        "P": KernelStatus.PULLING,
+        "C": KernelStatus.CREATING,
+        "R": KernelStatus.RUNNING,
+    }
     view = SessionView(
         id="s",
         name=None,
@@ -130,6 +138,7 @@ def test_a_session_that_starts_says_how_far_it_is(status, kernels, detail):
         slots=Slots(),
         created_at=EPOCH,
         cluster_size=len(kernels),
+        pull=PullProgress(1, 2, 3, 5) if "P" in kernels else None,
         kernels=tuple(
             SessionKernel(
                 id=str(at),
