@@ -37,7 +37,7 @@ _COMMANDS: Mapping[str, tuple[str, Callable[[Actions], None]]] = {
     "image": ("images: what sessions are made of", images.images),
     "registry": ("registries: where images come from", images.registries),
     "user": ("users and their keys", others.users),
-    "agent": ("agents: the machines that run sessions", others.agents),
+    "agent": ("agents: the machines that run sessions (administrators)", others.agents),
 }
 
 

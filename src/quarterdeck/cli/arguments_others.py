@@ -1,5 +1,6 @@
 """The arguments of `qd folder`, `qd user` and `qd agent`, and their help."""
 
+from quarterdeck.cli import arguments_kit as kit
 from quarterdeck.cli.arguments_kit import Actions
 
 
@@ -60,4 +61,21 @@ def users(users: Actions) -> None:
 
 def agents(agents: Actions) -> None:
     """Add the actions of `qd agent`."""
-    agents.add("ls", "list the agents (administrators)", "qd agent ls", "qd agent ls --json")
+    ls = agents.add("ls", "list the agents", "qd agent ls", "qd agent ls --json")
+    kit.quiet(ls, "print ids and nothing else")
+    drain = agents.add(
+        "drain",
+        "have nothing new placed on an agent",
+        "qd agent drain agent-2",
+        "qd agent drain agent-2 --deadline 10m --wait --within 15m",
+        more="What runs there goes on and ends normally; with a deadline, then at the latest.\n"
+        "It stays so until `qd agent undrain`, whoever is started anew.",
+    )
+    drain.add_argument("agent", metavar="AGENT", help="its id")
+    drain.add_argument(
+        "--deadline", type=kit.seconds, metavar="TIME", help="end what is still there after this"
+    )
+    drain.add_argument("--wait", action="store_true", help="until nothing is left there")
+    kit.within(drain)
+    undrain = agents.add("undrain", "take an agent back into service", "qd agent undrain agent-2")
+    undrain.add_argument("agent", metavar="AGENT", help="its id")

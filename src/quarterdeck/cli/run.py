@@ -60,6 +60,8 @@ COMMANDS: Mapping[str, Command] = {
     "user-me": users.me,
     "user-rm": users.rm,
     "agent-ls": agents.ls,
+    "agent-drain": agents.drain,
+    "agent-undrain": agents.undrain,
 }
 _RUNS_SOMETHING = frozenset({"session-exec", "session-shell"})
 """Commands whose exit code is that of what they run: their own failures have a code apart."""

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from quarterdeck.testing import system
+
 SLOW = "for n in 1 2 3; do echo line $n; sleep 0.3; done"
 
 
@@ -186,3 +188,24 @@ async def test_errors_say_what_to_do(qd, changed, words, code):
     assert ran.stderr.splitlines()[1].startswith("    ")
     as_json = await qd.access(**changed)("session", "show", "nobody", "--json", check=False)
     assert json.loads(as_json.stderr)["error"]["code"]
+
+
+async def test_administrator_takes_an_agent_out_of_service(private_cluster, qd, user, observe):
+    """A machine is emptied by hand. Drain the agent of a session and wait until it is empty; take it back."""
+    keys = system.keys
+    root = qd.access(QD_ACCESS_KEY=keys.admin_access_key, QD_SECRET_KEY=keys.admin_secret_key)
+    session = await user.sessions.create(name="here")
+    await session.reaches("RUNNING", within=10)
+    (agent,) = (await root("agent", "ls", "-q")).stdout.split()
+    async with root.terminal("agent", "drain", agent, "--wait") as seen:
+        await seen.shows("1 kernels")
+        await session.terminate()
+        assert await seen.ended() == 0
+    assert "nothing is left there" in seen.text
+    assert "ALIVE, drained" in (await root("agent", "ls")).stdout
+    assert observe.value("SELECT schedulable FROM agents WHERE id = %s", agent) is False
+    await root("agent", "undrain", agent)
+    assert observe.value("SELECT schedulable FROM agents WHERE id = %s", agent) is True
+    refused = await qd("agent", "drain", agent, check=False)
+    assert refused.code == 1
+    assert "administrator" in refused.stderr

@@ -129,7 +129,8 @@ ANSWERS = {
     f"DELETE /v1/users/{ID}": None,
     "GET /v1/agents": {
         "items": [
-            {"id": "a1", "status": "ALIVE", "address": "http://h:2"}
+            {"id": "a1", "status": "ALIVE", "address": "http://h:2", "kernels": 1}
+            | {"seen_at": ROWS[0]["at"], "schedulable": True}
             | {"slots": {"cpu": 8, "memory_mib": 8192}, "used": {"cpu": 1, "memory_mib": 256}}
         ]
     },
@@ -397,8 +398,29 @@ def test_agent_ls():
         "ALIVE",
         "1/8",
         "256/8192",
+        "1",
+        "59m",
         "http://h:2",
     ]
+    assert Ran("agent ls -q").out == "a1\n"
+
+
+AGENT = {"id": "a1", "kernels": 1, "drain_deadline": "2026-01-31T13:00:00Z"}
+
+
+def test_agent_drain_says_what_is_left():
+    answers = {"POST /v1/agents/a1/drain": AGENT, "DELETE /v1/agents/a1/drain": AGENT}
+    ran = Ran("agent drain a1 --deadline 10m", answers=answers)
+    assert ran.asked[0].body == {"deadline_seconds": 600.0}
+    assert ran.out.startswith("a1  drained; 1 kernel is still there, until ")
+    assert Ran("agent drain a1", answers=answers).asked[0].body == {}
+    assert Ran("agent undrain a1", answers=answers).out == "a1  takes sessions again\n"
+
+
+def test_agent_drain_waits_until_it_is_empty():
+    empty = {"GET /v1/agents": {"items": [AGENT | {"kernels": 0}]}}
+    ran = Ran("agent drain a1 --wait", answers=empty | {"POST /v1/agents/a1/drain": AGENT})
+    assert ran.out == "a1  drained; nothing is left there\n"
 
 
 @pytest.mark.parametrize(
