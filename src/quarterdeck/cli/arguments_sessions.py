@@ -77,17 +77,27 @@ def _watch(sessions: Actions) -> None:
 def _execute(sessions: Actions) -> None:
     execute = sessions.add(
         "exec",
-        "run Python code in a session",
+        "run Python code or a command in a session",
         "qd session exec fit -c 'print(6 * 7)'",
         "qd session exec fit analysis.py",
         "qd session exec fit < analysis.py",
+        "qd session exec fit -- ls -l input",
+        "qd session exec fit -- wc -l < measurements.csv",
         more=_EXEC,
+        command=True,
     )
     kit.session(execute)
     _kernel(execute)
     code = execute.add_mutually_exclusive_group()
     code.add_argument("-c", dest="code", metavar="CODE", help="the code itself")
     code.add_argument("file", nargs="?", metavar="FILE", help="a file (default, and -: stdin)")
+    execute.add_argument(
+        "-n",
+        "--no-stdin",
+        action="store_true",
+        help="leave standard input alone; else a command gets what is piped in, and code "
+        "that asks for input a line at a time",
+    )
 
 
 def _logs(sessions: Actions) -> None:

@@ -1,43 +1,163 @@
-"""`qd session exec`: code or a command in a session, with its streams and its exit code."""
+"""`qd session exec`: code or a command in a session, with its streams, its questions and its exit code."""
 
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
+from quarterdeck.base import clock as clocks
+from quarterdeck.cli import standard_input
 from quarterdeck.cli.console import Console
 from quarterdeck.client import api, procedures
-from quarterdeck.client.errors import FileUnusable
+from quarterdeck.client.comeback import Comeback
+from quarterdeck.client.errors import ClientError, FileUnusable
+from quarterdeck.client.request import Request
 from quarterdeck.client.transport import Transport
+
+FIRST_SECONDS = 0.2
+"""Most runs end sooner: one request. Of others the first output is shown after this time."""
+POLL_SECONDS = 20.0
+EXIT_INTERRUPTED = 130
 
 
 def execute(given: argparse.Namespace, transport: Transport, console: Console) -> int:
-    """Run code; its output and traceback become ours, and its exception our exit code 1."""
-    code = _code(given)
+    """Run code or a command; its output and traceback become ours, and so does its exit code."""
+    what = _what(given)
     session = transport.run(procedures.find_session(given.session))
-    execution = transport.call(api.execute(session["id"], code, kernel=given.kernel))
-    if console.as_json:
-        console.json(execution)
-        return 0 if execution["status"] == "ok" else 1
-    console.text(execution["stdout"])
-    console.error_text(execution["stderr"])
-    if execution.get("truncated"):
-        console.error_text("qd: the output was longer and has been cut\n")
-    if (error := execution.get("error")) is not None:
-        console.error_text(error["traceback"].rstrip("\n") + "\n")
-        return 1
-    if (result := execution.get("result")) is not None:
-        console.say(result)
-    return 0
+    run = _Run(session, given, transport, console)
+    return run.follow(run.start(what))
 
 
-def _code(given: argparse.Namespace) -> str:
+class _Run:
+    """A run that is followed to its end, over broken connections and one interrupt."""
+
+    def __init__(
+        self,
+        session: dict[str, Any],
+        given: argparse.Namespace,
+        transport: Transport,
+        console: Console,
+    ) -> None:
+        from quarterdeck.base import ids  # here: only this command may wait for its imports
+
+        self._session = session["id"]
+        self._name = session.get("name") or session["id"][-procedures.SHORT_ID :]
+        self._given = given
+        self._transport = transport
+        self._console = console
+        self._clock = clocks.SystemClock()
+        self._id = ids.new(self._clock)
+        self._comeback = Comeback()
+        self._comeback.answered()
+        self._asked = 0
+        self._interrupted = False
+        self._all = {"stdout": "", "stderr": ""}
+
+    def start(self, what: dict[str, Any]) -> Request:
+        """Return the request that begins it; sent twice it begins once."""
+        return api.execute(
+            self._session, **what, run=self._id, wait=FIRST_SECONDS, kernel=self._given.kernel
+        )
+
+    def follow(self, request: Request) -> int:
+        """Pass on what it writes until it ends; return its exit code."""
+        while True:
+            try:
+                seen = self._ask(request)
+                request = self._more(seen)
+                self._show(seen)
+                if seen["status"] in {"ok", "error"} and seen["offset"] >= seen["written"]:
+                    return self._end(seen)
+                self._answer(seen)
+            except KeyboardInterrupt:
+                if self._interrupted:
+                    self._console.note(f"it goes on in {self._name}")
+                    raise
+                self._interrupted = True
+                self._ask(api.interrupt(self._session, self._id, kernel=self._given.kernel))
+
+    def _more(self, seen: dict[str, Any]) -> Request:
+        question = (seen.get("question") or {}).get("number", 0)
+        return api.get_run(
+            self._session,
+            self._id,
+            offset=seen["offset"],
+            wait_seconds=1.0 if question else POLL_SECONDS,
+            kernel=self._given.kernel,
+        )
+
+    def _ask(self, request: Request) -> dict[str, Any]:
+        """Send a request that may be repeated, until there is an answer."""
+        while True:
+            try:
+                answer = self._transport.call(request)
+            except ClientError as error:
+                clocks.pause(self._comeback.pause(error, self._clock.monotonic()))
+            else:
+                self._comeback.answered()
+                return answer or {}
+
+    def _show(self, seen: dict[str, Any]) -> None:
+        """Pass on what has come, in the order in which it came."""
+        if lost := seen.get("skipped"):
+            self._console.error_text(f"qd: {lost} characters came too fast and are lost\n")
+        if self._console.as_json:
+            for stream in self._all:
+                self._all[stream] += seen[stream]
+            return
+        displays, at = list(seen.get("displays") or ()), {"stdout": 0, "stderr": 0}
+        whole = [
+            *((stream, len(seen[stream])) for stream in at),
+            *(("display", 1) for _ in displays),
+        ]
+        for stream, length in seen.get("order") or whole:
+            if stream not in at:
+                self._display(displays.pop(0))
+                continue
+            piece = seen[stream][at[stream] : at[stream] + length]
+            at[stream] += length
+            (self._console.text if stream == "stdout" else self._console.error_text)(piece)
+
+    def _display(self, display: dict[str, Any]) -> None:
+        data = display["data"]
+        kinds = ", ".join(sorted(data))
+        self._console.text(data.get("text/plain", f"({kinds}; see it by --json)") + "\n")
+
+    def _answer(self, seen: dict[str, Any]) -> None:
+        """Answer its question, once, with a line of our own input."""
+        number = (seen.get("question") or {}).get("number", 0)
+        if number > self._asked:
+            text = standard_input.line()
+            self._ask(api.reply(self._session, self._id, number, text, kernel=self._given.kernel))
+            self._asked = number
+
+    def _end(self, seen: dict[str, Any]) -> int:
+        error, code = seen.get("error"), seen.get("exit_code")
+        if self._console.as_json:
+            self._console.json({**seen, **self._all})
+        elif error is not None:
+            self._console.error_text(error["traceback"].rstrip("\n") + "\n")
+        elif seen.get("result") is not None:
+            self._console.say(seen["result"])
+        if self._interrupted and (error or {}).get("type") == "KeyboardInterrupt":
+            return EXIT_INTERRUPTED
+        return code if code is not None else int(seen["status"] != "ok")
+
+
+def _what(given: argparse.Namespace) -> dict[str, Any]:
+    """Return what is to run. Code that does not come by standard input may ask for that, line by line."""
+    if given.words:
+        if given.no_stdin or not standard_input.piped():
+            return {"command": given.words}
+        return {"command": standard_input.fed(given.words, standard_input.read())}
     if given.code is not None:
-        return str(given.code)
+        return {"code": str(given.code), "stdin": not given.no_stdin}
     if given.file in {None, "-"}:
-        return sys.stdin.read()
+        return {"code": sys.stdin.read()}
     try:
-        return Path(given.file).read_text(encoding="utf-8")
+        code = Path(given.file).read_text(encoding="utf-8")
     except OSError as error:
         raise FileUnusable(f"cannot read {given.file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise FileUnusable(f"{given.file} is not text in UTF-8") from error
+    return {"code": code, "stdin": not given.no_stdin}

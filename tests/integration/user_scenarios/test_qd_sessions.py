@@ -1,5 +1,6 @@
 """`qd session` as people use it: the real program in a real terminal of 80 columns, on a real cluster."""
 
+import hashlib
 import json
 import re
 
@@ -7,6 +8,16 @@ import pytest
 
 from quarterdeck.testing import system
 
+BOTH = 'echo "$1"; echo oops >&2; exit 3'
+STUBBORN = """
+print("begun", flush=True)
+while True:
+    try:
+        x = 0
+        while True: x += 1
+    except KeyboardInterrupt:
+        print("never mind", flush=True)
+"""
 SLOW = "for n in 1 2 3; do echo line $n; sleep 0.3; done"
 
 
@@ -149,6 +160,66 @@ async def test_exec_passes_streams_and_failures_on(qd, session):
     assert "ZeroDivisionError" in failed.stderr
     piped = await qd("session", "exec", session.id, stdin="print('from stdin')")
     assert piped.stdout == "from stdin\n"
+
+
+async def test_exec_of_a_command_is_as_good_as_here(qd, session):
+    """Arguments, both streams, the exit code, and standard input: binary, and as long as it may be."""
+    ran = await qd("session", "exec", session.id, "--", "sh", "-c", BOTH, "sh", "a b", check=False)
+    assert (ran.code, ran.stdout, ran.stderr) == (3, "a b\n", "oops\n")
+    data = "".join(chr(33 + number % 90) for number in range(100_000))
+    counted = await qd("session", "exec", session.id, "--", "sha256sum", stdin=data)
+    assert counted.stdout.split()[0] == hashlib.sha256(data.encode()).hexdigest()
+    failed = await qd(
+        "session", "exec", session.id, "--", "sh", "-c", "exit 7", stdin="x", check=False
+    )
+    assert failed.code == 7
+    longer = await qd("session", "exec", session.id, "--", "cat", stdin="x" * 200_000, check=False)
+    assert longer.code == 125
+    assert "put it into a folder" in longer.stderr
+    missing = await qd("session", "exec", session.id, "--", "no-such-program", check=False)
+    assert missing.code == 127
+
+
+async def test_exec_shows_output_as_it_comes_and_passes_answers_on(qd, session):
+    """Nobody waits for the end to see the beginning. Code prints, asks, and prints the answer, in a terminal."""
+    code = "print('first'); name = input('name? '); print('hello', name)"
+    async with qd.terminal("session", "exec", session.id, "-c", code) as seen:
+        await seen.shows("first")
+        await seen.shows("name? ")
+        seen.types("Ada\n")
+        await seen.shows("hello Ada")
+        assert await seen.ended() == 0
+
+
+async def test_first_interrupt_is_for_the_code_and_second_for_qd(qd, session):
+    """Ctrl-C does what one hopes. Interrupt an endless loop: it ends, the session lives; leave one that will not be interrupted."""
+    loop = "print('begun', flush=True)\nwhile True: pass"
+    async with qd.terminal("session", "exec", session.id, "-c", loop) as seen:
+        await seen.shows("begun")
+        seen.interrupts()
+        assert await seen.ended() == 130
+    assert "KeyboardInterrupt" in seen.text
+    assert (await session.execute("6 * 7")).result == "42"
+    async with qd.terminal("session", "exec", session.id, "-c", STUBBORN) as seen:
+        await seen.shows("begun")
+        seen.interrupts()
+        await seen.shows("never mind")
+        seen.interrupts()
+        assert await seen.ended() == 130
+    assert "it goes on in" in seen.text
+
+
+async def test_exec_outlives_a_restart_of_the_manager(private_cluster, qd, user):
+    """A run is followed over a broken connection. Restart the manager while code waits; its output arrives, once."""
+    session = await user.sessions.create(name="s")
+    await session.reaches("RUNNING", within=10)
+    code = "print('before', flush=True)\nprint(input('go on? '), 'after')"
+    async with qd.terminal("session", "exec", "s", "-c", code) as seen:
+        await seen.shows("go on?")
+        await private_cluster.restart("manager")
+        seen.types("yes\n")
+        assert await seen.ended() == 0
+    assert seen.text.splitlines() == ["before", "go on? yes", "yes after"]
 
 
 async def test_logs_are_what_was_written(qd, session):

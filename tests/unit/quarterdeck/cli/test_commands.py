@@ -1,153 +1,20 @@
 """Each command asks for the right things and prints them; exit codes tell how it went."""
 
-import io
 import json
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from quarterdeck.cli import arguments, run
-from quarterdeck.cli.console import Console
 from quarterdeck.client.errors import NotFound, Refused, SessionEnded, TooLate
-from quarterdeck.client.request import Credentials
-from quarterdeck.client.transport import Transport
-
-ID = "0190a0a0-0000-7000-8000-000000000001"
-FOLDER = "0190a0a0-0000-7000-8000-00000000000f"
-SESSION: dict[str, Any] = {
-    "id": ID,
-    "name": "fit",
-    "status": "RUNNING",
-    "image": "python:3.11",
-    "slots": {"cpu": 2, "memory_mib": 512},
-    "created_at": "2026-01-31T11:00:00Z",
-    "agent": "a1",
-    "reason": None,
-    "mounts": [{"folder": FOLDER, "path": "input"}],
-    "terminated_at": None,
-    "owner": "ada",
-    "type": "interactive",
-}
-WAITS = SESSION | {
-    "name": None,
-    "status": "PENDING",
-    "agent": None,
-    "id": f"{ID[:-4]}abcd",
-}
-FAILED = SESSION | {
-    "name": "b",
-    "status": "TERMINATED",
-    "type": "batch",
-    "result": "FAILURE",
-    "exit_code": 3,
-    "reason": "task-failed",
-    "detail": "exited with code 3",
-    "command": ["sh", "-c", "exit 3"],
-    "terminated_at": "2026-01-31T11:00:05Z",
-}
-ROWS: list[dict[str, Any]] = [
-    {"seq": n, "at": f"2026-01-31T11:00:00.{n}00Z", "to_status": status, "kernel": None}
-    | {"cause": "created", "actor": "ada"}
-    for n, status in enumerate(("PENDING", "SCHEDULED", "CREATING", "RUNNING"), 1)
-]
-OK = {"status": "ok", "stdout": "42\n", "stderr": "careful\n", "result": "7", "error": None}
-
-
-class Noon:
-    """A clock that stands."""
-
-    def now(self):
-        return datetime(2026, 1, 31, 12, 0, 0, tzinfo=UTC)
-
-    def monotonic(self):
-        return 0.0
-
-
-class Platform(Transport):
-    """Answers from a table; remembers what it was asked."""
-
-    def __init__(self, answers):
-        super().__init__(Credentials("http://h:1", "QDAKX", "s"), Noon())
-        self.answers = answers
-        self.asked = []
-
-    def call(self, wanted):
-        self.asked.append(wanted)
-        answer = self.answers[f"{wanted.method} {wanted.path}"]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def send(self, prepared, body=None):
-        assert body is None
-        self.asked.append(prepared)
-        return json.dumps(self.answers[f"{prepared.method} {prepared.target}"]).encode()
-
-    def follow(self, following):
-        self.asked.append(following.request())
-        yield from self.answers["follow"]
-
-    def upload(self, grant, copy):
-        self.asked.append((grant, copy))
-        return {"path": copy.remote, "kind": "file", "size": copy.local.stat().st_size}
-
-    def download(self, grant, copy):
-        self.asked.append((grant, copy))
-        return 2048
-
-
-ANSWERS = {
-    "GET /v1/sessions": {"items": [SESSION, WAITS]},
-    "POST /v1/sessions": SESSION | {"status": "PENDING"},
-    f"GET /v1/sessions/{ID}": SESSION,
-    f"GET /v1/sessions/{ID}/history": {"items": ROWS},
-    f"POST /v1/sessions/{ID}/execute": OK,
-    f"GET /v1/sessions/{ID}/logs": {"text": "hello\n"},
-    f"DELETE /v1/sessions/{ID}": SESSION,
-    "GET /v1/folders": {
-        "items": [{"id": FOLDER, "name": "data", "host": "local", "created_at": ROWS[0]["at"]}]
-    },
-    "POST /v1/folders": {"id": FOLDER},
-    f"DELETE /v1/folders/{FOLDER}": None,
-    f"POST /v1/folders/{FOLDER}/grants": {"url": "http://p:2", "token": "tok"},
-    "GET /client/v1/files": {
-        "items": [
-            {"path": "d", "kind": "directory", "size": 0, "modified_at": ROWS[0]["at"]},
-            {"path": "x.csv", "kind": "file", "size": 2048, "modified_at": ROWS[0]["at"]},
-        ]
-    },
-    "GET /client/v1/files?path=x.csv&recursive=true": {
-        "items": [{"path": "x.csv", "kind": "file"}]
-    },
-    "DELETE /client/v1/files/x.csv": None,
-    "POST /v1/users": {"user": {}, "keypair": {"access_key": "QDAKA", "secret_key": "hush"}},
-    "GET /v1/users": {
-        "items": [{"id": ID, "name": "ada", "role": "user", "created_at": ROWS[0]["at"]}]
-    },
-    "GET /v1/users/me": {"id": ID, "name": "ada", "role": "user"},
-    f"DELETE /v1/users/{ID}": None,
-    "GET /v1/agents": {
-        "items": [
-            {"id": "a1", "status": "ALIVE", "address": "http://h:2", "kernels": 1}
-            | {"seen_at": ROWS[0]["at"], "schedulable": True}
-            | {"slots": {"cpu": 8, "memory_mib": 8192}, "used": {"cpu": 1, "memory_mib": 256}}
-        ]
-    },
-}
-
-
-class Ran:
-    """What came of a command."""
-
-    def __init__(self, line, *more, answers=None):
-        out, err = io.StringIO(), io.StringIO()
-        given = arguments.parse([*line.split(), *more])
-        self.platform = Platform(ANSWERS | (answers or {}))
-        console = Console(out, err, Noon(), as_json=given.json)
-        self.code = run.COMMANDS[given.command](given, self.platform, console)
-        self.out, self.err = out.getvalue(), err.getvalue()
-        self.asked = self.platform.asked
+from quarterdeck.testing.fakes.platform import (
+    FAILED,
+    FOLDER,
+    ID,
+    ROWS,
+    SESSION,
+    WAITS,
+    Ran,
+)
 
 
 def test_create_prints_the_id():
@@ -247,29 +114,6 @@ def test_show_has_the_history_of_kernels_when_asked():
     answers = {f"GET /v1/sessions/{ID}/history": {"items": rows}}
     assert "kernel" not in Ran("session show fit", answers=answers).out.split("requested")[0]
     assert "  abcd RUNNING" in Ran("session show fit -v", answers=answers).out
-
-
-def test_exec_passes_the_streams_on():
-    ran = Ran("session exec fit -c", "print(42)")
-    assert (ran.code, ran.out, ran.err) == (0, "42\n7\n", "careful\n")
-    assert ran.asked[-1].body == {"code": "print(42)"}
-
-
-def test_exec_shows_the_traceback_and_fails():
-    error = {"type": "ValueError", "message": "x", "traceback": "Traceback …\nValueError: x"}
-    failed = OK | {"status": "error", "result": None, "error": error, "truncated": True}
-    answers = {f"POST /v1/sessions/{ID}/execute": failed}
-    ran = Ran("session exec fit -c", "x", answers=answers)
-    assert (ran.code, ran.out) == (1, "42\n")
-    assert ran.err.endswith("has been cut\nTraceback …\nValueError: x\n")
-    assert Ran("session exec fit --json -c", "x", answers=answers).code == 1
-
-
-def test_exec_reads_a_file_or_standard_input(tmp_path, monkeypatch):
-    (tmp_path / "a.py").write_text("file()", encoding="utf-8")
-    assert Ran("session exec fit", str(tmp_path / "a.py")).asked[-1].body == {"code": "file()"}
-    monkeypatch.setattr("sys.stdin", io.StringIO("stdin()"))
-    assert Ran("session exec fit").asked[-1].body == {"code": "stdin()"}
 
 
 def test_logs_and_rm():
