@@ -219,6 +219,18 @@ async def test_the_image_that_nobody_has_used_for_longest_makes_room(opened, lay
         assert on_disk(tmp_path) == (2, 4, 2)
 
 
+async def test_an_image_in_use_is_passed_over_though_it_is_the_oldest(opened, layout):
+    one, two, three = (layout.add(image(name, size=2 * MIB)) for name in ("a", "b", "c"))
+    async with opened(bytes_max=10 * MIB) as store:
+        for digest in (one, two):
+            await pulled(store, digest)
+            store.use(digest, f"kernel of {digest}")
+        store.release(f"kernel of {two}")
+        assert (await pulled(store, three)).status == "READY"
+        await until(lambda: len(store.news.images) == 3, within=5)
+        assert {found.digest for found in store.list()} == {one, three}
+
+
 async def test_an_image_in_use_never_makes_room(opened, layout):
     one, two = (layout.add(image(name, size=3 * MIB)) for name in ("a", "b"))
     async with opened(bytes_max=10 * MIB) as store:
