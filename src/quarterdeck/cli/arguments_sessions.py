@@ -135,9 +135,15 @@ def _rm(sessions: Actions) -> None:
         "qd session rm fit",
         "qd session rm fit report --wait",
         "qd session rm $(qd session ls -q)",
+        "qd session rm fit --force",
     )
     rm.add_argument("sessions", nargs="+", metavar="SESSION", help=kit.SESSION_HELP)
     rm.add_argument("--wait", action="store_true", help="until nothing of it is left")
+    rm.add_argument(
+        "--force",
+        action="store_true",
+        help="at once, whatever its agent says; what is left there is ended when it answers",
+    )
     kit.within(rm)
 
 

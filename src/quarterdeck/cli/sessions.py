@@ -45,7 +45,8 @@ def rm(given: argparse.Namespace, transport: Transport, console: Console) -> int
     """End sessions; those that cannot be found are told, and the others end all the same."""
 
     def end(session: dict[str, Any]) -> dict[str, Any]:
-        return transport.call(api.delete_session(session["id"])) or session
+        request = api.delete_session(session["id"], force=given.force)
+        return transport.call(request) or session
 
     ending, code = _each(given.sessions, end, transport, console)
     if given.wait:

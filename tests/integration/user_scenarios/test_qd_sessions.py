@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import re
+import signal
 
 import pytest
 
@@ -139,6 +141,18 @@ async def test_rm_of_several_waits_until_nothing_is_left(qd, user, observe):
     assert "no session of yours has the name or id 'nobody'" in ran.stderr
     assert observe.slots_in_use() == (0, 0)
     assert observe.live_kernels() == []
+
+
+async def test_rm_by_force_ends_at_once(private_cluster, qd, user, observe):
+    """Nobody waits for an agent that does not answer. Stop the agent under a session, remove it by force; its slots are free."""
+    session = await user.sessions.create(name="stuck")
+    await session.reaches("RUNNING", within=10)
+    os.kill(private_cluster.process("agent").pid, signal.SIGSTOP)
+    try:
+        assert (await qd("session", "rm", "stuck", "--force")).stdout == "stuck  TERMINATED\n"
+        assert observe.slots_in_use(session.id) == (0, 0)
+    finally:
+        os.kill(private_cluster.process("agent").pid, signal.SIGCONT)
 
 
 async def test_cancel_is_for_sessions_that_wait(qd, session, observe):

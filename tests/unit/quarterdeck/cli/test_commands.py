@@ -134,6 +134,11 @@ def test_rm_of_several_goes_on_after_one_that_is_not_there():
         Ran("session rm nothing")
 
 
+def test_rm_by_force_says_so():
+    assert Ran("session rm fit").asked[-1].query == ()
+    assert Ran("session rm fit --force").asked[-1].query == (("force", "true"),)
+
+
 def test_cancel_ends_what_waits_only():
     with pytest.raises(TooLate, match="fit is RUNNING already"):
         Ran("session cancel fit")
