@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from quarterdeck.agent import executions_http, http
+from quarterdeck.agent import executions_http, http, terminals_http
 from quarterdeck.agent.config import Config
 from quarterdeck.agent.errors import NotConfigured
 from quarterdeck.agent.executions import Executions
@@ -33,6 +33,7 @@ from quarterdeck.agent.ports import Backend
 from quarterdeck.agent.registries import Registries
 from quarterdeck.agent.resources.ledger import Ledger
 from quarterdeck.agent.service import AgentService
+from quarterdeck.agent.terminals import Terminals
 from quarterdeck.base import clock as clocks
 from quarterdeck.base import ids, tasks
 from quarterdeck.infra import errors, etcd_registration, http_server, redis
@@ -106,6 +107,7 @@ def _application(
             *http.routes(service),
             *images_http.routes(images),
             *executions_http.routes(Executions(service.executing)),
+            *terminals_http.routes(Terminals(service.entrance)),
             http_server.health(
                 COMPONENT, config.id, health.check, time_of_day, degraded=health.degraded
             ),

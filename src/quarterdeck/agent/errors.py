@@ -9,6 +9,9 @@ QuarterdeckError
 ├── ImageNotFound
 ├── MountsUnsupported      this machine allows no mounts to the agent's user
 ├── IsolationUnsupported   this machine keeps kernels less apart than is demanded
+├── TerminalsUnsupported   this machine keeps kernels in no namespaces
+├── TerminalNotFound
+├── TooManyTerminals
 ├── ScratchStays           what a kernel left on disk could not be removed
 ├── Stopping               the agent ends and takes nothing new
 ├── OtherAgent             the request is for an agent of another id
@@ -64,6 +67,24 @@ class IsolationUnsupported(QuarterdeckError):
     """This agent's machine cannot keep kernels apart as well as is demanded."""
 
     code = "isolation-unsupported"
+
+
+class TerminalsUnsupported(QuarterdeckError):
+    """This agent's machine keeps the kernel in no namespaces; a shell would not be held to its limits."""
+
+    code = "terminals-unsupported"
+
+
+class TerminalNotFound(QuarterdeckError):
+    """There is no such terminal open in the kernel."""
+
+    code = "terminal-not-found"
+
+
+class TooManyTerminals(QuarterdeckError):
+    """The kernel has too many terminals."""
+
+    code = "too-many-terminals"
 
 
 class ScratchStays(QuarterdeckError):

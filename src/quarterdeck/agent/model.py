@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from quarterdeck.agent.errors import ImageNotFound
+from quarterdeck.agent.kernels.doorway import Entrance
 from quarterdeck.agent.kernels.spec import MARK, TEMPORARY, WORK, Bind, Image, KernelSpec
 from quarterdeck.wire.agents import KernelCreate, KernelMount
 from quarterdeck.wire.errors import Invalid
@@ -71,6 +72,12 @@ def spec(
         command=request.command,
         image=image,
     )
+
+
+def entrance(pid: int, spec: KernelSpec) -> Entrance:
+    """Return where a shell goes in a kernel with this process."""
+    directory = f"{spec.directory}/{WORK}" if spec.image is None else CONTAINER_WORK
+    return Entrance(pid, directory, {"TERM": "xterm-256color", **spec.environment})
 
 
 def _host_name(given: str) -> str:

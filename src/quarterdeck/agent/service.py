@@ -12,16 +12,17 @@ from quarterdeck.agent.errors import (
     IsolationUnsupported,
     KernelConflict,
     KernelNotFound,
-    KernelNotRunning,
     KernelTakesNoCode,
     MountsUnsupported,
     ScratchStays,
     Stopping,
+    TerminalsUnsupported,
 )
 from quarterdeck.agent.inventory.heritage import Heritage
 from quarterdeck.agent.inventory.table import Entry, Table
+from quarterdeck.agent.kernels.doorway import Entrance
 from quarterdeck.agent.kernels.errors import AgentLeft, KernelNotStarted, KernelTerminated
-from quarterdeck.agent.kernels.spec import Exit
+from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.agent.resources.ledger import Holding, Ledger
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.agents import KernelCreate, KernelView
@@ -99,16 +100,18 @@ class AgentService:
         return entry.view()
 
     def executing(self, id_: str) -> ports.Kernel:
-        """Return a kernel that runs and takes code, for what `executions` does with it.
-
-        Raises `KernelNotFound`, `KernelNotRunning`, `KernelTakesNoCode`.
-        """
+        """Return a kernel for `executions`. Raises `KernelNotFound`, `KernelNotRunning`, `KernelTakesNoCode`."""
         entry = self._table.require(id_)
         if entry.request.command:
             raise KernelTakesNoCode
-        if entry.kernel is None or entry.status is not KernelStatus.RUNNING:
-            raise KernelNotRunning(f"The kernel is {entry.status}: {entry.exit or 'no exit yet'}")
-        return entry.kernel
+        return entry.runs()
+
+    def entrance(self, id_: str) -> Entrance:
+        """Return where a shell goes in a kernel. Raises `KernelNotFound`, `KernelNotRunning`, `TerminalsUnsupported`."""
+        entry = self._table.require(id_)
+        if entry.isolation is IsolationLevel.PROCESS:
+            raise TerminalsUnsupported
+        return model.entrance(entry.runs().pid, self._spec(entry))
 
     def using(self, id_: str) -> contextlib.AbstractContextManager[None]:
         """Use a kernel for the time of a block, if it is there: it is not idle then."""
@@ -214,14 +217,7 @@ class AgentService:
             entry.settled.set()
 
     async def _spawn(self, entry: Entry, holding: Holding) -> None:
-        spec = model.spec(
-            entry.id,
-            entry.request,
-            directory=self._scratch.directory(entry.id),
-            cores=holding.cores,
-            surroundings=self._surroundings,
-            image=entry.image,
-        )
+        spec = self._spec(entry, holding.cores)
         async with self._starting:
             if entry.status is not KernelStatus.CREATING:
                 raise KernelTerminated
@@ -234,6 +230,16 @@ class AgentService:
         session = entry.request.session
         extra = {"kernel": entry.id, "session": session, "pid": entry.kernel.pid}
         _log.info("kernel-started", extra=extra)
+
+    def _spec(self, entry: Entry, cores: Sequence[int] = ()) -> KernelSpec:
+        return model.spec(
+            entry.id,
+            entry.request,
+            directory=self._scratch.directory(entry.id),
+            cores=cores,
+            surroundings=self._surroundings,
+            image=entry.image,
+        )
 
     def _keep(self, entry: Entry) -> None:
         """Have what a command writes written down for the agent's next life."""

@@ -112,6 +112,25 @@ def complete(id_: str, code: str, cursor: int | None = None, kernel: str | None 
     return Request("POST", _at("sessions", id_) + "/complete", _kernel(kernel), body)
 
 
+def open_terminal(
+    id_: str, name: str, *, rows: int, columns: int, kernel: str | None = None
+) -> Request:
+    """Ask to open a terminal in a session, or to give one that is open this size."""
+    return Request(
+        "PUT", _terminal(id_, name), _kernel(kernel), {"rows": rows, "columns": columns}
+    )
+
+
+def connect_terminal(id_: str, name: str, kernel: str | None = None) -> Request:
+    """Ask for the socket of a terminal."""
+    return Request("GET", _terminal(id_, name), _kernel(kernel))
+
+
+def close_terminal(id_: str, name: str, kernel: str | None = None) -> Request:
+    """Ask to end a terminal."""
+    return Request("DELETE", _terminal(id_, name), _kernel(kernel))
+
+
 def get_logs(id_: str, kernel: str | None = None) -> Request:
     """Ask for what a session has written: its main kernel, or one named by its hostname."""
     return Request("GET", _at("sessions", id_) + "/logs", _kernel(kernel))
@@ -245,6 +264,10 @@ def _kernel(hostname: str | None) -> tuple[tuple[str, str], ...]:
 
 def _at(kind: str, id_: str) -> str:
     return f"/v1/{kind}/{quote(id_, safe='')}"
+
+
+def _terminal(id_: str, name: str) -> str:
+    return f"{_at('sessions', id_)}/terminals/{quote(name, safe='')}"
 
 
 def _run(id_: str, run: str) -> str:

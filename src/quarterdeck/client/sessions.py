@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from quarterdeck.client import api, events, procedures
 from quarterdeck.client.errors import ClientError, NotReached
 from quarterdeck.client.executions import Run
 from quarterdeck.client.folders import Folder
+from quarterdeck.client.terminals import Terminal
 from quarterdeck.client.transport_async import Transport
 from quarterdeck.wire.executions import Completion, Execution
 from quarterdeck.wire.items import Items
@@ -178,6 +179,24 @@ class Session:
     ) -> Completion:
         """Return how code could go on before a place in it, or at its end."""
         return await self._transport.call(api.complete(self.id, code, cursor, kernel), Completion)
+
+    @contextlib.asynccontextmanager
+    async def terminal(
+        self, name: str = "main", *, rows: int = 24, columns: int = 80, kernel: str | None = None
+    ) -> AsyncIterator[Terminal]:
+        """Be connected to a terminal of the session for the time of a block; it is opened if it is not, and stays open afterwards.
+
+        Raises `Refused`, `Unreachable`.
+        """
+        wanted = api.open_terminal(self.id, name, rows=rows, columns=columns, kernel=kernel)
+        await self._transport.raw(wanted)
+        request = api.connect_terminal(self.id, name, kernel)
+        async with self._transport.socket(request) as socket:
+            yield Terminal(socket)
+
+    async def close_terminal(self, name: str = "main", *, kernel: str | None = None) -> None:
+        """End a terminal; fine if it is not open."""
+        await self._transport.raw(api.close_terminal(self.id, name, kernel))
 
     async def logs(self, *, kernel: str | None = None) -> str:
         """Return what the session's main kernel has written, or one named by its hostname."""

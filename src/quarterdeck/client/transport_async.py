@@ -11,13 +11,14 @@ import yarl
 from quarterdeck.base import http_pool, tasks
 from quarterdeck.base.clock import Clock
 from quarterdeck.client import events, files, request
-from quarterdeck.client.errors import Unreachable
+from quarterdeck.client.errors import Refused, Unreachable
 from quarterdeck.client.request import Credentials, Grant, Prepared, Procedure, Request
 from quarterdeck.wire import decode
 
 TRANSFERS_MAX = 16
 STREAMS_MAX = 100
 CONNECT_SECONDS_MAX = 10.0
+MESSAGE_BYTES_MAX = 2**22
 
 T = TypeVar("T")
 
@@ -96,6 +97,24 @@ class Transport:
                     yield row
             if not following.ended:
                 await tasks.pause(following.come_back(self.clock.monotonic()))
+
+    @contextlib.asynccontextmanager
+    async def socket(self, wanted: Request) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Be connected to a WebSocket of the manager for the time of a block. Raises `Refused`, `Unreachable`."""
+        prepared = self._credentials.prepare(wanted, self.clock.now())
+        url = yarl.URL(prepared.url + prepared.target, encoded=True)
+        try:
+            socket = await self._session.ws_connect(
+                url, headers=prepared.headers, max_msg_size=MESSAGE_BYTES_MAX
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise Refused(error.status, "handshake-refused", error.message) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"cannot reach {prepared.url}: {error}") from error
+        try:
+            yield socket
+        finally:
+            await socket.close()
 
     async def upload(self, grant: Grant, copy: files.Copy) -> dict[str, Any]:
         """Copy a local file into a folder, compare checksums, and return its entry. Raises `ClientError`s."""

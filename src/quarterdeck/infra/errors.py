@@ -2,8 +2,10 @@
 
 QuarterdeckError
 ├── BodyTooLarge, UnsupportedMediaType     a request that this server does not read
+├── NoHandshake                            a request without the handshake of a WebSocket
 ├── RemoteError                            a call to another component did not end well
 │   ├── Refused                            it answered with a problem: nothing was done
+│   ├── HandshakeRefused                   it refused the handshake of a WebSocket
 │   ├── Unreachable                        it never got the request: nothing was done
 │   └── OutcomeUnknown                     it may have done it or not: ask it
 ├── RegistryError                          a container registry did not give what was asked for
@@ -33,6 +35,12 @@ class UnsupportedMediaType(QuarterdeckError):
     code = "unsupported-media-type"
 
 
+class NoHandshake(QuarterdeckError):
+    """The request must be the handshake of a WebSocket."""
+
+    code = "upgrade-required"
+
+
 class RemoteError(QuarterdeckError):
     """A call to another component did not end well."""
 
@@ -44,6 +52,15 @@ class Refused(RemoteError):
         """Keep the problem it answered with."""
         super().__init__(f"{problem.code}: {problem.detail}", field=problem.field)
         self.problem = problem
+
+
+class HandshakeRefused(RemoteError):
+    """The other component refused a WebSocket."""
+
+    def __init__(self, status: int) -> None:
+        """Keep the HTTP status that it answered."""
+        super().__init__(f"It answered the handshake with {status}")
+        self.status = status
 
 
 class Unreachable(RemoteError):

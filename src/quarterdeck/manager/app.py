@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -13,7 +13,6 @@ from quarterdeck.base import clock as clocks
 from quarterdeck.base import http_pool, ids, tasks
 from quarterdeck.base.clock import Clock
 from quarterdeck.infra import (
-    errors,
     etcd,
     etcd_registration,
     http_client,
@@ -21,6 +20,7 @@ from quarterdeck.infra import (
     notifications,
     postgres,
     redis,
+    websockets,
 )
 from quarterdeck.manager import diagnostics, startup
 from quarterdeck.manager.agents import gateway as agents_gateway
@@ -53,7 +53,7 @@ from quarterdeck.manager.images.store import ImageStore
 from quarterdeck.manager.loops import Loops
 from quarterdeck.manager.scheduling.service import Scheduler
 from quarterdeck.manager.scheduling.store import PlacementStore
-from quarterdeck.manager.sessions import executions_gateway, executions_http
+from quarterdeck.manager.sessions import executions_gateway, executions_http, terminals_http
 from quarterdeck.manager.sessions import gateway as sessions_gateway
 from quarterdeck.manager.sessions import http as sessions_http
 from quarterdeck.manager.sessions.books import LifecycleBooks, RemovalBooks
@@ -70,13 +70,14 @@ from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.manager.sessions.removals import KernelRemoval
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.manager.sessions.store import SessionStore
+from quarterdeck.manager.sessions.terminals import TerminalService
 from quarterdeck.manager.sessions.waiting import HistoryService
 from quarterdeck.manager.signals import HistoryBell, Signals
 from quarterdeck.wire import decode, nodes
+from quarterdeck.wire.agents import CREDENTIAL
 
 COMPONENT = "manager"
 SESSIONS_AT_ONCE_PER_AGENT_MAX = 16
-CHECK_SECONDS_MAX = 1.0
 USERS_LIMITS = http_pool.Limits(connections=2048, origin_connections=512, wait_seconds=3.0)
 """Of calls that may wait for a user's code, at most `WAIT_SECONDS_MAX` of `wire.executions`."""
 NOTIFICATION_CHANNELS = ("session_history", "keypairs")
@@ -94,6 +95,7 @@ class World:
     events: redis.Events
     client: http_client.HttpClient
     client_for_users: http_client.HttpClient
+    sockets: websockets.Clients
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ class Services:
     agents: AgentService
     sessions: SessionService
     executions: ExecutionService
+    terminals: TerminalService
     history: HistoryService
     events: EventService
     loops: Loops
@@ -148,13 +151,13 @@ async def _open(config: Config, stack: AsyncExitStack) -> World:
     )
     registry = await stack.enter_async_context(etcd.Etcd.open(config.etcd_url))
     events = await stack.enter_async_context(redis.Events.open(await startup.redis_url(registry)))
-    clients = [
+    client, for_users = [
         await stack.enter_async_context(http_client.HttpClient.open(limits))
         for limits in (http_client.LIMITS, USERS_LIMITS)
     ]
-    return World(
-        config, clocks.opened(config.clock_shift), database, bells, registry, events, *clients
-    )
+    sockets = await stack.enter_async_context(websockets.Clients.open())
+    clock = clocks.opened(config.clock_shift)
+    return World(config, clock, database, bells, registry, events, client, for_users, sockets)
 
 
 def _build(world: World, keys_wake: tasks.Wake) -> Services:
@@ -178,6 +181,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     bell, rows = HistoryBell(world.bells), EventStore(database)
     feed = Feed(rows, bell, signals.history)
     images, rescanner = _images(world)
+    executions, terminals = _executions(world, lookups)
     return Services(
         identity=identity,
         images=images,
@@ -189,7 +193,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             news=signals,
             terms=Terms(clock, Maxima(**config.seconds_max)),
         ),
-        executions=_executions(world, lookups),
+        executions=executions,
+        terminals=terminals,
         history=HistoryService(lookups, bell, clock),
         events=EventService(rows, bell, feed),
         loops=Loops(
@@ -211,10 +216,12 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     )
 
 
-def _executions(world: World, lookups: SessionLookups) -> ExecutionService:
-    credentials = world.client_for_users, world.config.agent_secret, world.clock
-    runs = executions_gateway.RunGateway(*credentials)
-    return ExecutionService(lookups, runs, world.clock)
+def _executions(world: World, lookups: SessionLookups) -> tuple[ExecutionService, TerminalService]:
+    secret = world.config.agent_secret
+    runs = executions_gateway.RunGateway(world.client_for_users, secret, world.clock)
+    executions = ExecutionService(lookups, runs, world.clock)
+    auth = http_client.Signed(CREDENTIAL, secret, world.clock)
+    return executions, TerminalService(executions, runs, world.sockets, auth)
 
 
 def _folders(world: World) -> tuple[FolderService, HostDiscovery, TreeRemoval]:
@@ -249,7 +256,12 @@ async def _serve(
     app = http_server.application(
         [
             *_routes(services, world),
-            http_server.health(COMPONENT, config.id, _check(world), world.clock),
+            http_server.health(
+                COMPONENT,
+                config.id,
+                startup.check(world.database.check, world.events.check, world.etcd.check),
+                world.clock,
+            ),
         ],
         middlewares=[within_deadline, identity_http.authentication(services.identity)],
     )
@@ -273,25 +285,7 @@ def _routes(services: Services, world: World) -> list[web.RouteDef]:
         *agents_http.routes(services.agents),
         *sessions_http.routes(services.sessions, services.history),
         *executions_http.routes(services.executions),
+        *terminals_http.routes(services.terminals),
         *events_http.routes(services.events, world.clock),
         diagnostics.route(lambda: services.events.streams, lambda: world.bells.subscriptions),
     ]
-
-
-def _check(world: World) -> Callable[[], Awaitable[str | None]]:
-    """Return the check behind `/health`: None, or which service does not answer."""
-
-    async def check() -> str | None:
-        for name, ask in (
-            ("the database", world.database.check),
-            ("Redis", world.events.check),
-            ("etcd", world.etcd.check),
-        ):
-            try:
-                async with asyncio.timeout(CHECK_SECONDS_MAX):
-                    await ask()
-            except (TimeoutError, errors.Unavailable):
-                return f"{name} does not answer"
-        return None
-
-    return check

@@ -18,7 +18,7 @@ async def within_deadline(
     request: web.Request, handler: http_server.Handler
 ) -> web.StreamResponse:
     """Run a handler for at most `REQUEST_SECONDS_MAX`. Raises `TookTooLong`, `OutcomeNotKnown`."""
-    if request.path.endswith(PATIENT_PATHS):
+    if request.path.endswith(PATIENT_PATHS) or _is_socket(request):
         return await handler(request)
     try:
         async with asyncio.timeout(REQUEST_SECONDS_MAX):
@@ -27,3 +27,7 @@ async def within_deadline(
         if request.method in _READS:
             raise errors.TookTooLong from error
         raise errors.OutcomeNotKnown from error
+
+
+def _is_socket(request: web.Request) -> bool:
+    return "/terminals/" in request.path and "Upgrade" in request.headers

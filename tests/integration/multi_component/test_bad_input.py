@@ -48,6 +48,7 @@ class Address:
 
 SESSION = {"image": "python:3.11", "slots": {"cpu": 1, "memory_mib": 64}, "mounts": []}
 KERNEL = {"session": NOBODY, "image": "python:3.11", "slots": {"cpu": 1, "memory_mib": 64}}
+SIZE = {"rows": 24, "columns": 80}
 REPLY = {"number": 1, "text": "x"}
 
 ADDRESSES = (
@@ -104,6 +105,9 @@ ADDRESSES = (
         *("manager", "POST", "/v1/sessions/{session}/complete", {"code": "x"}, ("code",)),
         {"code": None, "cursor": -1},
     ),
+    Address("manager", "PUT", "/v1/sessions/{session}/terminals/t", SIZE, (), {"rows": 0}),
+    Address("manager", "GET", "/v1/sessions/{session}/terminals/t"),
+    Address("manager", "DELETE", "/v1/sessions/{session}/terminals/t"),
     Address("manager", "DELETE", "/v1/sessions/{session}"),
     Address(
         "manager", "POST", "/v1/folders", {"name": "x"}, ("name",), {"name": "a/b", "host": 7}
@@ -140,6 +144,9 @@ ADDRESSES = (
         *("agent", "POST", "/v1/kernels/{kernel}/complete", {"code": "x"}, ("code",)),
         {"code": None, "cursor": -1},
     ),
+    Address("agent", "PUT", "/v1/kernels/{kernel}/terminals/t", SIZE, (), {"columns": "x"}),
+    Address("agent", "GET", "/v1/kernels/{kernel}/terminals/t"),
+    Address("agent", "DELETE", "/v1/kernels/{kernel}/terminals/t"),
     Address("agent", "DELETE", "/v1/kernels/{kernel}"),
     Address("storage-proxy", "GET", "/manager/v1/hosts"),
     Address("storage-proxy", "PUT", "/manager/v1/trees/local/{folder}"),

@@ -117,14 +117,15 @@ async def test_long_run_is_followed_in_order(session, observe):
     begun = await session.execute(code, wait=0, stdin=True)
     assert (begun.finished, begun.status in {"continued", "waiting-input"}) == (False, True)
     run, seen, offset, names = session.run(begun.run), [], 0, set()
-    while not (told := await run.look(offset, wait=5)).finished:
-        again = await run.look(offset)
-        assert (again.stdout + again.stderr).startswith(told.stdout + told.stderr)
-        names.add(told.run)
-        seen += [line for line in (told.stderr + told.stdout).split("\n") if line]
-        offset = told.offset
-        if told.question is not None and told.question.number > len(seen) - 1:
-            await run.reply(told.question.number, "")
+    async with asyncio.timeout(30):
+        while not (told := await run.look(offset, wait=5)).finished:
+            again = await run.look(offset)
+            assert (again.stdout + again.stderr).startswith(told.stdout + told.stderr)
+            names.add(told.run)
+            seen += [line for line in (told.stderr + told.stdout).split("\n") if line]
+            offset = told.offset
+            if told.question is not None and told.question.number > len(seen) - 1:
+                await run.reply(told.question.number, "")
     assert names == {begun.run}
     assert seen == [str(n) for n in range(40)]
     assert (told.status, told.written) == ("ok", offset)
@@ -214,6 +215,7 @@ async def test_names_are_completed(session):
 
 async def ended(run):
     """Follow a run until it has ended, and return all of it."""
-    while not (await run.look(2**40, wait=5)).finished:
-        pass
-    return await run.look()
+    async with asyncio.timeout(20):
+        while not (await run.look(2**40, wait=5)).finished:
+            pass
+        return await run.look()

@@ -23,6 +23,7 @@ TYPE_IGNORES = {
     "src/quarterdeck/agent/kernels/errors.py": 1,
     "src/quarterdeck/agent/kernels/streams.py": 4,
     "src/quarterdeck/client/errors.py": 1,
+    "src/quarterdeck/manager/sessions/errors.py": 1,
     "src/quarterdeck/wire/errors.py": 1,
     "src/shakeout/process/child.py": 2,
 }

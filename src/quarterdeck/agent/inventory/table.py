@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from quarterdeck.agent.errors import InsufficientCapacity, KernelNotFound
+from quarterdeck.agent.errors import InsufficientCapacity, KernelNotFound, KernelNotRunning
 from quarterdeck.agent.kernels.spec import Exit, Image
 from quarterdeck.agent.ports import Kernel
 from quarterdeck.agent.remembered import Ended, Record
@@ -35,6 +35,12 @@ class Entry:
     cores: tuple[int, ...] = ()
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ending: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def runs(self) -> Kernel:
+        """Return its kernel, which runs. Raises `KernelNotRunning`."""
+        if self.kernel is None or self.status is not KernelStatus.RUNNING:
+            raise KernelNotRunning(f"The kernel is {self.status}: {self.exit or 'no exit yet'}")
+        return self.kernel
 
     def record(self) -> Record:
         """Return what has to be known of it in the agent's next life."""

@@ -10,6 +10,8 @@ QuarterdeckError
 ├── RunConflict         a run of this id was asked for in another way
 ├── InputNotWanted      the run does not ask for this input
 ├── TooManyWatchers     too many wait for news of one run
+├── TerminalFailed      no shell could be started in the kernel
+├── TooManyViewers      too many look at one terminal
 ├── ForkServerDied      the zygote is gone, and every kernel with it
 ├── AgentLeft           the agent stops while the kernel goes on
 └── ScratchInUse        another agent works in the scratch directory
@@ -75,6 +77,18 @@ class InputNotWanted(QuarterdeckError):
 
 class TooManyWatchers(QuarterdeckError):
     """Too many requests wait for news of this run already."""
+
+    code = "too-many-requests"
+
+
+class TerminalFailed(QuarterdeckError):
+    """No shell could be started in the kernel."""
+
+    code = "terminal-failed"
+
+
+class TooManyViewers(QuarterdeckError):
+    """Too many connections look at this terminal already."""
 
     code = "too-many-requests"
 

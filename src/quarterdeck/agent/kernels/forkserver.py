@@ -102,7 +102,7 @@ def launch(environment: Mapping[str, str], *, isolate: bool, program: str = ZYGO
             ],
             pass_fds=[theirs.fileno()],
             cwd="/",
-            env=_environment(environment),
+            env=own_environment(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -159,7 +159,7 @@ def _short(place: Path) -> Iterator[str]:
         os.close(directory)
 
 
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
+def own_environment(more: Mapping[str, str]) -> dict[str, str]:
     """Return the zygote's environment: nothing of the agent's secrets, the way to this very package, room for the mark."""
     return {
         **more,

@@ -8,6 +8,8 @@ QuarterdeckError
 ├── KernelNotFound      no kernel of the session has this hostname
 ├── SessionBusy
 ├── RunNotFound, RunForgotten, RunConflict, InputNotWanted     what the kernel says of a run
+├── TerminalNotFound
+├── TerminalRefused      the agent opens no terminal; `code` of its problem
 ├── FolderNotMountable   a folder of the mounts is not there, or not the owner's
 ├── DependencyNotFound  a session to wait for is not there, or not the owner's
 ├── ImageNotFound
@@ -81,6 +83,21 @@ class InputNotWanted(QuarterdeckError):
     """The run does not ask for this input."""
 
     code = "input-not-wanted"
+
+
+class TerminalNotFound(QuarterdeckError):
+    """There is no such terminal open in the session."""
+
+    code = "terminal-not-found"
+
+
+class TerminalRefused(QuarterdeckError):
+    """The agent opens no terminal."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        """Take the code and the words of the agent's problem."""
+        super().__init__(detail)
+        self.code = code  # type: ignore[misc]  # one condition for callers, several reasons for people
 
 
 class FolderNotMountable(QuarterdeckError):

@@ -38,6 +38,7 @@ _OF_RUNS: Mapping[str, type[QuarterdeckError]] = {
         errors.TooManyWaiters,
     )
 }
+_OF_TERMINALS = frozenset({"terminals-unsupported", "terminal-failed", "too-many-terminals"})
 
 
 class RunGateway:
@@ -49,32 +50,33 @@ class RunGateway:
 
     async def execute(self, address: str, kernel: str, run: str, given: Execute) -> Execution:
         """Run code or a command in a kernel under an id; the same again is the same run."""
-        return await self._call("PUT", _run(address, kernel, run), Execution, given)
+        return await self.call("PUT", _run(address, kernel, run), Execution, given)
 
     async def look(self, address: str, kernel: str, run: str, query: RunQuery) -> Execution:
         """Return what has come of a run, after some time if there is nothing new."""
         where = f"?offset={query.offset}&wait={query.wait:g}"
-        return await self._call("GET", _run(address, kernel, run) + where, Execution)
+        return await self.call("GET", _run(address, kernel, run) + where, Execution)
 
     async def reply(self, address: str, kernel: str, run: str, given: Input) -> None:
         """Give a run input."""
-        await self._call("POST", f"{_run(address, kernel, run)}/input", type(None), given)
+        await self.call("POST", f"{_run(address, kernel, run)}/input", type(None), given)
 
     async def interrupt(self, address: str, kernel: str, given: Interrupt) -> None:
         """Interrupt a run, or whatever runs."""
-        await self._call("POST", f"{url(address, kernel)}/interrupt", type(None), given)
+        await self.call("POST", f"{url(address, kernel)}/interrupt", type(None), given)
 
     async def complete(self, address: str, kernel: str, given: Complete) -> Completion:
         """Return how code could go on."""
-        return await self._call("POST", f"{url(address, kernel)}/complete", Completion, given)
+        return await self.call("POST", f"{url(address, kernel)}/complete", Completion, given)
 
     async def logs(self, address: str, kernel: str) -> sessions.Logs:
         """Return what a kernel has written."""
-        return await self._call("GET", f"{url(address, kernel)}/logs", sessions.Logs)
+        return await self.call("GET", f"{url(address, kernel)}/logs", sessions.Logs)
 
-    async def _call(
+    async def call(
         self, method: str, target: str, type_: type[_T], body: object | None = None
     ) -> _T:
+        """Call an agent, and give what it says of a session its own name."""
         with translated(), _named():
             return await self._client.call(method, target, type_, auth=self._auth, body=body)
 
@@ -93,4 +95,6 @@ def _named() -> Iterator[None]:
             raise errors.SessionNotRunning("The session's kernel has ended") from error
         if error.problem.code in _OF_RUNS:
             raise _OF_RUNS[error.problem.code] from error
+        if error.problem.code in _OF_TERMINALS:
+            raise errors.TerminalRefused(error.problem.code, error.problem.detail) from error
         raise

@@ -1,0 +1,34 @@
+"""A terminal in a session, in the SDK: bytes both ways; a connection that was left can be taken up again."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+from quarterdeck.wire import decode, terminals
+from quarterdeck.wire.terminals import Size
+
+
+class Terminal:
+    """One connection to a terminal: iterate over what it shows, beginning with what it showed last. `ended`: its shell is gone."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._socket = socket
+
+    @property
+    def ended(self) -> bool:
+        """Whether the shell has ended, as far as this connection knows."""
+        return self._socket.close_code == terminals.ENDED
+
+    async def type(self, data: bytes) -> None:
+        """Type something."""
+        await self._socket.send_bytes(data)
+
+    async def resize(self, rows: int, columns: int) -> None:
+        """Change the size of the screen."""
+        await self._socket.send_str(decode.encode(Size(rows, columns)).decode())
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give what it shows, piece by piece, until the connection ends."""
+        async for message in self._socket:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                yield message.data

@@ -1,0 +1,116 @@
+"""WebSockets from both sides. Their handshakes are requests like others: signed, and refused with a problem.
+
+async with websockets.accepted(request) as ours, clients.connect(url, auth=auth) as theirs:
+    await websockets.relay(ours, theirs)
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from quarterdeck.base import log, tasks
+from quarterdeck.infra import http_client, http_server
+from quarterdeck.infra.errors import HandshakeRefused, NoHandshake, Unreachable
+from quarterdeck.wire import signing
+
+MESSAGE_BYTES_MAX = 2**20
+HEARTBEAT_SECONDS = 20.0
+"""A side that does not answer a ping within half of this is gone."""
+CONNECT_SECONDS_MAX = 5.0
+GOING_AWAY = 1001
+
+Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
+
+
+@contextlib.asynccontextmanager
+async def accepted(request: web.Request) -> AsyncIterator[web.WebSocketResponse]:
+    """Take the handshake; the socket is closed after the block, and when the server begins to stop. Raises `NoHandshake`."""
+    socket = web.WebSocketResponse(
+        max_msg_size=MESSAGE_BYTES_MAX, heartbeat=HEARTBEAT_SECONDS, compress=False
+    )
+    if not socket.can_prepare(request).ok:
+        raise NoHandshake
+    await socket.prepare(request)
+    async with tasks.background() as background:
+        background.start(_close_when_draining(request, socket))
+        try:
+            yield socket
+        finally:
+            await socket.close()
+
+
+class Clients:
+    """Connects to other components."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls) -> AsyncIterator["Clients"]:
+        """Own the connections for the time of a block."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS_MAX)
+        async with aiohttp.ClientSession(
+            timeout=timeout, connector=aiohttp.TCPConnector(limit=0), auto_decompress=False
+        ) as session:
+            yield cls(session)
+
+    @contextlib.asynccontextmanager
+    async def connect(
+        self, url: str, *, auth: http_client.Auth
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Be connected for the time of a block. Raises `HandshakeRefused`, `Unreachable`."""
+        parts = urlsplit(url)
+        audience, _, host = parts.netloc.rpartition("@")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        message = signing.Message("GET", target, host, audience=unquote(audience))
+        headers = dict(auth.headers(message))
+        if audience:
+            headers[signing.AUDIENCE_HEADER] = unquote(audience)
+        if (trace := log.trace()) is not None:
+            headers["X-Request-Id"] = trace
+        try:
+            socket = await self._session.ws_connect(
+                URL(parts._replace(netloc=host).geturl(), encoded=True),
+                headers=headers,
+                max_msg_size=MESSAGE_BYTES_MAX,
+                heartbeat=HEARTBEAT_SECONDS,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            raise HandshakeRefused(error.status) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unreachable(f"{url}: {error}") from error
+        try:
+            yield socket
+        finally:
+            await socket.close()
+
+
+async def relay(one: Socket, other: Socket) -> None:
+    """Pass messages on, both ways, until one side closes; then close the other with the same code."""
+    async with tasks.background() as background:
+        background.start(_pass_on(one, other))
+        await _pass_on(other, one)
+
+
+async def _pass_on(source: Socket, target: Socket) -> None:
+    code = GOING_AWAY
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        async for message in source:
+            if message.type is aiohttp.WSMsgType.BINARY:
+                await target.send_bytes(message.data)
+            elif message.type is aiohttp.WSMsgType.TEXT:
+                await target.send_str(message.data)
+    if source.close_code not in {None, 1005, 1006}:
+        code = int(source.close_code or GOING_AWAY)
+    with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+        await target.close(code=code)
+
+
+async def _close_when_draining(request: web.Request, socket: web.WebSocketResponse) -> None:
+    await http_server.draining(request).wait()
+    await socket.close(code=GOING_AWAY)

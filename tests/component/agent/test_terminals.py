@@ -1,0 +1,90 @@
+"""Terminals in a real kernel, without HTTP: what is kept, who waits for whom, what a shell there can and cannot do."""
+
+import asyncio
+import pathlib
+
+import pytest
+
+from quarterdeck.agent.kernels import terminal as terminals
+from quarterdeck.agent.kernels.doorway import Entrance
+from quarterdeck.agent.kernels.errors import TerminalFailed, TooManyViewers
+from quarterdeck.agent.kernels.terminal import Terminal
+from quarterdeck.wire.terminals import Size
+from shakeout.waiting.until import until
+
+pytestmark = pytest.mark.usefixtures("mounts")
+
+
+@pytest.fixture
+def place(workshop, shakeout_runner):
+    """A kernel, and the way into it."""
+    spec = workshop.spec()
+    kernel = shakeout_runner.run(workshop.launcher.spawn(spec, lambda _: None))
+    return kernel, Entrance(kernel.pid, f"{spec.directory}/work", spec.environment)
+
+
+async def shown(terminal):
+    return b"".join([piece async for piece in terminal.follow()])
+
+
+def facts(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":", 1) for line in lines)
+
+
+async def test_a_shell_has_no_more_rights_than_the_kernel(place):
+    kernel, entrance = place
+    terminal = await Terminal.open(entrance, Size(10, 60))
+    await terminal.write(
+        b"grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; id -u; ulimit -n; exit\n"
+    )
+    seen = (await shown(terminal)).decode()
+    status = facts(kernel.pid)
+    for name in ("CapEff", "NoNewPrivs", "Seccomp"):
+        assert f"{name}:{status[name].rstrip()}" in seen
+    assert f"\r\n{status['Uid'].split()[0]}\r\n" in seen
+    assert "\r\n4096\r\n" in seen
+
+
+async def test_a_shell_is_a_child_of_the_kernels_first_process(place, workshop):
+    kernel, entrance = place
+    terminal = await Terminal.open(entrance, Size())
+    reading = asyncio.get_running_loop().create_task(shown(terminal))
+    await terminal.write(b"sleep 600 & echo $PPID.\n")
+    await workshop.end(kernel)
+    async with asyncio.timeout(5):
+        assert b"1.\r\n" in await reading or terminal.ended
+
+
+async def test_a_slow_viewer_loses_nothing_and_a_late_one_sees_the_end(place, monkeypatch):
+    monkeypatch.setattr(terminals, "KEPT_BYTES_MAX", 40_000)
+    monkeypatch.setattr(terminals, "AHEAD_BYTES_MAX", 20_000)
+    _, entrance = place
+    terminal = await Terminal.open(entrance, Size())
+    await terminal.write(b"stty -echo; seq 1 50000; exit\n")
+    slow = b""
+    async for piece in terminal.follow():
+        slow += piece
+        await asyncio.to_thread(int)
+    assert b"".join(b"%d\r\n" % n for n in range(1, 50_001)) in slow
+    late = await shown(terminal)
+    assert len(late) <= 40_000
+    assert slow.endswith(late)
+
+
+async def test_viewers_are_bounded(place, monkeypatch):
+    monkeypatch.setattr(terminals, "VIEWERS_MAX", 0)
+    _, entrance = place
+    terminal = await Terminal.open(entrance, Size())
+    with pytest.raises(TooManyViewers):
+        await shown(terminal)
+    terminal.close()
+    await until(lambda: terminal.ended, within=5)
+
+
+async def test_a_kernel_that_is_not_there_has_no_terminal(place):
+    _, entrance = place
+    with pytest.raises(TerminalFailed):
+        await Terminal.open(entrance._replace(pid=2**22 - 1), Size())
+    with pytest.raises(TerminalFailed):
+        await Terminal.open(entrance._replace(directory="/nowhere"), Size())
