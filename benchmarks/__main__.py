@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import (
     cluster_boot,
+    containers,
     harness,
     interfaces,
     link_overhead,
@@ -24,6 +25,7 @@ SUITES = {
     "overheads": overheads.figures,
     "link_overhead": link_overhead.figures,
     "sessions": sessions.figures,
+    "containers": containers.figures,
     "interfaces": interfaces.figures,
 }
 TARGET = Path("dist/benchmarks")
