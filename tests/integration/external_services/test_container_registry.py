@@ -5,16 +5,19 @@ import json
 
 import pytest
 
-from quarterdeck.client.errors import Refused
-from quarterdeck.testing import hubs
+from quarterdeck.client.errors import Refused, SessionEnded
+from quarterdeck.testing import containers, hubs
 from quarterdeck.testing.hubs import for_architectures, small_image, tagged
+from quarterdeck.testing.image_contents import python_image
+from quarterdeck.testing.image_layers import Layer
 from quarterdeck.testing.image_layouts import Layout
 from quarterdeck.wire import oci
-from shakeout.links.behaviour import Behaviour
+from shakeout.links.behaviour import Behaviour, Flow
 from shakeout.waiting.until import until
 
 pytestmark = pytest.mark.needs("registry")
 
+PULLED_SECONDS_MAX = 60
 PAGE = 100
 """Entries that the manager asks a registry for at a time."""
 
@@ -315,3 +318,59 @@ async def test_session_wants_what_its_image_wants(hub, user):
         await user.sessions.create(image=f"{hub.name}/team/tool:large", slots={"cpu": 2})
     assert (refused.value.code, refused.value.field) == ("slots-below-minimum", "slots.cpu")
     assert await user.sessions.list(ended=True) == []
+
+
+async def test_session_runs_what_the_tag_named_when_it_was_made(hub, user, observe):
+    """Behaviour 63: digest vs tag, pulled. Make a session, move the tag, make another; each sees the files of its own digest."""
+    containers.required()
+    digests, made = [], []
+    for word in ("first", "second"):
+        layout = Layout()
+        layout.add(python_image(Layer().file("motd", word)), "one")
+        await hub.shelf.push("team/tool", layout)
+        await hub.rescan()
+        digests.append((await hub.images())["team/tool:one"].digest)
+        made.append(await user.sessions.create(image=f"{hub.name}/team/tool:one"))
+    assert digests[0] != digests[1]
+    for session, digest, word in zip(made, digests, ("first", "second"), strict=True):
+        await session.reaches("RUNNING", within=PULLED_SECONDS_MAX)
+        assert session.view.image_digest == digest
+        assert (await session.execute("open('/motd').read()")).result == repr(word)
+        assert ("SCHEDULED", "PULLING") in observe.history(session.id)
+
+
+async def test_failed_pull_frees_the_slots_and_says_why(hub, user, observe):
+    """Behaviour 63: pull failure. Take a layer away behind the registry's back; the session ends with the reason, its slots are free."""
+    layout = tagged("one")
+    await hub.shelf.push("team/tool", layout)
+    await hub.rescan()
+    layer = layout.manifest(layout.tags["one"])["layers"][0]["digest"]
+    hub.shelf.blob(layer).unlink()
+    session = await user.sessions.create(image=f"{hub.name}/team/tool:one")
+    with pytest.raises(SessionEnded, match="pull-failed"):
+        await session.reaches("RUNNING", within=PULLED_SECONDS_MAX)
+    view = await session.refresh()
+    assert view.reason == "pull-failed"
+    assert layer in str(view.detail)
+    assert observe.slots_in_use(session.id) == (0, 0)
+    assert observe.live_kernels(session.id) == []
+
+
+@pytest.mark.links
+async def test_pull_goes_on_where_it_was_cut(private_cluster, admin, user, observe):
+    """A pull survives its connection. Reset the agent's connections to the registry in the middle of a large layer, then let them be."""
+    containers.required()
+    url = private_cluster.public_address("registry")
+    async with hubs.known(private_cluster, admin, url=url) as hub:
+        layout = Layout()
+        layout.add(python_image(), "one")
+        await hub.shelf.push("team/tool", layout)
+        await hub.rescan()
+        link = private_cluster.links.link("agent", "registry")
+        await link.set(Behaviour(back=Flow(reset_after_bytes=5_000_000)))
+        session = await user.sessions.create(image=f"{hub.name}/team/tool:one")
+        await session.reaches("RUNNING", within=PULLED_SECONDS_MAX)
+        assert (await session.execute("6 * 7")).result == "42"
+        assert len(observe.live_kernels(session.id)) == 1
+        await session.terminate()
+        await session.reaches("TERMINATED", within=10)
