@@ -206,6 +206,18 @@ async def test_command_has_streams_and_an_exit_code(session, observe):
     assert observe.kernel_pids(observe.kernel(session.id)) == pids
 
 
+async def test_results_and_displays_have_representations(session):
+    """Objects that can be HTML come as that, in their place. Display one between two lines, and return it."""
+    code = (
+        "class Page:\n    def _repr_html_(self): return '<i>x</i>'\n"
+        "print('before')\ndisplay(Page())\nprint('after')\nPage()"
+    )
+    done = await session.execute(code)
+    assert done.data == {"text/html": "<i>x</i>"}
+    assert [each.data["text/html"] for each in done.displays] == ["<i>x</i>"]
+    assert done.order == (("stdout", 7), ("display", 1), ("stdout", 6))
+
+
 async def test_names_are_completed(session):
     """A cursor in the code gives the names that can stand there, of the session's own objects."""
     await session.execute("greeting = 'hello'")

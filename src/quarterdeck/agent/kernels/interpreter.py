@@ -23,6 +23,10 @@ CELLS_MAX = 1000
 _OURS = __file__.rpartition("/")[0] + "/"
 
 
+def _nothing_with(_: Any) -> None:
+    """Do nothing with a result."""
+
+
 def _nothing() -> None:
     """Do nothing first."""
 
@@ -48,6 +52,7 @@ class Interpreter:
     def __init__(self) -> None:
         self._module = types.ModuleType("__main__")
         self._count = 0
+        self.on_result: Callable[[Any], None] = _nothing_with
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -100,7 +105,9 @@ class Interpreter:
         if value is None:
             return None
         self.namespace["_"] = value
-        return repr(value)
+        text = repr(value)
+        self.on_result(value)
+        return text
 
 
 def _failure(error: BaseException) -> Outcome:

@@ -40,6 +40,13 @@ class Ask(_Said, frozen=True, kw_only=True, tag="ask"):
     question: int
 
 
+class Show(_Said, frozen=True, kw_only=True, tag="show"):
+    """Representations of something shown, by MIME type; `result`: of the value of the last expression."""
+
+    data: dict[str, str]
+    result: bool = False
+
+
 class Completed(_Said, frozen=True, kw_only=True, tag="completed"):
     """How code could go on, the answer to the question with a number."""
 
@@ -55,7 +62,7 @@ class Resumed(_Said, frozen=True, kw_only=True, tag="resumed"):
     number: int
 
 
-Said = Done | Ask | Completed | Resumed
+Said = Done | Ask | Show | Completed | Resumed
 """All that a kernel says after its start."""
 
 

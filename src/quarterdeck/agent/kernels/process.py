@@ -241,6 +241,10 @@ class KernelProcess:
                 self._end_run(said)
             case messages.Ask():
                 self._current().ask(said.question)
+            case messages.Show():
+                self._current().show(said.data, result=said.result)
+                if not said.result:
+                    self._control.send({"shown": self._count})
             case messages.Completed():
                 self._end_completion(said)
             case messages.Resumed():

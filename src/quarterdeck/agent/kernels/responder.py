@@ -1,7 +1,7 @@
 """Answers what the agent asks of a kernel, one thing after the other: runs of code, commands, completions. Used by `runner`.
 
 The agent sends `{"execute": number, "run": id, "code" | "command": …, "stdin": …}`, `{"complete": number, "code": …, "cursor": …}` and, while
-a run asks for it, `{"input": question, "text": …}`; before it interrupts a run for the first time, `{"interrupt": number}`. An agent that takes over from another begins with `{"resume": number}`. What it is told is in `messages`. SIGINT to the process group interrupts what runs:
+a run asks for it, `{"input": question, "text": …}`; `{"shown": number}` for what was displayed; before it interrupts a run for the first time, `{"interrupt": number}`. An agent that takes over from another begins with `{"resume": number}`. What it is told is in `messages`. SIGINT to the process group interrupts what runs:
 code by an exception where the user's code is, never where ours is, and a command by the same signal.
 """
 
@@ -11,12 +11,13 @@ import os
 import select
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import Any, NoReturn
 
-from quarterdeck.agent.kernels import channel, commands, completion, interpreter
+from quarterdeck.agent.kernels import channel, commands, completion, interpreter, rich
 from quarterdeck.agent.kernels.interpreter import Interpreter, Outcome
 from quarterdeck.agent.kernels.streams import Streams
 
@@ -24,6 +25,9 @@ RUNS_REMEMBERED_MAX = 4096
 
 _WHOLE = frozenset({channel.send.__code__, channel.receive.__code__})
 """Functions that must not be left in the middle: a message would be torn."""
+
+_PLAIN = frozenset({int, str, float, bool, bytes, list, dict, tuple, set})
+"""Show nothing but text."""
 
 _Request = dict[str, Any]
 
@@ -40,6 +44,8 @@ class Responder:
         self._streams = streams
         self._interpreter = Interpreter()
         self._interpreter.install()
+        self._interpreter.on_result = self._show_result
+        self._interpreter.namespace["display"] = self.display
         self._main = os.getpid(), _thread.get_ident()
         self._run = ""
         self._question = 0
@@ -101,6 +107,32 @@ class Responder:
                 refused = _not_started(command[0], error)
                 return Outcome("error", error=refused, exit_code=commands.NO_PROGRAM)
         return Outcome("ok" if code == 0 else "error", exit_code=code)
+
+    def display(self, *values: Any) -> None:
+        """Show objects as HTML or pictures where they can be, else as text."""
+        for value in values:
+            if (os.getpid(), _thread.get_ident()) != self._main:
+                sys.stdout.write(f"{value!r}\n")
+                continue
+            data = rich.bundle(value, repr(value))
+            channel.send(self._control, {"said": "show", "data": data})
+            self._wait_until_shown()
+
+    def _wait_until_shown(self) -> None:
+        """Let nothing be written before the agent has put what is shown in its place."""
+        while True:
+            self._wait_for_message()
+            reply = channel.receive(self._control)
+            if "resume" in reply:
+                self._deferred = reply
+            if "shown" in reply or "resume" in reply:
+                return
+
+    def _show_result(self, value: Any) -> None:
+        if type(value) in _PLAIN or os.getpid() != self._main[0]:
+            return
+        if data := rich.bundle(value):
+            channel.send(self._control, {"said": "show", "data": data, "result": True})
 
     def _begin(self, number: int) -> None:
         """Interrupt a run whose interrupt came before its code did. What came for the run before is over."""

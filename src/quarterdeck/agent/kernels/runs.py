@@ -49,6 +49,7 @@ class Run:
         self.record = Record()
         self.outcome: messages.Done | None = None
         self.failure: QuarterdeckError | None = None
+        self.data: dict[str, str] = {}
         self.question = 0
         self.answered = 0
         self._watchers: set[Wake] = set()
@@ -76,8 +77,11 @@ class Run:
         self.record.write(kind, text)
         self._tell()
 
-    def show(self, data: dict[str, str]) -> None:
-        """Take something shown."""
+    def show(self, data: dict[str, str], *, result: bool = False) -> None:
+        """Take something shown; `result`: it is the value of the last expression."""
+        if result:
+            self.data = data
+            return
         self.record.show(data)
         self._tell()
 
@@ -125,6 +129,7 @@ class Run:
             skipped=part.skipped,
             question=Question(self.question) if self.asks else None,
             exit_code=None if done is None else done.exit_code,
+            data=self.data if done is not None else {},
             displays=_displays(part),
             order=part.order(),
         )
