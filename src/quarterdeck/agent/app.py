@@ -193,7 +193,7 @@ async def _backend(config: Config, scratch: Scratch) -> Backend:
             containers,
             directory=scratch.directory,
             group=group,
-            why_not="" if programs.runc() else "This agent's machine has no runc",
+            why_not=programs.why_not(),
             found=await _found(place, scratch),
         ),
     )

@@ -10,3 +10,10 @@ _SYSTEM = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 def runc() -> str | None:
     """Return the path of runc."""
     return shutil.which("runc") or shutil.which("runc", path=os.pathsep.join(_SYSTEM))
+
+
+def why_not() -> str:
+    """Return in words why this process can make no containers; empty: it can."""
+    if runc() is None:
+        return "This agent's machine has no runc"
+    return "" if os.geteuid() == 0 else "Only root's agents make containers"
