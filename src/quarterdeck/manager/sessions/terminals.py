@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 
-import aiohttp
-
 from quarterdeck.infra import http_client, websockets
 from quarterdeck.infra.errors import HandshakeRefused, Unreachable
 from quarterdeck.manager.sessions import errors
@@ -41,7 +39,7 @@ class TerminalService:
         await self._runs.call("DELETE", await self._url(at, name), type(None))
 
     @contextlib.asynccontextmanager
-    async def connected(self, at: At, name: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    async def connected(self, at: At, name: str) -> AsyncIterator[websockets.Socket]:
         """Be connected to a terminal for the time of a block. Raises `TerminalNotFound`."""
         where = await self._url(at, name)
         try:
