@@ -29,7 +29,7 @@ examples:
 
 `qd COMMAND --help` and `qd COMMAND ACTION --help` tell more.
 Exit codes: 0 done, 1 refused or failed, 2 not usable as typed, 130 interrupted;
-`qd session exec` and `shell` end with the code of what they ran."""
+`qd session exec` ends with the code of what it ran."""
 
 _COMMANDS: Mapping[str, tuple[str, Callable[[Actions], None]]] = {
     "session": ("sessions: run code", sessions.sessions),

@@ -11,6 +11,11 @@ _EXEC = """\
 Exit code: that of the command; of code 0, or 1 if it raised an exception; 125
 if qd could not run it, or lost sight of it. The first Ctrl-C interrupts what
 runs, a second one leaves it alone."""
+_SHELL = """\
+Leave it by Ctrl-] pressed twice: the shell goes on, and the same command takes
+it up again with what it showed last. Several windows may show the same one. A
+lost connection is taken up again by itself. It ends with code 0 when the shell
+ends or is left, 125 if there is none or sight of it was lost."""
 _WATCH = """\
 Exit code: 0 if all went well, 1 if the session failed or was cancelled. Ctrl-C
 leaves; the session goes on."""
@@ -18,7 +23,17 @@ leaves; the session goes on."""
 
 def sessions(sessions: Actions) -> None:
     """Add the actions of `qd session`."""
-    for add in (arguments_create.create, _ls, _show, _watch, _execute, _logs, _rm, _cancel):
+    for add in (
+        arguments_create.create,
+        _ls,
+        _show,
+        _watch,
+        _execute,
+        _shell,
+        _logs,
+        _rm,
+        _cancel,
+    ):
         add(sessions)
 
 
@@ -97,6 +112,26 @@ def _execute(sessions: Actions) -> None:
         action="store_true",
         help="leave standard input alone; else a command gets what is piped in, and code "
         "that asks for input a line at a time",
+    )
+
+
+def _shell(sessions: Actions) -> None:
+    shell = sessions.add(
+        "shell",
+        "be in a session, with this terminal",
+        "qd session shell fit",
+        "qd session shell fit --terminal other",
+        "qd session shell fit --kernel sub1",
+        more=_SHELL,
+    )
+    kit.session(shell)
+    _kernel(shell)
+    shell.add_argument(
+        "-t",
+        "--terminal",
+        metavar="NAME",
+        default="main",
+        help="of several terminals this one (default: main)",
     )
 
 

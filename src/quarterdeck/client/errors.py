@@ -10,6 +10,7 @@ QuarterdeckError
     ├── TooLate             a session is too far on for this
     ├── SessionEnded        a session ended instead of reaching a state
     ├── NotReached          a session did not reach a state in time (a TimeoutError, too)
+    ├── ShellGone           the shell of a terminal ended while nobody was connected
     ├── ContentDiffers      a transferred file is not the same on both sides
     └── FileUnusable        a local file cannot be read or written
 """
@@ -97,6 +98,12 @@ class NotReached(ClientError, TimeoutError):
     """The session did not get there in time."""
 
     code = "not-reached"
+
+
+class ShellGone(ClientError):
+    """The shell has ended while the connection was lost."""
+
+    code = "shell-gone"
 
 
 class ContentDiffers(ClientError):

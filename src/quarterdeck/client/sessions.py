@@ -182,14 +182,21 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def terminal(
-        self, name: str = "main", *, rows: int = 24, columns: int = 80, kernel: str | None = None
+        self,
+        name: str = "main",
+        *,
+        rows: int = 24,
+        columns: int = 80,
+        kernel: str | None = None,
+        existing: bool = False,
     ) -> AsyncIterator[Terminal]:
         """Be connected to a terminal of the session for the time of a block; it is opened if it is not, and stays open afterwards.
 
-        Raises `Refused`, `Unreachable`.
+        An `existing` one is not opened: if it is gone, it is `Refused` (404). Raises `Refused`, `Unreachable`.
         """
-        wanted = api.open_terminal(self.id, name, rows=rows, columns=columns, kernel=kernel)
-        await self._transport.raw(wanted)
+        if not existing:
+            wanted = api.open_terminal(self.id, name, rows=rows, columns=columns, kernel=kernel)
+            await self._transport.raw(wanted)
         request = api.connect_terminal(self.id, name, kernel)
         async with self._transport.socket(request) as socket:
             yield Terminal(socket)

@@ -27,6 +27,11 @@ class Transport:
         self._connections: dict[str, http1.Connection] = {}
         self._deadline: float | None = None
 
+    @property
+    def credentials(self) -> Credentials:
+        """Where the manager is and who asks it."""
+        return self._credentials
+
     def close(self) -> None:
         """Close all connections."""
         for connection in self._connections.values():

@@ -19,6 +19,8 @@ TRANSFERS_MAX = 16
 STREAMS_MAX = 100
 CONNECT_SECONDS_MAX = 10.0
 MESSAGE_BYTES_MAX = 2**22
+HEARTBEAT_SECONDS = 20.0
+"""A manager that does not answer a ping within half of this is gone."""
 
 T = TypeVar("T")
 
@@ -104,8 +106,11 @@ class Transport:
         prepared = self._credentials.prepare(wanted, self.clock.now())
         url = yarl.URL(prepared.url + prepared.target, encoded=True)
         try:
-            socket = await self._session.ws_connect(
-                url, headers=prepared.headers, max_msg_size=MESSAGE_BYTES_MAX
+            socket = await self._streams.ws_connect(
+                url,
+                headers=prepared.headers,
+                max_msg_size=MESSAGE_BYTES_MAX,
+                heartbeat=HEARTBEAT_SECONDS,
             )
         except aiohttp.WSServerHandshakeError as error:
             raise Refused(error.status, "handshake-refused", error.message) from error
