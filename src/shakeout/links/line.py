@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shakeout.links import loop as loops
+from shakeout.links.ahead import Ahead
 from shakeout.links.behaviour import Behaviour
 from shakeout.links.echo import Echo
 from shakeout.links.endpoint import Endpoint, Tcp
@@ -16,9 +17,6 @@ from shakeout.links.loop import Loop
 from shakeout.links.messages import Messages
 from shakeout.links.relay import Relay
 
-READ_BYTES_MAX = 65536
-REPEATED_SECONDS_MAX = 5.0
-"""How long a connection lives on which a request came a second time."""
 RETRY_SECONDS = 0.005
 """A Unix socket whose queue is full tells nobody when there is room again."""
 
@@ -118,28 +116,9 @@ class Line:
         self._back += relay.target.pipe.passed
         self._resets += relay.was_reset
 
-    def send_again(self, relay: Relay, data: bytes) -> None:
-        """Send a request on a connection of its own, and throw away what comes back."""
-        ours, theirs = socket.socketpair()
-        for end in (ours, theirs):
-            end.settimeout(0)
-        ours.send(data)
-
-        def close() -> None:
-            if ours.fileno() >= 0:
-                self._loop.forget(ours.fileno())
-                ours.close()
-
-        def discard(_events: int) -> None:
-            try:
-                if not ours.recv(READ_BYTES_MAX):
-                    close()
-            except OSError:
-                close()
-
-        self._loop.watch(ours.fileno(), loops.READ, discard)
-        self._loop.at(self._loop.now() + REPEATED_SECONDS_MAX, close)
-        self.open(theirs, self._targets[relay])
+    def send_ahead(self, relay: Relay, data: bytes, then: Callable[[], None]) -> None:
+        """Send a request on a connection of its own; call `then` once, when it is answered, or is not for a while."""
+        self.open(Ahead(self._loop, data, then).other, self._targets[relay])
 
     def _socket(self, client: socket.socket, target: Endpoint | None) -> socket.socket:
         if target is None:

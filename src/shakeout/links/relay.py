@@ -49,8 +49,8 @@ class Owner(Protocol):
     def over(self, relay: "Relay") -> None:
         """Both sockets are closed. Called once."""
 
-    def send_again(self, relay: "Relay", data: bytes) -> None:
-        """Send a request once more, on a connection of its own."""
+    def send_ahead(self, relay: "Relay", data: bytes, then: Callable[[], None]) -> None:
+        """Send a request on a connection of its own; call `then` once, when it is answered, or is not for a while."""
 
 
 class Relay:
@@ -157,8 +157,7 @@ class Relay:
     def _repeat(self, side: Side) -> None:
         if side is not self.source:
             raise ValueError("an answer cannot come twice")
-        self._owner.send_again(self, side.pipe.waiting)
-        self._go_on(side)
+        self._owner.send_ahead(self, side.pipe.waiting, lambda: self._go_on(side))
 
     def _send_past(self, side: Side, data: bytes) -> None:
         """The way that nearly everything goes: straight on, and nothing to remember."""

@@ -53,7 +53,7 @@ class Trap:
         await self._do("release", how="lose")
 
     async def repeat(self) -> None:
-        """Let it go on, and come a second time on a connection of its own, whose answer nobody hears.
+        """Let it come twice: first on a connection of its own, whose answer nobody hears; once that is there, on its way.
 
         For requests of protocols without a greeting: HTTP, Redis. Raises LinksRefused for an answer.
         """

@@ -1,13 +1,20 @@
 """The whole lives of sessions once for each message that it sends over an edge: there a process is killed, or the message is lost, repeated, overtaken.
 
-Whatever it is, the platform comes to rest in a legal state in which nothing is left of the session.
+Whatever it is, the platform comes to rest in a legal state in which nothing is left of the sessions. Without a death they live the same lives.
 """
 
 import contextlib
+import itertools
 
 import pytest
 
-from quarterdeck.client.errors import ClientError, OutcomeUnknown
+from quarterdeck.client.errors import (
+    ClientError,
+    OutcomeUnknown,
+    Refused,
+    SessionEnded,
+    Unreachable,
+)
 from quarterdeck.testing import tenancy
 from quarterdeck.testing.invariants import Invariants
 from quarterdeck.testing.tenancy import User
@@ -19,6 +26,7 @@ from shakeout.waiting.errors import WaitTimedOut
 from shakeout.waiting.until import until
 
 SECONDS_MAX = 20
+SERVER_ERROR = 500
 OVERTAKEN_SECONDS_MAX = 0.15
 MARGIN = 2
 """Messages of loops come in between: a few more than were counted."""
@@ -47,32 +55,38 @@ class Life:
         self.user = user
         self.observe = observe
         self.judge = Invariants(cluster)
+        self.names = itertools.count()
 
     async def live(self):
-        """All of it, as far as it goes."""
-        with contextlib.suppress(ClientError, TimeoutError):
-            await self.whole()
+        """Two sessions, whatever happens on the way: one that its user ends, and one that ends by itself.
 
-    async def whole(self):
-        """One session from its creation to its end, and one that ends by itself."""
-        session = await self.user.sessions.create()
-        await session.reaches("RUNNING", within=SECONDS_MAX)
-        assert (await session.execute("6 * 7")).result == "42"
-        await session.terminate()
-        await session.reaches("TERMINATED", within=SECONDS_MAX)
-        await self.short()
+        A call may fail and is made again; each state comes, and a session ends for no other reason.
+        """
+        session = await self.created()
+        await self.sees(session, "RUNNING")
+        with contextlib.suppress(ClientError):
+            assert (await session.execute("6 * 7")).result == "42"
+        await insist(session.terminate)
+        await self.sees(session, "TERMINATED")
+        assert (await insist(session.refresh)).reason == "user-requested"
+        session = await self.created()
+        await self.sees(session, "RUNNING")
+        if not await has_exited(session):
+            await insist(session.terminate)
+        await self.sees(session, "TERMINATED")
 
-    async def short(self):
-        """A session whose kernel ends by itself, of which the agent tells."""
-        session = await self.user.sessions.create()
-        await session.reaches("RUNNING", within=SECONDS_MAX)
-        try:
-            await session.execute("import os; os._exit(3)")
-        except OutcomeUnknown:
-            return
-        except ClientError:  # the code did not run, or its kernel has ended
-            await session.terminate()
-        await session.reaches("TERMINATED", within=SECONDS_MAX)
+    async def survive(self):
+        """The same, but that sessions may end for any reason."""
+        with contextlib.suppress(SessionEnded):
+            await self.live()
+
+    async def created(self):
+        """A session by a name of its own: asked for again, it is the same."""
+        name = f"life-{next(self.names)}"
+        return await insist(lambda: self.user.sessions.create(name=name, reuse=True))
+
+    async def sees(self, session, status):
+        await insist(lambda: session.reaches(status, within=SECONDS_MAX))
 
     async def rests(self):
         """Return when all that this user began has ended and nothing is left of it, seen from outside."""
@@ -84,12 +98,44 @@ class Life:
         rows = self.observe.rows("SELECT DISTINCT status FROM sessions")
         assert {row["status"] for row in rows} <= set(SESSION_TERMINAL)
         assert self.observe.value("SELECT count(*) FROM allocations WHERE freed_at IS NULL") == 0
+        names = self.observe.rows("SELECT name FROM sessions GROUP BY name HAVING count(*) > 1")
+        assert names == []
 
     async def asked_to_end(self):
         live = [await self.user.sessions.get(view.id) for view in await self.user.sessions.list()]
         for session in live:
             await session.terminate()
         return not live
+
+
+async def insist(call):
+    """Make a call until it succeeds; what the platform refuses for good is raised."""
+
+    async def once():
+        try:
+            return await call()
+        except Refused as refusal:
+            if refusal.status >= SERVER_ERROR:
+                raise OutcomeUnknown(str(refusal)) from refusal
+            raise
+
+    return await until(
+        once,
+        within=SECONDS_MAX,
+        satisfied=lambda _: True,
+        retry_on=(Unreachable, OutcomeUnknown),
+    )
+
+
+async def has_exited(session):
+    """Let the code of a session end its kernel; whether that is known to have happened."""
+    try:
+        await session.execute("import os; os._exit(3)")
+    except Refused as refusal:
+        return refusal.code == "session-not-running"
+    except ClientError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -103,11 +149,11 @@ def life(private_cluster, shakeout_runner, observe):
     kept.close()
 
 
-async def everywhere_on(life, edge, act, name, applies=lambda _: True):
+async def everywhere_on(life, edge, act, name, *, applies=lambda _: True, work=None):
     """Record the messages of a life on an edge, then stop each in turn and act; after each the platform rests."""
     link = life.cluster.links.link(*edge)
-    await life.whole()  # what is opened once is open
-    sent = await everywhere.sent(link, life.whole)
+    await life.live()  # what is opened once is open
+    sent = await everywhere.sent(link, life.live)
 
     async def act_if_it_applies(trap, message):
         if not applies(message):
@@ -119,10 +165,10 @@ async def everywhere_on(life, edge, act, name, applies=lambda _: True):
     reached = 0
     for number in range(1, len(sent) + MARGIN + 1):
         reached += await everywhere.visit(
-            link, number, life.live, act_if_it_applies, within=SECONDS_MAX
+            link, number, work or life.live, act_if_it_applies, within=SECONDS_MAX
         )
         await life.rests()
-    await life.whole()
+    await life.live()
     count = len([one for one in sent if applies(one)])
     RUN.add_messages("quarterdeck", link.name, name, reached=min(reached, count), sent=count)
 
@@ -145,7 +191,7 @@ async def test_killed_at_each_message(life, edge, victim, arrives):
         await life.cluster.start(victim)
 
     name = f"kill {victim}, {'delivered' if arrives else 'lost'}"
-    await everywhere_on(life, edge, kill, name, applies)
+    await everywhere_on(life, edge, kill, name, applies=applies, work=life.survive)
 
 
 @pytest.mark.parametrize("edge", EDGES, ids="-".join)
@@ -158,7 +204,8 @@ async def test_each_message_lost(life, edge):
 async def test_each_request_repeated(life, edge):
     """A repeated request changes nothing. Let each in turn come twice."""
     await everywhere_on(
-        life, edge, lambda trap, _: trap.repeat(), "repeat", lambda message: message.is_request
+        *(life, edge, lambda trap, _: trap.repeat(), "repeat"),
+        applies=lambda message: message.is_request,
     )
 
 
