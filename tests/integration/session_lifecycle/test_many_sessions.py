@@ -20,7 +20,7 @@ def private_kib(pid):
 
 
 @pytest.mark.cluster(agent=7)
-async def test_fifty_kernels_run_at_once(private_cluster, user, observe, record_property):
+async def test_fifty_kernels_run_at_once(private_cluster, user, observe, request):
     """Fifty sessions compute at the same time, each for itself, and all go. Compare results, slots, processes and directories."""
 
     async def live(number):
@@ -40,7 +40,7 @@ async def test_fifty_kernels_run_at_once(private_cluster, user, observe, record_
     pids = [pid for kernel in kernels for pid in observe.kernel_pids(kernel)]
     assert len(set(pids)) == len(pids) >= SESSIONS
     memory = sum(map(private_kib, pids)) // SESSIONS
-    record_property("private_kib_per_session", memory)
+    request.node.user_properties.append(("private_kib_per_session", memory))
     record.note("memory", f"{memory} KiB private per session", sessions=SESSIONS)
     for number, session in enumerate(sessions):
         assert (await session.execute("mine")).result == str(number)
