@@ -1,10 +1,12 @@
 """Sessions whose image has to be pulled first, with an agent that only pretends: progress, failures, and whoever dies in the middle."""
 
+import asyncio
 import uuid
 
 import pytest
 
 from quarterdeck.client.errors import SessionEnded
+from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.testing import manager_fixtures
 from quarterdeck.testing.registries import password_file
 from quarterdeck.wire.agents import AgentImage, PullStatus
@@ -121,9 +123,12 @@ async def test_failed_pull_frees_the_slots_and_says_why(cluster, user, image, ob
         await again.reaches("TERMINATED", within=10)
 
 
-async def test_session_can_be_ended_while_its_image_is_pulled(cluster, user, image, observe):
+@pytest.mark.parametrize("given", [{}, {"type": "batch", "command": ["true"]}])
+async def test_session_can_be_ended_while_its_image_is_pulled(
+    cluster, user, image, observe, given
+):
     async with manager_fixtures.agent(cluster):
-        session = await user.sessions.create(image=image)
+        session = await user.sessions.create(image=image, **given)
         await session.reaches("PULLING", within=10)
         await session.terminate()
         await session.reaches("TERMINATED", within=10)
@@ -169,6 +174,31 @@ async def test_agent_that_goes_in_the_middle_gives_its_session_back(
         assert ("PULLING", "PENDING") in observe.history(session.id)
         assert (await session.refresh()).agent == "second"
         assert observe.slots_in_use(session.id) == (1, 256)
+
+
+async def test_agent_that_is_back_before_its_sessions_are_locked_keeps_its_pull(
+    cluster, user, image, observe, database
+):
+    """Only what is still lost is settled. Hold the session's lock, let a look find its agent LOST, bring the agent back, let go."""
+    waits = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE application_name = 'test' AND wait_event_type = 'Lock'"
+    )
+    async with manager_fixtures.agent(cluster) as agent:
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+        kernel = observe.kernel(session.id)
+        async with asyncio.TaskGroup() as group:
+            async with database.transaction() as held:
+                await held.execute("SELECT FROM sessions WHERE id = %s FOR UPDATE", [session.id])
+                observe.database.execute("UPDATE agents SET status = 'LOST' WHERE id = 'stub'")
+                settling = group.create_task(ReconcilerLedger(database).settle_lost())
+                await until(lambda: observe.value(waits), within=10)
+                observe.database.execute("UPDATE agents SET status = 'ALIVE' WHERE id = 'stub'")
+            assert await settling == []
+        goes(agent, PullStatus.READY)
+        await session.reaches("RUNNING", within=10)
+        assert observe.kernel(session.id) == kernel
 
 
 async def test_registry_that_is_forgotten_ends_the_session(cluster, user, image, observe):

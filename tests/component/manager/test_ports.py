@@ -146,9 +146,13 @@ async def test_kernels_are_made_used_and_ended_by_id(kind):
             done = await runs.execute(address, kernel, run, Execute("1"))
             assert (done.stdout, done.run) == ("1", run)
         assert kernel in (await runs.logs(address, kernel)).text
+        assert kernel in (await kernels.logs(address, kernel)).text
         assert list(await kernels.inventory(address)) == [kernel]
         for _ in range(2):
             await kernels.destroy(address, kernel)
+        with pytest.raises(session_errors.AgentRefused) as refused:
+            await kernels.logs(address, kernel)
+        assert refused.value.refusal == "kernel-not-found"
         with pytest.raises(session_errors.SessionNotRunning):
             await runs.execute(address, kernel, run, Execute("1"))
 

@@ -134,6 +134,28 @@ async def test_terminating_on_a_frozen_agent_ends_when_it_thaws(private_cluster,
     assert observe.slots_in_use() == (0, 0)
 
 
+@pytest.mark.links
+@pytest.mark.parametrize("type_", ["batch", "inference"])
+async def test_terminating_before_there_is_a_kernel_to_ask_for_logs_ends(
+    private_cluster, user, observe, type_
+):
+    """#3426: a command that never began has no logs, and nobody waits for them. Cut the agent off, create, terminate, join."""
+    link = private_cluster.links.link("manager", "agent")
+    await link.set(Behaviour.severed())
+    session = await user.sessions.create(type=type_, command=["sleep", "1000"])
+    await until(
+        lambda: observe.history(session.id),
+        within=10,
+        satisfied=lambda steps: ("SCHEDULED", "CREATING") in steps,
+    )
+    await session.terminate()
+    await link.restore()
+    assert (await over(session)).status == "TERMINATED"
+    assert observe.slots_in_use() == (0, 0)
+    assert observe.live_kernels() == []
+    assert observe.rows("SELECT text FROM session_logs WHERE session_id = %s", session.id) == []
+
+
 async def test_terminating_under_a_manager_that_dies_ends(private_cluster, user, observe):
     """#3426 with the manager: an end that was asked for is carried out by the next one. Kill it right after the answer."""
     session = await user.sessions.create(cluster_size=3, slots={"cpu": 1, "memory_mib": 64})

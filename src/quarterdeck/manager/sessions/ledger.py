@@ -55,9 +55,12 @@ class ReconcilerLedger:
         async with self._database.transaction() as tx:
             await statements.execute(tx, _SQL["lock_sessions"], wanted)
             lost = await statements.fetch(tx, _SQL["still_lost"], wanted)
-            waiting = await statements.fetch(tx, _SQL["lost_waiting_kernels"], wanted)
+            sessions_lost = [row["session"] for row in lost]
+            waiting = await statements.fetch(
+                tx, _SQL["lost_waiting_kernels"], {"sessions": sessions_lost}
+            )
             facts = {
-                "sessions": [row["session"] for row in lost],
+                "sessions": sessions_lost,
                 "kernels": [row["kernel"] for row in (*lost, *waiting)],
             }
             for step in (
@@ -68,4 +71,4 @@ class ReconcilerLedger:
                 "lost_ended",
             ):
                 await statements.execute(tx, _SQL[step], facts)
-        return sorted({row["session"] for row in lost})
+        return sorted(set(sessions_lost))

@@ -134,10 +134,13 @@ class Lifecycle:
         return False
 
     async def _keep_logs(self, work: model.Work) -> None:
-        """Keep what the command has written; a kernel that is gone, or never was, has nothing to say."""
+        """Keep what the command has written. An agent that does not have the kernel, or never had it, has nothing to say."""
         try:
             logs = await self._kernels.logs(work.address, work.kernel)
-        except errors.SessionNotRunning:
+        except errors.AgentRefused as error:
+            if model.after_refusal(error.refusal) is model.Outcome.UNCLEAR:
+                raise
+            _note("kernel-has-no-logs", work, error)
             return
         await self._books.keep_logs(work.session, logs.text)
 

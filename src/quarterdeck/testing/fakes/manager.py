@@ -54,7 +54,7 @@ class FakeKernels:
         """Return the kernel's id as its log."""
         self._called("logs", address, kernel)
         if kernel not in self.alive:
-            raise errors.SessionNotRunning
+            raise errors.AgentRefused("kernel-not-found", "There is no such kernel")
         return sessions.Logs(f"log of {kernel}")
 
     def _called(self, name: str, address: str, kernel: str) -> None:

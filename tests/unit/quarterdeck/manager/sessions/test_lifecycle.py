@@ -207,3 +207,15 @@ async def test_command_of_a_kernel_that_is_gone_wrote_nothing():
     world.books.command = ("true",)
     await world.step()
     assert (world.status, world.books.kept) == (SessionStatus.TERMINATED, {})
+
+
+async def test_agent_that_is_about_to_stop_is_asked_for_logs_again():
+    world = World()
+    world.books.command = ("true",)
+    await world.step()
+    await world.books.ending(kernel_of("s"), model.End(model.Reason.TASK_FINISHED), "test")
+    world.kernels.failures["logs"] = [errors.AgentRefused("unavailable", "stopping")]
+    await world.step()
+    assert (world.status, world.books.kept) == (SessionStatus.TERMINATING, {})
+    await world.step()
+    assert list(world.books.kept) == ["s"]
