@@ -16,13 +16,6 @@ from quarterdeck.wire import streams
 EVENT_BYTES_MAX = 1024 * 1024
 SILENCE_SECONDS_MAX = 3 * streams.SILENCE_SECONDS_MAX
 """A stream that has said nothing for so long is dead, whatever the connection says."""
-RETRY_SECONDS_MIN = 0.05
-RETRY_SECONDS_MAX = 2.0
-AWAY_SECONDS_MAX = 60.0
-"""A platform that cannot be reached for so long is given up."""
-
-
-_PASSING = frozenset({429, 500, 502, 503, 504})
 
 
 class Event(NamedTuple):

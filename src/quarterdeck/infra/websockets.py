@@ -4,6 +4,7 @@ async with websockets.accepted(request) as ours, clients.connect(url, auth=auth)
     await websockets.relay(ours, theirs)
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import unquote, urlsplit
@@ -21,6 +22,8 @@ MESSAGE_BYTES_MAX = 2**20
 HEARTBEAT_SECONDS = 20.0
 """A side that does not answer a ping within half of this is gone."""
 CONNECT_SECONDS_MAX = 5.0
+HANDSHAKE_SECONDS_MAX = 10.0
+"""From the first byte of a connection to the answer; who takes longer is not there."""
 GOING_AWAY = 1001
 
 Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
@@ -74,12 +77,13 @@ class Clients:
         if (trace := log.trace()) is not None:
             headers["X-Request-Id"] = trace
         try:
-            socket = await self._session.ws_connect(
-                URL(parts._replace(netloc=host).geturl(), encoded=True),
-                headers=headers,
-                max_msg_size=MESSAGE_BYTES_MAX,
-                heartbeat=HEARTBEAT_SECONDS,
-            )
+            async with asyncio.timeout(HANDSHAKE_SECONDS_MAX):
+                socket = await self._session.ws_connect(
+                    URL(parts._replace(netloc=host).geturl(), encoded=True),
+                    headers=headers,
+                    max_msg_size=MESSAGE_BYTES_MAX,
+                    heartbeat=HEARTBEAT_SECONDS,
+                )
         except aiohttp.WSServerHandshakeError as error:
             raise HandshakeRefused(error.status) from error
         except (aiohttp.ClientError, OSError) as error:

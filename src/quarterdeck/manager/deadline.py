@@ -30,4 +30,6 @@ async def within_deadline(
 
 
 def _is_socket(request: web.Request) -> bool:
-    return "/terminals/" in request.path and "Upgrade" in request.headers
+    return (
+        request.method == "GET" and "/terminals/" in request.path and "Upgrade" in request.headers
+    )

@@ -4,6 +4,7 @@ Docker's own formats, version 2, differ in their media types only. Read tolerant
 """
 
 import hashlib
+import re
 from datetime import datetime
 from typing import Annotated
 
@@ -28,6 +29,7 @@ CONFIG_BYTES_MAX = 8 * 1024 * 1024
 LAYERS_MAX = 512
 MANIFESTS_MAX = 512
 LABELS_MAX = 1024
+REPOSITORY_CHARACTERS_MAX = 200
 
 UNKNOWN = "unknown"
 """Architecture of what builders add to an index beside the images, such as attestations."""
@@ -35,7 +37,7 @@ UNKNOWN = "unknown"
 _REPOSITORY = r"^[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*\Z"
 _TAG = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z"
 
-Repository = Annotated[str, Meta(pattern=_REPOSITORY, max_length=200)]
+Repository = Annotated[str, Meta(pattern=_REPOSITORY, max_length=REPOSITORY_CHARACTERS_MAX)]
 Tag = Annotated[str, Meta(pattern=_TAG)]
 Digest = limits.Digest
 
@@ -111,6 +113,16 @@ class ImageConfig(msgspec.Struct, frozen=True):
 
 class _Typed(msgspec.Struct, frozen=True, rename="camel"):
     media_type: str = ""
+
+
+def is_repository(name: str) -> bool:
+    """Tell whether a repository may have this name."""
+    return len(name) <= REPOSITORY_CHARACTERS_MAX and re.match(_REPOSITORY, name) is not None
+
+
+def is_tag(name: str) -> bool:
+    """Tell whether a tag may have this name."""
+    return re.match(_TAG, name) is not None
 
 
 def digest(data: bytes) -> str:

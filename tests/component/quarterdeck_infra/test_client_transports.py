@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import socket
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -105,7 +106,7 @@ class Blocking:
         self._transport.close()
 
     async def call(self, request, type_):
-        return type_(**await asyncio.to_thread(self._transport.call, request))
+        return msgspec.convert(await asyncio.to_thread(self._transport.call, request), type_)
 
     async def reach(self, progress, status, seconds):
         def run():

@@ -1,5 +1,6 @@
 """What a registry has, as images: names, minimums and runtimes from labels, what to do with tags. Pure and frozen."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ CPU_MIN_MAX = 1024
 MEMORY_MIB_MIN_MAX = 16 * 1024 * 1024
 LABELS_BYTES_MAX = 64 * 1024
 NAME_CHARACTERS_MAX = 255
+_ARCHITECTURE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 PROBLEMS_MAX = 100
 """Of one repository that are told; the rest is a number."""
 
@@ -58,16 +60,6 @@ class Claim:
     registry: Registry
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where an image is pulled from."""
-
-    url: str
-    repository: str
-    username: str
-    secret: str | None
-
-
 def image_name(registry: str, repository: str, tag: str) -> str:
     """Return what users call an image."""
     return f"{registry}/{repository}:{tag}"
@@ -89,7 +81,7 @@ def variant(digest: str, manifest: oci.Manifest, config: oci.ImageConfig) -> ima
     """Return what an image is for one architecture. Raises `Invalid` for labels or a system that cannot be served."""
     if config.os != "linux":
         raise Invalid("os", f"it is for {config.os[:40]!r}, not for Linux")
-    if not config.architecture or len(config.architecture) > 40:
+    if not _ARCHITECTURE.fullmatch(config.architecture):
         raise Invalid("architecture", f"{config.architecture[:40]!r} is no architecture")
     labels = config.labels
     if sum(len(name) + len(text) for name, text in labels.items()) > LABELS_BYTES_MAX:
@@ -132,11 +124,29 @@ def told(seen: Seen) -> Seen:
     return replace(seen, problems=(*seen.problems[:PROBLEMS_MAX], f"and {more} more"))
 
 
+def printable(text: str) -> str:
+    """Return text that may be told and stored, whatever a registry has put into it."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def nameable_repositories(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Split names into those of repositories, and the problems of the others by what is told of the name."""
+    fine, problems = [], {}
+    for name in names:
+        if oci.is_repository(name):
+            fine.append(name)
+        else:
+            problems[printable(name[:200])] = "it is no name of a repository"
+    return fine, problems
+
+
 def nameable(registry: str, repository: str, tags: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split tags into those that make a name that can be said, and the problems of the others."""
     fine, problems = [], []
     for tag in tags:
-        if len(image_name(registry, repository, tag)) > NAME_CHARACTERS_MAX:
+        if not oci.is_tag(tag):
+            problems.append(f"{printable(tag[:40])}: it is no tag")
+        elif len(image_name(registry, repository, tag)) > NAME_CHARACTERS_MAX:
             problems.append(f"{tag[:40]}…: its name would be too long")
         else:
             fine.append(tag)

@@ -38,7 +38,7 @@ class Rescanner:
         self._rescans = rescans
         self._catalogues = catalogues
         self.wake = tasks.Wake()
-        self._cancelled: dict[str, tasks.Wake] = {}
+        self._watched: dict[tasks.Wake, str] = {}
 
     def soon(self) -> None:
         """Let the loops look for work, now."""
@@ -46,13 +46,14 @@ class Rescanner:
 
     def cancelled(self, registry: str) -> None:
         """Let a rescan of this registry see at once that it was cancelled, if this manager does it."""
-        if registry in self._cancelled:
-            self._cancelled[registry].set()
+        for wake, watched in self._watched.items():
+            if watched == registry:
+                wake.set()
 
     async def run(self) -> None:
         """Do rescans until none waits."""
         while (claim := await self._rescans.claim()) is not None:
-            with self._watched(claim) as cancelled:
+            with self._watching(claim) as cancelled:
                 await self._do(claim, cancelled)
 
     async def _do(self, claim: model.Claim, cancelled: tasks.Wake) -> None:
@@ -82,28 +83,36 @@ class Rescanner:
             async with asyncio.timeout(RESCAN_SECONDS_MAX):
                 await self._look(claim)
         except* QuarterdeckError as errors:
-            reason = _first(errors).detail
+            reason = model.printable(_first(errors).detail)
         except* TimeoutError:
             reason = f"it took more than {RESCAN_SECONDS_MAX:g} s"
+        except* Exception as errors:  # noqa: BLE001 - supervisor: what nobody expects ends this look; begun anew it would go wrong again
+            _log.error("rescan-broken", extra={"rescan": claim.rescan}, exc_info=errors)
+            reason = "the manager did not understand it; its log says more"
         return reason
 
     async def _look(self, claim: model.Claim) -> None:
         """Look at all repositories. Raises what hinders all of it."""
         async with self._catalogues.open(claim.registry) as catalogue:
             await catalogue.check()
-            repositories = claim.registry.repositories or await catalogue.repositories()
-            await self._rescans.begin(claim, len(repositories))
+            names = claim.registry.repositories or await catalogue.repositories()
+            repositories, problems = model.nameable_repositories(names)
+            await self._rescans.begin(claim, len(repositories) + len(problems))
+            for name, problem in problems.items():
+                await self._store.failed(claim, name, problem)
             look = _Look(self._store, claim, catalogue)
             await _each(repositories, REPOSITORIES_AT_ONCE_MAX, look.repository)
         await self._store.forget_repositories(claim, repositories)
 
     @contextlib.contextmanager
-    def _watched(self, claim: model.Claim) -> Iterator[tasks.Wake]:
-        wake = self._cancelled[claim.registry.id] = tasks.Wake()
+    def _watching(self, claim: model.Claim) -> Iterator[tasks.Wake]:
+        """Have a wake for cancellations. Two looks at one registry may overlap, the end of one and the begin of the next."""
+        wake = tasks.Wake()
+        self._watched[wake] = claim.registry.id
         try:
             yield wake
         finally:
-            del self._cancelled[claim.registry.id]
+            del self._watched[wake]
 
 
 class _Look:
@@ -122,7 +131,7 @@ class _Look:
             seen = await self._see(name)
         except QuarterdeckError as error:
             await self._require_registry(error)
-            await self._store.failed(self._claim, name, error.detail)
+            await self._store.failed(self._claim, name, model.printable(error.detail))
         else:
             await self._store.record(self._claim, seen)
 
@@ -138,11 +147,11 @@ class _Look:
                 found.append(await self._tagged(name, tag, known))
             except QuarterdeckError as error:
                 await self._require_registry(error)
-                problems.append(f"{tag}: {error.detail}")
+                problems.append(f"{tag}: {model.printable(error.detail)}")
 
         await _each(fine, TAGS_AT_ONCE_MAX, look)
         found.sort(key=lambda one: one.tag)
-        return model.Seen(name, frozenset(tags), tuple(found), tuple(sorted(problems)))
+        return model.Seen(name, frozenset(fine), tuple(found), tuple(sorted(problems)))
 
     async def _require_registry(self, error: QuarterdeckError) -> None:
         """Raise if the registry does not answer at all any more: then nothing that is missing says anything."""

@@ -1,5 +1,6 @@
 """Terminals in sessions: found in the database, opened and connected on the agents. A session of another user does not exist."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from urllib.parse import quote
@@ -13,6 +14,8 @@ from quarterdeck.manager.sessions.gateway import url
 from quarterdeck.wire.terminals import Size, TerminalView
 
 NOT_FOUND = 404
+CALL_SECONDS_MAX = 15.0
+"""An agent that has not opened or closed a terminal by then may still do it."""
 
 
 class TerminalService:
@@ -32,11 +35,15 @@ class TerminalService:
 
     async def open(self, at: At, name: str, size: Size) -> TerminalView:
         """Open a terminal, or give one that is open this size."""
-        return await self._runs.call("PUT", await self._url(at, name), TerminalView, size)
+        where = await self._url(at, name)
+        async with _answered():
+            return await self._runs.call("PUT", where, TerminalView, size)
 
     async def close(self, at: At, name: str) -> None:
         """End a terminal; fine if it is not there."""
-        await self._runs.call("DELETE", await self._url(at, name), type(None))
+        where = await self._url(at, name)
+        async with _answered():
+            await self._runs.call("DELETE", where, type(None))
 
     @contextlib.asynccontextmanager
     async def connected(self, at: At, name: str) -> AsyncIterator[websockets.Socket]:
@@ -55,3 +62,13 @@ class TerminalService:
     async def _url(self, at: At, name: str) -> str:
         address, kernel = await self._executions.kernel(at)
         return f"{url(address, kernel)}/terminals/{quote(name, safe='')}"
+
+
+@contextlib.asynccontextmanager
+async def _answered() -> AsyncIterator[None]:
+    """Wait for an agent no longer than `CALL_SECONDS_MAX`. Raises `AgentUnsure`."""
+    try:
+        async with asyncio.timeout(CALL_SECONDS_MAX):
+            yield
+    except TimeoutError as error:
+        raise errors.AgentUnsure from error

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra.errors import ManifestNotFound
 from quarterdeck.manager.images import errors, model
 from quarterdeck.testing.image_layouts import Layout
@@ -232,7 +231,7 @@ class FakeCatalogues:
 
     def __init__(self, **layouts: Layout) -> None:
         self.layouts: dict[str, Layout] = dict(layouts)
-        self.failures: dict[str, QuarterdeckError] = {}
+        self.failures: dict[str, Exception] = {}
         self.asked: list[str] = []
 
     @contextlib.asynccontextmanager

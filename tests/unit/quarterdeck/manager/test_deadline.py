@@ -29,3 +29,13 @@ async def test_code_may_run_longer(monkeypatch):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await deadline.within_deadline(request, forever)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_only_a_terminal_that_is_connected_may_last(monkeypatch, method):
+    monkeypatch.setattr(deadline, "REQUEST_SECONDS_MAX", 0.01)
+    path, headers = "/v1/sessions/x/terminals/a", {"Upgrade": "websocket"}
+    request = make_mocked_request(method, path, headers=headers)
+    with pytest.raises(TimeoutError if method == "GET" else errors.OutcomeNotKnown):
+        async with asyncio.timeout(0.05):
+            await deadline.within_deadline(request, forever)

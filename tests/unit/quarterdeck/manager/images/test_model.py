@@ -55,7 +55,9 @@ def test_labels_that_make_no_sense_are_named(labels, field):
     assert refused.value.field == field
 
 
-@pytest.mark.parametrize("changes", [{"os": "windows"}, {"architecture": ""}])
+@pytest.mark.parametrize(
+    "changes", [{"os": "windows"}, {"architecture": ""}, {"architecture": "am\0d64"}]
+)
 def test_image_for_something_else_is_refused(changes):
     with pytest.raises(Invalid):
         read(**changes)

@@ -189,3 +189,48 @@ async def test_named_repositories_are_looked_at_without_a_catalogue(deck):
     assert "repositories" not in deck.catalogues.asked
     assert [one.repository for one in found.results] == ["none", "tool"]
     assert deck.names() == ["hub/tool:a", "hub/tool:b"]
+
+
+async def test_names_that_are_none_are_told_and_stop_nothing(deck):
+    deck.catalogues.layouts["tool"].tags["a\0"] = deck.catalogues.layouts["tool"].tags["a"]
+    deck.catalogues.layouts["no\0pe"] = layout("a")
+    found = await deck.rescan()
+    assert (found.status, found.repositories_done) == (RescanStatus.DONE, 3)
+    problems = {one.repository: one.problems for one in found.results}
+    assert problems == {
+        "no\\x00pe": ("it is no name of a repository",),
+        "other": (),
+        "tool": ("a\\x00: it is no tag",),
+    }
+    assert deck.names() == ALL
+
+
+@pytest.mark.parametrize("what", ["check", "tags tool", "manifest tool a"])
+async def test_look_that_goes_wrong_as_nobody_expects_is_not_begun_anew(deck, what):
+    deck.catalogues.failures[what] = ValueError("odd")
+    found = await deck.rescan()
+    assert found.status is RescanStatus.FAILED
+    assert "log" in found.reason
+    assert await deck.store.claim() is None
+
+
+async def test_look_that_overlaps_another_at_the_same_registry_ends_well(deck):
+    """Two loops have claimed: the first may be the last to notice that it was cancelled."""
+    arrived: asyncio.Queue[None] = asyncio.Queue()
+    go = asyncio.Event()
+
+    async def stays():
+        arrived.put_nowait(None)
+        await go.wait()
+
+    deck.catalogues.check = stays
+    async with asyncio.TaskGroup() as group:
+        group.create_task(deck.rescan())
+        await arrived.get()
+        assert await deck.store.cancel("hub")
+        await deck.store.request("next", "hub")
+        group.create_task(deck.rescanner.run())
+        await arrived.get()
+        go.set()
+    assert deck.store.rescans["hub"].id == "next"
+    assert deck.store.rescans["hub"].status is RescanStatus.DONE
