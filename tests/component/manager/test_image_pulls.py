@@ -6,6 +6,7 @@ import uuid
 import pytest
 
 from quarterdeck.client.errors import SessionEnded
+from quarterdeck.manager.sessions.books import LifecycleBooks
 from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.testing import manager_fixtures
 from quarterdeck.testing.registries import password_file
@@ -13,6 +14,7 @@ from quarterdeck.wire.agents import AgentImage, PullStatus
 from shakeout.waiting.until import until
 
 DIGEST = f"sha256:{'c' * 64}"
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test' AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -180,10 +182,6 @@ async def test_agent_that_is_back_before_its_sessions_are_locked_keeps_its_pull(
     cluster, user, image, observe, database
 ):
     """Only what is still lost is settled. Hold the session's lock, let a look find its agent LOST, bring the agent back, let go."""
-    waits = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE application_name = 'test' AND wait_event_type = 'Lock'"
-    )
     async with manager_fixtures.agent(cluster) as agent:
         session = await user.sessions.create(image=image)
         await session.reaches("PULLING", within=10)
@@ -193,12 +191,39 @@ async def test_agent_that_is_back_before_its_sessions_are_locked_keeps_its_pull(
                 await held.execute("SELECT FROM sessions WHERE id = %s FOR UPDATE", [session.id])
                 observe.database.execute("UPDATE agents SET status = 'LOST' WHERE id = 'stub'")
                 settling = group.create_task(ReconcilerLedger(database).settle_lost())
-                await until(lambda: observe.value(waits), within=10)
+                await until(lambda: observe.value(WAITS), within=10)
                 observe.database.execute("UPDATE agents SET status = 'ALIVE' WHERE id = 'stub'")
             assert await settling == []
         goes(agent, PullStatus.READY)
         await session.reaches("RUNNING", within=10)
         assert observe.kernel(session.id) == kernel
+
+
+async def test_claim_that_waited_leaves_the_kernel_what_it_has_become(
+    cluster, user, image, observe, database
+):
+    """A claim writes nothing old. Let one wait for the session's lock, whose holder lets the kernel be created, and look."""
+    books = LifecycleBooks(database, "test")
+    async with manager_fixtures.agent(cluster):
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+        kernel = observe.kernel(session.id)
+        claimed = "UPDATE kernels SET claimed_by = 'test', claimed_until = now() + interval '1h'"
+        observe.database.execute(f"{claimed} WHERE id = %s", [kernel])
+        async with asyncio.TaskGroup() as group:
+            async with database.transaction() as held:
+                await held.execute(
+                    "UPDATE sessions SET status = 'CREATING' WHERE id = %s", [session.id]
+                )
+                await held.execute(
+                    "UPDATE kernels SET status = 'CREATING' WHERE id = %s", [kernel]
+                )
+                claiming = group.create_task(books.claim(kernel))
+                await until(lambda: observe.value(WAITS), within=10)
+            work = await claiming
+        assert work.status == "CREATING"
+        await books.release(work)
+        await session.reaches("RUNNING", within=10)
 
 
 async def test_registry_that_is_forgotten_ends_the_session(cluster, user, image, observe):

@@ -6,6 +6,7 @@ import pytest
 
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.client.client import Client
+from quarterdeck.infra import queries
 from quarterdeck.manager.scheduling import model
 from quarterdeck.manager.scheduling.service import Scheduler
 from quarterdeck.manager.scheduling.store import PlacementStore
@@ -106,6 +107,20 @@ async def test_pass_without_work_writes_nothing(cluster, user, observe, database
         for _ in range(4):
             group.create_task(scheduler.run())
     assert recorder.told == []
+
+
+async def test_session_that_depends_on_nothing_costs_no_question(cluster, user, database):
+    """A pass over many that wait is cheap. Read the facts beside sessions of which one depends on another; the function is called once."""
+    calls = "SELECT pg_stat_get_xact_function_calls('dependencies_met(uuid[])'::regprocedure) AS n"
+    first = await user.sessions.create()
+    for depends_on in ([], [], [first]):
+        await user.sessions.create(depends_on=depends_on)
+    async with database.transaction() as tx:
+        await tx.execute("SET LOCAL track_functions = 'all'")
+        facts = queries.load("quarterdeck.manager.scheduling")["facts"]
+        await tx.execute(facts.encode(), {"limit": 100})
+        (row,) = await (await tx.execute(calls)).fetchall()
+    assert row["n"] == 1
 
 
 async def test_big_session_waits_and_small_ones_pass(cluster, user, observe):

@@ -12,7 +12,7 @@ WITH rooms AS MATERIALIZED (
 ), waiting AS MATERIALIZED (
     SELECT s.id, s.cpu, s.memory_mib, s.cluster_size, s.architectures, s.created_at
     FROM sessions s
-    WHERE s.status = 'PENDING' AND dependencies_met(s.depends_on)
+    WHERE s.status = 'PENDING' AND (s.depends_on = '{}' OR dependencies_met(s.depends_on))
       AND EXISTS (SELECT FROM rooms r WHERE r.cpu >= s.cpu AND r.memory_mib >= s.memory_mib AND can_run(r.architecture, s.architectures))
       AND (s.cluster_size = 1 OR s.cluster_size <= (
           SELECT sum(least(greatest(r.cpu, 0) / s.cpu, greatest(r.memory_mib, 0) / s.memory_mib)) FROM rooms r

@@ -11,6 +11,7 @@ from quarterdeck.manager.sessions import errors, ports
 from quarterdeck.manager.sessions.deadlines import Deadlines, Overdue
 from quarterdeck.wire import sessions
 
+AGENTS_AT_ONCE_MAX = 16
 INVENTORY_SECONDS_MAX = 5.0
 
 _log = logging.getLogger(__name__)
@@ -33,30 +34,39 @@ class Expiry:
         self._suspect = suspect
 
     async def run(self) -> None:
-        """End what is overdue."""
+        """End what is overdue; what needs no answer of an agent first, then by agent: one that is slow holds up nothing else."""
+        batch: dict[str, list[Overdue]] = {}
         for overdue in await self._deadlines.overdue():
-            if overdue.type is not sessions.SessionType.BATCH or await self._still_runs(overdue):
+            if overdue.type is not sessions.SessionType.BATCH:
                 await self._expire(overdue)
+            elif overdue.address is not None:
+                batch.setdefault(overdue.address, []).append(overdue)
+        limit = asyncio.Semaphore(AGENTS_AT_ONCE_MAX)
+        async with asyncio.TaskGroup() as group:
+            for address, late in batch.items():
+                group.create_task(self._expire_at(address, late, limit))
+
+    async def _expire_at(
+        self, address: str, late: Sequence[Overdue], limit: asyncio.Semaphore
+    ) -> None:
+        """End what still runs at an agent; one that does not answer is asked again the next time, until it does or is lost."""
+        async with limit:
+            try:
+                async with asyncio.timeout(INVENTORY_SECONDS_MAX):
+                    inventory = await self._kernels.inventory(address)
+            except (TimeoutError, errors.AgentFailure) as error:
+                extra = {"agent": late[0].agent, "sessions": len(late), "error": repr(error)}
+                _log.warning("overdue-not-known", extra=extra)
+                return
+        for overdue in late:
+            view = inventory.get(overdue.kernel)
+            if view is not None and view.status is sessions.KernelStatus.RUNNING:
+                await self._expire(overdue)
+            else:
+                self._suspect([overdue.agent])
 
     async def _expire(self, overdue: Overdue) -> None:
         for due in await self._deadlines.expire(overdue):
             reason = overdue.end().reason.value
             _log.info("session-expired", extra={"session": overdue.session, "reason": reason})
             self._driver.drive(due.agent, due.session, due.kernel)
-
-    async def _still_runs(self, overdue: Overdue) -> bool:
-        """Ask the agent; one that does not answer is asked again the next time, until it does or is lost."""
-        if overdue.address is None:
-            return False
-        try:
-            async with asyncio.timeout(INVENTORY_SECONDS_MAX):
-                inventory = await self._kernels.inventory(overdue.address)
-        except (TimeoutError, errors.AgentFailure) as error:
-            extra = {"session": overdue.session, "agent": overdue.agent, "error": repr(error)}
-            _log.warning("overdue-not-known", extra=extra)
-            return False
-        view = inventory.get(overdue.kernel)
-        if view is not None and view.status is sessions.KernelStatus.RUNNING:
-            return True
-        self._suspect([overdue.agent])
-        return False

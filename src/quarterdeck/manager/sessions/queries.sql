@@ -239,7 +239,7 @@ RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role,
 
 -- name: claim_kernel
 -- Takes a kernel that is being created or ended, or whose image has to be there first, unless another manager has it. One that has fallen
--- behind its session catches up.
+-- behind its session catches up. No `next.status`: it stays what it is by now; what `o` says may be older than the session's lock.
 WITH s AS (
     SELECT s.id, s.status, coalesce(s.reason, s.status_cause) AS cause, s.status_actor AS actor,
            r.url, i.repository, r.username, r.secret, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command
@@ -249,13 +249,13 @@ WITH s AS (
     FOR NO KEY UPDATE OF s
 )
 UPDATE kernels k
-SET status = next.status,
-    status_cause = CASE WHEN next.status = k.status THEN k.status_cause ELSE next.cause END,
-    status_actor = CASE WHEN next.status = k.status THEN k.status_actor ELSE next.actor END,
+SET status = coalesce(next.status, k.status),
+    status_cause = CASE WHEN coalesce(next.status, k.status) = k.status THEN k.status_cause ELSE next.cause END,
+    status_actor = CASE WHEN coalesce(next.status, k.status) = k.status THEN k.status_actor ELSE next.actor END,
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
 FROM s, agents a, kernels o, LATERAL (
     SELECT CASE WHEN s.status = 'TERMINATING' THEN 'TERMINATING'
-                WHEN s.image_digest IS NOT NULL THEN o.status ELSE 'CREATING' END,
+                WHEN s.image_digest IS NULL THEN 'CREATING' END,
            CASE s.status WHEN 'TERMINATING' THEN s.cause ELSE 'kernel-requested' END,
            CASE s.status WHEN 'TERMINATING' THEN s.actor ELSE 'lifecycle' END
 ) AS next (status, cause, actor)

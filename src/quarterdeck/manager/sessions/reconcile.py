@@ -55,9 +55,24 @@ class Reconciler:
         await self._check([place for place in places if place is not None])
 
     async def sweep(self) -> None:
-        """Look at all agents. Only this sees all kernels of a session, and so whether it is idle."""
-        idle = await self._check(await self._ledger.alive())
-        for ending in model.idle_out(idle):
+        """Look at all agents. Only this sees all kernels of a session, and so whether it is idle.
+
+        The slowest agent may have taken seconds, in which code began to run: agents of what seems idle are looked at again.
+        """
+        places = await self._ledger.alive()
+        by_agent = await self._check(places)
+        idle = model.idle_out(one for found in by_agent for one in found)
+        if not idle:
+            return
+        mains = {ending.kernel for ending in idle}
+        sessions = {one.session for found in by_agent for one in found if one.kernel in mains}
+        again = [
+            place
+            for place, found in zip(places, by_agent, strict=True)
+            if any(one.session in sessions for one in found)
+        ]
+        still = await self._check(again)
+        for ending in model.idle_out(one for found in still for one in found):
             await self._end(ending)
 
     async def settle_lost(self) -> None:
@@ -67,12 +82,12 @@ class Reconciler:
             for session in settled:
                 self._news.freed(session)
 
-    async def _check(self, places: Sequence[model.Place]) -> Sequence[model.Running]:
-        """Compare agents; return the kernels that are idle."""
+    async def _check(self, places: Sequence[model.Place]) -> Sequence[Sequence[model.Running]]:
+        """Compare agents; return the kernels that are idle, of each agent."""
         limit = asyncio.Semaphore(AGENTS_AT_ONCE_MAX)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._check_one(place, limit)) for place in places]
-        return [one for task in tasks for one in task.result()]
+        return [task.result() for task in tasks]
 
     async def _check_one(
         self, place: model.Place, limit: asyncio.Semaphore

@@ -1,5 +1,7 @@
 """Sessions whose time is up, over fakes: who is asked first, and who is left for the next time."""
 
+import asyncio
+
 import pytest
 
 from quarterdeck.manager.sessions import errors, model
@@ -69,6 +71,39 @@ async def test_command_of_an_agent_that_does_not_answer_is_asked_for_again(addre
     world.kernels.failures["inventory"] = [errors.AgentUnreachable()]
     await world.expiry.run()
     assert (world.deadlines.ended, world.suspects) == ([], [])
+
+
+async def test_agent_that_never_answers_holds_up_no_other():
+    """Both agents hold back their answers until both were asked, and until the interactive session has ended."""
+    world = World(SessionType.BATCH, "batch_seconds", "http://one")
+    far = Overdue("far", SessionType.BATCH, "k", "two", "http://two", "batch_seconds", 5)
+    plain = Overdue("plain", SessionType.INTERACTIVE, "p", AGENT, ADDRESS, "lifetime_seconds", 5)
+    world.deadlines.late += [far, plain]
+    world.has(KernelStatus.RUNNING)
+    asked: list[str] = []
+    both = asyncio.Event()
+
+    async def inventory(address):
+        assert [session for session, _ in world.deadlines.ended] == ["plain"]
+        asked.append(address)
+        if len(asked) == 2:
+            both.set()
+        await both.wait()
+        return world.kernels.alive
+
+    world.kernels.inventory = inventory
+    async with asyncio.timeout(4):
+        await world.expiry.run()
+    assert sorted(session for session, _ in world.deadlines.ended) == ["far", "plain", "s"]
+
+
+async def test_agent_is_asked_once_for_all_that_is_overdue_on_it():
+    world = World(SessionType.BATCH, "batch_seconds")
+    world.deadlines.late *= 3
+    world.has(KernelStatus.RUNNING)
+    await world.expiry.run()
+    assert world.kernels.calls == [("inventory", "")]
+    assert len(world.deadlines.ended) == 3
 
 
 def test_end_says_which_limit_was_reached():

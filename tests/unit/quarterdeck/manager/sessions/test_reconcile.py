@@ -1,5 +1,6 @@
 """The reconciler over fakes: dead and vanished kernels end their sessions, orphans go, everything else stays."""
 
+import msgspec
 import pytest
 
 from quarterdeck.manager.sessions import errors, model
@@ -106,3 +107,33 @@ async def test_lost_agents_are_settled_until_nothing_is_left():
     world.ledger.lost = [["1", "2"], ["3"]]
     await world.reconciler.settle_lost()
     assert world.recorder.told == [("freed", "1"), ("freed", "2"), ("freed", "3")]
+
+
+class IdleWorld(World):
+    """A session that may be idle for 5 seconds, and an agent that tells of its kernel what is next in `idle`."""
+
+    def __init__(self, *idle):
+        super().__init__()
+        told = iter(idle)
+
+        async def running_on(_agent):
+            return [model.Running(kernel_of("s"), idle_seconds=5, session="s")]
+
+        async def inventory(_address):
+            kernel = self.kernels.alive[kernel_of("s")]
+            return {kernel.id: msgspec.structs.replace(kernel, idle_seconds=next(told))}
+
+        self.ledger.running_on = running_on
+        self.kernels.inventory = inventory
+
+
+async def test_session_that_stays_idle_ends():
+    world = IdleWorld(6.0, 6.1)
+    await world.reconciler.sweep()
+    assert world.books.reason["s"] is model.Reason.IDLE_TIMEOUT
+
+
+async def test_session_in_which_code_began_while_others_were_looked_at_goes_on():
+    world = IdleWorld(6.0, 0.0)
+    await world.reconciler.sweep()
+    assert world.books.status["s"] is SessionStatus.RUNNING

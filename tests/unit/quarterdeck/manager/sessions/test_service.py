@@ -5,7 +5,7 @@ import pytest
 
 from quarterdeck.manager.folders.errors import StorageUnreachable
 from quarterdeck.manager.identity.model import Principal
-from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions import errors, model, naming
 from quarterdeck.manager.sessions.maxima import NO_MAXIMA, Maxima, Terms
 from quarterdeck.manager.sessions.outlook import Situation
 from quarterdeck.manager.sessions.service import SessionService
@@ -13,7 +13,14 @@ from quarterdeck.testing.fakes.clock import EPOCH, FakeClock
 from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, Recorder
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.sessions import Mount, SessionCreate, SessionView, Slots
+from quarterdeck.wire.sessions import (
+    IsolationLevel,
+    Limits,
+    Mount,
+    SessionCreate,
+    SessionView,
+    Slots,
+)
 from quarterdeck.wire.states import SessionStatus, SessionType
 from quarterdeck.wire.users import Role
 
@@ -49,6 +56,8 @@ class Store:
             status=SessionStatus.PENDING,
             slots=new.given.slots,
             created_at=EPOCH,
+            mounts=new.given.mounts,
+            limits=new.given.limits,
         )
         return self.views[new.id]
 
@@ -205,6 +214,9 @@ async def test_session_that_is_as_good_is_reused_and_wakes_nobody():
         ({"slots": Slots(2, 256)}, "slots.cpu"),
         ({"slots": Slots(1, 512)}, "slots.memory_mib"),
         ({"type": "batch", "command": ("ls",)}, "type"),
+        ({"limits": Limits(pids=8)}, "limits.pids"),
+        ({"limits": Limits(disk_mib=8)}, "limits.disk_mib"),
+        ({"limits": Limits(cpu_seconds=8)}, "limits.cpu_seconds"),
     ],
 )
 async def test_session_that_differs_is_not_reused(changes, field):
@@ -214,6 +226,29 @@ async def test_session_that_differs_is_not_reused(changes, field):
     with pytest.raises(errors.SessionNameTaken) as refused:
         await world.make(name="mine", reuse=True, **changes)
     assert refused.value.field == field
+
+
+async def test_session_without_the_folders_or_the_isolation_is_not_reused():
+    world = World()
+    first = await world.make(name="mine")
+    known = msgspec.structs.replace(
+        first,
+        isolation=IsolationLevel.NAMESPACED,
+        mounts=(Mount("f", "data"),),
+        status=SessionStatus.RUNNING,
+    )
+    wanted = SessionCreate(
+        image="python:3.11", name="mine", mounts=known.mounts, isolation=IsolationLevel.NAMESPACED
+    )
+    assert naming.reused(wanted, known) == known
+    for change, field in (
+        ({"mounts": ()}, "mounts"),
+        ({"mounts": (Mount("other", "data"),)}, "mounts"),
+        ({"isolation": IsolationLevel.OCI}, "isolation"),
+    ):
+        with pytest.raises(errors.SessionNameTaken) as refused:
+            naming.reused(msgspec.structs.replace(wanted, **change), known)
+        assert refused.value.field == field
 
 
 async def test_session_that_is_ending_is_not_reused():
