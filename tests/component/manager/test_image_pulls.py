@@ -221,6 +221,7 @@ async def test_claim_that_waited_leaves_the_kernel_what_it_has_become(
                 claiming = group.create_task(books.claim(kernel))
                 await until(lambda: observe.value(WAITS), within=10)
             work = await claiming
+        assert work is not None
         assert work.status == "CREATING"
         await books.release(work)
         await session.reaches("RUNNING", within=10)

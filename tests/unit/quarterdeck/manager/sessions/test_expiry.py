@@ -73,6 +73,23 @@ async def test_command_of_an_agent_that_does_not_answer_is_asked_for_again(addre
     assert (world.deadlines.ended, world.suspects) == ([], [])
 
 
+class PatientKernels(FakeKernels):
+    """Two agents that answer when both were asked; `ended_before` is what had ended when each was."""
+
+    def __init__(self, alive, ended):
+        super().__init__()
+        self.alive, self._ended = alive, ended
+        self.ended_before: dict[str, list[str]] = {}
+        self._both = asyncio.Event()
+
+    async def inventory(self, address):
+        self.ended_before[address] = [session for session, _ in self._ended]
+        if len(self.ended_before) == 2:
+            self._both.set()
+        await self._both.wait()
+        return self.alive
+
+
 async def test_agent_that_never_answers_holds_up_no_other():
     """Both agents hold back their answers until both were asked, and until the interactive session has ended."""
     world = World(SessionType.BATCH, "batch_seconds", "http://one")
@@ -80,20 +97,11 @@ async def test_agent_that_never_answers_holds_up_no_other():
     plain = Overdue("plain", SessionType.INTERACTIVE, "p", AGENT, ADDRESS, "lifetime_seconds", 5)
     world.deadlines.late += [far, plain]
     world.has(KernelStatus.RUNNING)
-    asked: list[str] = []
-    both = asyncio.Event()
-
-    async def inventory(address):
-        assert [session for session, _ in world.deadlines.ended] == ["plain"]
-        asked.append(address)
-        if len(asked) == 2:
-            both.set()
-        await both.wait()
-        return world.kernels.alive
-
-    world.kernels.inventory = inventory
+    kernels = PatientKernels(world.kernels.alive, world.deadlines.ended)
+    expiry = Expiry(world.deadlines, kernels, driver=world.told, suspect=world.suspects.extend)
     async with asyncio.timeout(4):
-        await world.expiry.run()
+        await expiry.run()
+    assert kernels.ended_before == {"http://one": ["plain"], "http://two": ["plain"]}
     assert sorted(session for session, _ in world.deadlines.ended) == ["far", "plain", "s"]
 
 

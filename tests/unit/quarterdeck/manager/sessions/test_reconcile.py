@@ -1,5 +1,7 @@
 """The reconciler over fakes: dead and vanished kernels end their sessions, orphans go, everything else stays."""
 
+import dataclasses
+
 import msgspec
 import pytest
 
@@ -109,22 +111,39 @@ async def test_lost_agents_are_settled_until_nothing_is_left():
     assert world.recorder.told == [("freed", "1"), ("freed", "2"), ("freed", "3")]
 
 
+class IdleLedger(FakeLedger):
+    """A ledger of one session that may be idle for 5 seconds."""
+
+    async def running_on(self, agent):
+        running = await super().running_on(agent)
+        return [dataclasses.replace(one, idle_seconds=5, session="s") for one in running]
+
+
+class IdleKernels(FakeKernels):
+    """An agent that tells of its kernel what is next in `idle`."""
+
+    def __init__(self, idle):
+        super().__init__()
+        self._idle = list(idle)
+
+    async def inventory(self, address):
+        now = self._idle.pop(0)
+        return {
+            kernel: msgspec.structs.replace(view, idle_seconds=now)
+            for kernel, view in (await super().inventory(address)).items()
+        }
+
+
 class IdleWorld(World):
-    """A session that may be idle for 5 seconds, and an agent that tells of its kernel what is next in `idle`."""
+    """The same world with these two."""
 
     def __init__(self, *idle):
         super().__init__()
-        told = iter(idle)
-
-        async def running_on(_agent):
-            return [model.Running(kernel_of("s"), idle_seconds=5, session="s")]
-
-        async def inventory(_address):
-            kernel = self.kernels.alive[kernel_of("s")]
-            return {kernel.id: msgspec.structs.replace(kernel, idle_seconds=next(told))}
-
-        self.ledger.running_on = running_on
-        self.kernels.inventory = inventory
+        self.kernels, self.ledger = IdleKernels(idle), IdleLedger(self.books)
+        self.reconciler = Reconciler(
+            self.ledger, self.books, self.kernels, driver=self.recorder, news=self.recorder
+        )
+        self.has("s")
 
 
 async def test_session_that_stays_idle_ends():
