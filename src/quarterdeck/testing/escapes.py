@@ -114,6 +114,11 @@ FILES = (
         "os.close(os.open('rooted', os.O_CREAT | os.O_WRONLY, 0o6777))\ngot = os.stat('rooted').st_mode & 0o6000",
     ),
     Escape(
+        "the same, without a name at first",
+        "one = os.open('.', os.O_TMPFILE | os.O_WRONLY, 0o6777)\n"
+        "os.link(f'/proc/self/fd/{one}', 'unnamed')\ngot = os.stat('unnamed').st_mode & 0o6000",
+    ),
+    Escape(
         "set-uid programs of the host",
         "got = any_of(lambda path: os.stat(path).st_mode & stat.S_ISUID and not os.statvfs(path).f_flag & os.ST_NOSUID,"
         " glob.glob('/usr/bin/*'))",

@@ -223,6 +223,23 @@ async def test_an_image_without_what_its_runtime_needs_is_refused_in_words(
         await make(image=await unpacked.image(image))
 
 
+LIAR = r"""#!/bin/sh
+printf '\003{"started": 1}' >&3
+cat <&3 >/dev/null
+"""
+"""A python3 that says it is the first process of the machine."""
+
+
+async def test_what_an_image_says_its_pid_is_is_not_believed(make, unpacked):
+    liar = Layer().directory("usr/bin").file("usr/bin/python3", LIAR, mode=0o755)
+    labels = {image_contents.RUNTIME_LABEL: "python"}
+    kernel = await make(
+        image=await unpacked.image(Image([image_contents.shell_layer(), liar], labels=labels))
+    )
+    assert kernel.pid > 1
+    assert "entry.py" in proc(kernel.pid, "cmdline")
+
+
 async def test_a_folder_that_is_not_there_is_refused_by_name(make, tmp_path):
     with pytest.raises(KernelNotStarted, match="data") as refusal:
         await make(binds=(Bind(str(tmp_path / "missing"), "data"),))

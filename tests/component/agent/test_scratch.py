@@ -44,6 +44,15 @@ def test_a_tree_with_any_names_kinds_and_permissions_is_removed(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_names_that_a_user_foresaw_are_removed(tmp_path):
+    top = tmp_path / "top"
+    (top / "work" / "inside" / "file").mkdir(parents=True)
+    for number in range(3):
+        (top / f".removed-{number}" / "full" / "of" / "it").mkdir(parents=True)
+    scratch.remove_tree(top)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_links_are_removed_and_their_targets_are_not(tmp_path):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "file").write_text("kept")

@@ -29,7 +29,8 @@ _CLONE, _IOCTL, _SOCKET, _CLONE3 = (
 _OPENAT2 = 437
 _AS_OWNER = 0o6000
 """Mode bits of files that run as their owner or group."""
-_CREATES = 0o100
+_CREATES = 0o100 | 0o20000000
+"""O_CREAT, and what O_TMPFILE has beside O_DIRECTORY."""
 _MODES = {  # where the mode of a call stands
     "x86_64": {
         90: _SECOND,

@@ -21,7 +21,7 @@ from quarterdeck.agent.kernels.errors import (
 from quarterdeck.agent.kernels.forkserver import Server
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.process import Ends, KernelProcess
-from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.agent.kernels.spec import PID_FILE, Exit, KernelSpec
 from quarterdeck.wire.sessions import IsolationLevel
 
 _MESSAGE_BYTES_MAX = 2**16
@@ -196,17 +196,18 @@ class Launcher:
         except OSError as error:
             raise KernelNotStarted(f"There are no channels for it: {error}") from error
         self._heirs[spec.id] = on_exit
-        self._processes[spec.id] = process = self._process(spec.id, ends)
+        pid_file = None if spec.image is None else Path(spec.directory) / PID_FILE
+        self._processes[spec.id] = process = self._process(spec.id, ends, pid_file)
         self._send({"spawn": spec.id}, given)
         return process
 
-    def _process(self, id_: str, ends: Ends) -> KernelProcess:
+    def _process(self, id_: str, ends: Ends, pid_file: Path | None = None) -> KernelProcess:
         def tell(exit_: Exit) -> None:
             heir = self._heirs.pop(id_, None)
             if heir is not None:
                 heir(exit_)
 
-        return KernelProcess(id_, ends, tell, lambda: self._send({"kill": id_}))
+        return KernelProcess(id_, ends, tell, lambda: self._send({"kill": id_}), pid_file=pid_file)
 
     def _send(self, message: dict[str, Any], given: tuple[int, ...] = ()) -> None:
         self._outgoing.append(_Outgoing(json.dumps(message).encode(), given, message.get("spawn")))

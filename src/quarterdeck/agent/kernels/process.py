@@ -7,7 +7,6 @@ import asyncio
 import dataclasses
 import logging
 import os
-import re
 import secrets
 import signal
 import socket
@@ -15,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from quarterdeck.agent.kernels import channel, messages
+from quarterdeck.agent.kernels import channel, identity, messages
 from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal, Tail
 from quarterdeck.agent.kernels.control import Control
@@ -35,7 +34,6 @@ from quarterdeck.wire.executions import Complete, Completion, Execute, Input
 _RESUMED_COUNT_MIN = 2**32
 """No agent counts so far: numbers of different agents differ."""
 
-_TITLE = re.compile(rb"kernel \S+ run (\S+)")
 _log = logging.getLogger(__name__)
 
 
@@ -50,13 +48,20 @@ class Ends(NamedTuple):
 class KernelProcess:
     """One kernel. `on_exit` is called once, when its process has ended and with it all others of the kernel.
 
-    `kill` asks for the end of the kernel.
+    `kill` asks for the end of the kernel. `pid_file`: where its pid stands if what runs in it, code of its image, is not to be believed.
     """
 
     def __init__(
-        self, id_: str, ends: Ends, on_exit: Callable[[Exit], None], kill: Callable[[], None]
+        self,
+        id_: str,
+        ends: Ends,
+        on_exit: Callable[[Exit], None],
+        kill: Callable[[], None],
+        *,
+        pid_file: Path | None = None,
     ) -> None:
         self.id = id_
+        self._pid_file = pid_file
         self.pid = 0
         self.exit: Exit | None = None
         self.killed = False
@@ -89,7 +94,7 @@ class KernelProcess:
             raise KernelNotStarted(f"The kernel ended at its start: {self.exit}")
         if message.started is None:
             raise KernelNotStarted(message.detail, code=message.refused or KernelNotStarted.code)
-        self.pid = message.started
+        self.pid = identity.pid(message.started, self._pid_file)
 
     def start(self, given: Execute) -> Run:
         """Run code or a command after what was asked for earlier; the same id again is the same run, as it is.
@@ -168,7 +173,7 @@ class KernelProcess:
     def recognise(self, pid: int) -> None:
         """Take note of the pid, and of the run that the process shows, of a kernel that an earlier agent made."""
         self.pid = pid
-        run, id_ = self._runs.current, _run_of(pid)
+        run, id_ = self._runs.current, identity.run_of(pid)
         if run is not None and not run.id and id_ is not None:
             self._runs.name(run, id_)
 
@@ -287,12 +292,3 @@ class KernelProcess:
         for output in self._outputs:
             output.end()
         self._go_on()
-
-
-def _run_of(pid: int) -> str | None:
-    """Return the run that a kernel shows in its title."""
-    try:
-        found = _TITLE.search(Path(f"/proc/{pid}/cmdline").read_bytes())
-    except OSError:
-        return None
-    return found[1].decode() if found else None

@@ -8,6 +8,7 @@ import fcntl
 import itertools
 import logging
 import os
+import secrets
 import select
 import signal
 from collections.abc import Collection, Iterator
@@ -116,7 +117,8 @@ def remove_tree(top: Path) -> None:
         top.chmod(0o700)
     except FileNotFoundError:
         return
-    names = (top / f".removed-{number}" for number in itertools.count())
+    prefix = secrets.token_hex(16)  # a name that its user had not thought of
+    names = (top / f".removed-{prefix}-{number}" for number in itertools.count())
     while entries := _some_entries(top):
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):

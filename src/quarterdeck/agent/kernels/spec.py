@@ -15,6 +15,9 @@ PLAIN, ISOLATED = "plain", "isolated"
 TITLE_ROOM = " " * 96
 """The zygote's last argument, in whose place its processes show what they are."""
 
+PID_FILE = "given/pid"
+"""In the directory of a kernel in a container: its pid as the agent sees it, written before anything of the image runs."""
+
 WORK = "work"
 """The part of a kernel's directory that is its working directory and HOME."""
 

@@ -83,6 +83,8 @@ def test_nobody_makes_a_file_that_runs_as_its_owner():
     )
     assert judged(2, 0, 0o101, 0o4755) == judged(257, 0, 0, 0o102, 0o2755) == NOT_PERMITTED
     assert judged(257, 0, 0, 0o102, 0o755) == ALLOW
+    assert judged(257, 0, 0, 0o20200001, 0o4755) == NOT_PERMITTED  # O_TMPFILE
+    assert judged(257, 0, 0, 0o20200001, 0o755) == judged(2, 0, 0o200000, 0o4755) == ALLOW
     assert judged(437) == NO_SUCH_CALL
 
 

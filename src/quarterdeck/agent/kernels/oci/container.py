@@ -90,7 +90,7 @@ class Container:
         os.sched_setaffinity(0, self._kernel.cores)
         self._create(descriptors)
         pid, seen = self._pid(), self._host_pid()
-        (self._directory / "given" / "pid").write_text(str(seen))
+        (self._directory / spec.PID_FILE).write_text(str(seen))
         os.close(gift.stdout)
         os.close(gift.stderr)
         self._execute("start", _NAME)

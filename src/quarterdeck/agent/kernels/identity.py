@@ -1,0 +1,28 @@
+"""Which process a kernel is, and what it runs, by what this agent's own processes have written down. Used by `process`."""
+
+import re
+from pathlib import Path
+
+from quarterdeck.agent.kernels.errors import KernelNotStarted
+
+_TITLE = re.compile(rb"kernel \S+ run (\S+)")
+
+
+def pid(told: int, file: Path | None) -> int:
+    """Return a kernel's pid: from our file where there is one, for what is told by an image's program is anything. Raises `KernelNotStarted`."""
+    try:
+        found = told if file is None else int(file.read_text())
+    except (OSError, ValueError) as error:
+        raise KernelNotStarted(f"Its pid is not known: {error}") from error
+    if found <= 1:  # to signal its group would reach everybody, or this agent
+        raise KernelNotStarted(f"Its pid cannot be {found}")
+    return found
+
+
+def run_of(pid_: int) -> str | None:
+    """Return the run that a kernel shows in its title."""
+    try:
+        found = _TITLE.search(Path(f"/proc/{pid_}/cmdline").read_bytes())
+    except OSError:
+        return None
+    return found[1].decode() if found else None
