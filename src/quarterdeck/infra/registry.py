@@ -210,7 +210,10 @@ class Registry:
 
     def _inside(self, path: str, link: str) -> str:
         """Return the next page's path. Raises `RegistryMisbehaves` for one that leads elsewhere."""
-        target = urljoin(self.url + path, link)
+        try:
+            target = urljoin(self.url + path, link)
+        except ValueError as error:
+            raise RegistryMisbehaves(f"{self.url}: its list goes on nowhere: {error}") from error
         if not target.startswith(f"{self.url}/"):
             raise RegistryMisbehaves(f"{self.url}: its list goes on elsewhere: {target[:200]!r}")
         return target.removeprefix(self.url)

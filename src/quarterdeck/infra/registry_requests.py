@@ -48,6 +48,8 @@ class Requests:
         try:
             async with contextlib.AsyncExitStack() as stack:
                 yield await self._admitted(stack, path, scope, headers or {})
+        except aiohttp.InvalidURL as error:
+            raise RegistryMisbehaves(f"{self.url}: it leads to no address: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise RegistryUnreachable(
                 f"{self.url}: {str(error) or type(error).__name__}"
@@ -56,6 +58,17 @@ class Requests:
             raise _of(self.url, error) from error
 
     async def _admitted(
+        self, stack: contextlib.AsyncExitStack, path: str, scope: str, headers: Mapping[str, str]
+    ) -> aiohttp.ClientResponse:
+        """Ask, and take addresses that cannot be read for what they are. Raises `RegistryMisbehaves`, `RegistryUnauthorized`."""
+        try:
+            return await self._answered(stack, path, scope, headers)
+        except aiohttp.ClientError:
+            raise
+        except ValueError as error:
+            raise RegistryMisbehaves(f"it gives an address that is none: {error}") from error
+
+    async def _answered(
         self, stack: contextlib.AsyncExitStack, path: str, scope: str, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         """Ask; once more with what a challenge asks for. Raises `RegistryUnauthorized`."""

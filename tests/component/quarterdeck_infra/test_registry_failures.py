@@ -63,12 +63,23 @@ async def test_tags_go_on_over_pages(stub, client):
     [
         (f"/v2/{REPOSITORY}/tags/list?n=2&last=a", "does not end"),
         ("http://127.0.0.1:1/v2/elsewhere", "elsewhere"),
+        ("http://[x/", "nowhere"),
     ],
 )
 async def test_list_that_leads_astray_is_refused(stub, client, link, words):
     stub.tags_per_page, stub.next_link = 2, link
     with pytest.raises(RegistryMisbehaves, match=words):
         await all_of(client.tags(REPOSITORY))
+
+
+async def test_address_that_is_none_is_refused(stub, client):
+    layer = await layer_of(client)
+    stub.redirect = "http://[x/"
+    with pytest.raises(RegistryMisbehaves, match="an address that is none"):
+        await whole(client, layer)
+    stub.redirect, stub.challenge = "", 'Bearer realm="http://[x/",service="x"'
+    with pytest.raises(RegistryMisbehaves, match="an address that is none"):
+        await layer_of(client)
 
 
 async def test_blob_that_breaks_off_is_gone_on_with(stub, client):

@@ -9,6 +9,9 @@ from typing import Any
 
 from quarterdeck.agent.kernels import channel
 
+OUTGOING_PACKETS_MAX = 1024
+"""How much may wait for a kernel to read it, when one message more comes."""
+
 
 class Control:
     """`take` gets each message and may raise `channel.ChannelBroken`; `broken` hears of that, once."""
@@ -24,12 +27,16 @@ class Control:
         self._broken = broken
         self._loop = asyncio.get_running_loop()
         self._reader = channel.Reader()
+        self._refused = False
         self._outgoing: deque[bytes] = deque()
         os.set_blocking(end.fileno(), False)
         self._loop.add_reader(end, self._read)
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message, now or when the kernel takes it. To one that is gone nothing is sent: its end is told by the zygote."""
+        if len(self._outgoing) > OUTGOING_PACKETS_MAX:
+            self._refuse(channel.ChannelBroken("it does not read the answers"))
+            return
         self._outgoing.extend(channel.packets(message))
         self._flush()
 
@@ -38,6 +45,13 @@ class Control:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
+
+    def _refuse(self, error: channel.ChannelBroken) -> None:
+        """Hear no more of one that breaks the rules."""
+        self._loop.remove_reader(self._socket)
+        if not self._refused:
+            self._refused = True
+            self._broken(error)
 
     def _flush(self) -> None:
         while self._outgoing:
@@ -64,5 +78,4 @@ class Control:
         except (BlockingIOError, ConnectionError):
             return
         except channel.ChannelBroken as error:
-            self._loop.remove_reader(self._socket)
-            self._broken(error)
+            self._refuse(error)

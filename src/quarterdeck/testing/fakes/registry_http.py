@@ -97,7 +97,7 @@ class StubRegistry:
     async def _blob(self, request: web.Request) -> web.StreamResponse:
         digest = request.match_info["name"]
         if self.redirect:
-            raise web.HTTPTemporaryRedirect(self.redirect + digest)
+            return web.Response(status=307, headers={"Location": self.redirect + digest})
         if digest not in self.layout.blobs:
             return web.Response(status=404)
         body = self.other.get(digest, self.layout.blobs[digest])
