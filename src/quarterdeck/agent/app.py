@@ -26,7 +26,7 @@ from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.levels import Levels
 from quarterdeck.agent.kernels.meter import ProcMeter
 from quarterdeck.agent.kernels.oci import cgroups, programs
-from quarterdeck.agent.kernels.oci.kernels import Containers
+from quarterdeck.agent.kernels.oci.kernels import Containers, explained
 from quarterdeck.agent.kernels.scratch import Scratch
 from quarterdeck.agent.model import Surroundings
 from quarterdeck.agent.ports import Backend
@@ -204,6 +204,7 @@ async def _found(place: Path, scratch: Scratch) -> Launcher | None:
     found = Launcher.reach(place) if scratch.usable else None
     if found is None:
         return None
+    found.explain = lambda id_, exit_: explained(scratch.directory(id_), exit_)
     try:
         async with asyncio.timeout(FOUND_SECONDS_MAX):
             await found.ready()

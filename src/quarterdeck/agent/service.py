@@ -74,7 +74,7 @@ class AgentService:
         heritage.take_over(remembered)
         for entry in self._table:
             if entry.request.digest is not None:
-                self._use_again(entry.request.digest, entry.id)
+                self._use_again(entry, entry.request.digest)
         try:
             async with asyncio.timeout(SETTLING_SECONDS_MAX):
                 await self._settle(heritage.orphans())
@@ -158,12 +158,12 @@ class AgentService:
         self._stopping = True
         self._kernels.leave()
 
-    def _use_again(self, digest: str, kernel: str) -> None:
+    def _use_again(self, entry: Entry, digest: str) -> None:
         """Keep the image of a kernel of an earlier life."""
         try:
-            self._images.use(digest, kernel)
+            entry.image = self._images.use(digest, entry.id)
         except QuarterdeckError as error:
-            _log.error("image-of-kernel-gone", extra={"kernel": kernel, "error": error.detail})
+            _log.error("image-of-kernel-gone", extra={"kernel": entry.id, "error": error.detail})
 
     async def _settle(self, orphans: Sequence[str]) -> None:
         """End what an earlier life did not want any more, and what nobody knows."""

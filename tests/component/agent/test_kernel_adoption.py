@@ -133,6 +133,34 @@ async def test_an_end_between_two_agents_is_told_to_the_next_with_its_code(lives
     assert exits[0].signal == (signal.SIGTERM if lives._isolate else signal.SIGKILL)
 
 
+async def test_an_end_is_told_until_an_agent_has_taken_it(lives, tmp_path, vanished):
+    """Agents come and go before they have written down how a kernel ended: none of them takes that with it."""
+    exits: list[Exit] = []
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        await execute(kernel, "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)")
+    os.kill(kernel.pid, signal.SIGTERM)
+    for _ in range(2):
+        async with lives.next(last=False) as launcher:
+            await until(lambda: launcher._held[kernel.id].exit is not None, within=5)
+    async with lives.next(last=False) as launcher:
+        await until(lambda: launcher._held[kernel.id].exit is not None, within=5)
+        assert launcher.adopt(kernel.id, kernel.pid, exits.append) is not None
+    assert exits == [Exit(signal=signal.SIGTERM)]
+    await vanished(lives.pid)
+
+
+async def test_an_end_that_nobody_wants_is_forgotten_with_the_kernel(lives, tmp_path, vanished):
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+    os.kill(kernel.pid, signal.SIGKILL)
+    async with lives.next(last=False) as launcher:
+        await until(lambda: launcher._held[kernel.id].exit is not None, within=5)
+        await launcher.kill(kernel.id)
+        assert launcher.held() == ()
+    await vanished(lives.pid)
+
+
 async def test_without_another_agent_all_ends_in_time(lives, tmp_path, vanished):
     async with lives.first(tmp_path / "s", orphan_seconds=0.2) as shop:
         kernel = await shop.make()

@@ -27,8 +27,7 @@ class _Kept:
     """The agent's ends of one kernel's channels, and its end once it has come."""
 
     ends: tuple[int, ...]
-    ended: bool = False
-    status: int | None = None
+    end: dict[str, Any] | None = None
 
 
 class Custody:
@@ -42,11 +41,13 @@ class Custody:
         self.forget(kernel)
         self._kept[kernel] = _Kept(tuple(ends))
 
-    def end(self, kernel: str, status: int | None) -> None:
-        """Take note that a kernel has ended, to be told again until `forget`."""
+    def end(self, kernel: str, status: int | None, reason: str | None) -> dict[str, Any]:
+        """Take note that a kernel has ended, and return how that is told: again and again until `forget`."""
+        told = {"gone": kernel, "status": status, "reason": reason}
         kept = self._kept.get(kernel)
         if kept is not None:
-            kept.ended, kept.status = True, status
+            kept.end = told
+        return told
 
     def forget(self, kernel: str) -> None:
         """Close what is kept of a kernel."""
@@ -59,8 +60,8 @@ class Custody:
         """Give an agent what is kept of all kernels. Raises OSError."""
         for kernel, kept in self._kept.items():
             socket.send_fds(agent, [json.dumps({"held": kernel}).encode()], list(kept.ends))
-            if kept.ended:
-                agent.send(json.dumps({"gone": kernel, "status": kept.status}).encode())
+            if kept.end is not None:
+                agent.send(json.dumps(kept.end).encode())
 
 
 class Line:

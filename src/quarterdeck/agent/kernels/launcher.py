@@ -50,7 +50,7 @@ class Launcher:
         self._held: dict[str, KernelProcess] = {}
         self._heirs: dict[str, Callable[[Exit], None]] = {}
         self._left = False
-        self.explain: Callable[[str, Exit], Exit] = _as_it_is
+        self.explain: Callable[[str, Exit], Exit] = lambda _id, exit_: exit_
         """Says more about the end of a kernel than the zygote can."""
         self.isolation = Isolation()
         self.died = asyncio.Event()
@@ -90,7 +90,7 @@ class Launcher:
         return tuple(self._held)
 
     def adopt(self, id_: str, pid: int, on_exit: Callable[[Exit], None]) -> KernelProcess | None:
-        """Go on with a held kernel as if it were made here; None: it is not there. One that has ended tells so at once."""
+        """Go on with a held kernel as if it were made here; None: it is not there. One that has ended tells so at once, and only then is forgotten."""
         process = self._held.pop(id_, None)
         if process is None:
             return None
@@ -99,6 +99,7 @@ class Launcher:
             self._heirs[id_] = on_exit
         else:
             on_exit(process.exit)
+            self._forget(id_)
         return process
 
     @property
@@ -148,6 +149,7 @@ class Launcher:
         self._held.pop(id_, None)
         process = self._processes.get(id_)
         if process is None:
+            self._forget(id_)
             return
         process.killed = True
         self._send({"kill": id_})
@@ -181,7 +183,7 @@ class Launcher:
         if self._left or self.died.is_set():
             return
         self._left = True
-        if not self._processes:
+        if not self._processes and not self._held:
             self._send({"end": True})
         self._forget_link()
         for process in self._processes.values():
@@ -260,7 +262,8 @@ class Launcher:
             case {"gone": id_, "status": status}:
                 exit_ = Exit() if status is None else Exit.from_status(status)
                 self._finish(id_, replace(exit_, reason=message.get("reason")))
-                self._send({"forget": id_})
+                if id_ not in self._held:
+                    self._forget(id_)
             case _:
                 _log.warning("zygote-not-understood", extra={"message_keys": list(message)})
 
@@ -271,9 +274,13 @@ class Launcher:
         self._processes[id_] = self._held[id_] = process
 
     def _finish(self, id_: str, exit_: Exit) -> None:
-        process = self._processes.pop(id_, None)
-        if process is not None:
+        if (process := self._processes.pop(id_, None)) is not None:
             process.finish(self.explain(id_, exit_))
+
+    def _forget(self, id_: str) -> None:
+        """Have the zygote keep nothing of a kernel any more."""
+        if not self._left and not self.died.is_set():
+            self._send({"forget": id_})
 
     def _lose(self) -> None:
         """Take note that the zygote is gone, and every kernel with it."""
@@ -292,7 +299,3 @@ class Launcher:
         if not self._ready.done():
             self._ready.set_exception(ForkServerDied())
             self._ready.exception()  # who does not wait for it need not hear of it
-
-
-def _as_it_is(_id: str, exit_: Exit) -> Exit:
-    return exit_

@@ -39,6 +39,8 @@ class Terminal:
         self._kept = bytearray()
         self._start = 0
         self._viewers: dict[Wake, int] = {}
+        self._typing = asyncio.Lock()
+        self._room = Wake()
         self._reading = False
         self._resume()
 
@@ -62,14 +64,15 @@ class Terminal:
             _resize(self._master, size)
 
     async def write(self, data: bytes) -> None:
-        """Type something; wait until the terminal takes it."""
-        while data and not self.ended:
-            try:
-                data = data[os.write(self._master, data) :]
-            except BlockingIOError:
-                await self._writable()
-            except OSError:
-                self.close()
+        """Type something, when others have typed theirs; wait until the terminal takes it, or is closed."""
+        async with self._typing:
+            while data and not self.ended:
+                try:
+                    data = data[os.write(self._master, data) :]
+                except BlockingIOError:
+                    await self._writable()
+                except OSError:
+                    self.close()
 
     async def follow(self) -> AsyncGenerator[bytes, None]:
         """Give what is kept of what was written, and what comes, until the end. Raises `TooManyViewers`."""
@@ -101,13 +104,13 @@ class Terminal:
         self._pause()
         self._loop.remove_writer(self._master)
         os.close(self._master)
+        self._room.set()
         self._tell()
 
     async def _writable(self) -> None:
-        ready = asyncio.Event()
-        self._loop.add_writer(self._master, ready.set)
+        self._loop.add_writer(self._master, self._room.set)
         try:
-            await ready.wait()
+            await self._room.wait()
         finally:
             if not self.ended:
                 self._loop.remove_writer(self._master)

@@ -250,8 +250,7 @@ class Zygote:
                 del self._kernels[kernel]
                 reason = self._owners.give_back(child.owner)
                 code = supervisor.read_status(child.status)
-                self._line.custody.end(kernel, code)
-                self._line.say({"gone": kernel, "status": code, "reason": reason})
+                self._line.say(self._line.custody.end(kernel, code, reason))
                 return
 
     def _say_ready(self) -> None:

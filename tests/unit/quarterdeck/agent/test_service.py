@@ -381,6 +381,7 @@ async def test_a_kernel_keeps_its_image_here_until_it_is_destroyed(world):
     assert world.service.show("k").isolation == "oci"
     await world.next_life()
     assert world.images.users == {"k": "sha256:a"}
+    assert world.service.entrance("k").directory == model.CONTAINER_WORK
     await world.service.destroy("k")
     assert world.images.users == {}
 

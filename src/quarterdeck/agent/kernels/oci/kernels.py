@@ -35,7 +35,7 @@ class Containers:
         why_not: str = "",
         found: Launcher | None = None,
     ) -> None:
-        """`directory`: where a kernel's directory is. `found`: the zygote of an earlier life. `group`: the control group of all."""
+        """`directory`: where a kernel's directory is. `found`: the zygote of an earlier life, which tells by itself what is `explained`. `group`: the control group of all."""
         self.why_not = why_not
         self._launch = launch
         self._group = group
@@ -43,7 +43,6 @@ class Containers:
         self._launcher = found
         self._directories: dict[str, Path] = {}
         if found is not None:
-            found.explain = self._explain
             self._directories = {id_: directory(id_) for id_ in found.held()}
 
     async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> KernelProcess:
@@ -108,11 +107,14 @@ class Containers:
     def _explain(self, id_: str, exit_: Exit) -> Exit:
         """Say which limit it was that ended a kernel, if it was one."""
         directory = self._directories.get(id_)
-        if directory is None:
-            return exit_
-        try:
-            with (directory / container.LIMIT_FILE).open("rb") as file:
-                words = file.read(LIMIT_BYTES_MAX).decode("utf-8", "replace")
-        except OSError:
-            return exit_
-        return dataclasses.replace(exit_, reason=words)
+        return exit_ if directory is None else explained(directory, exit_)
+
+
+def explained(directory: Path, exit_: Exit) -> Exit:
+    """Say which limit it was that ended the kernel of a directory, if it was one."""
+    try:
+        with (directory / container.LIMIT_FILE).open("rb") as file:
+            words = file.read(LIMIT_BYTES_MAX).decode("utf-8", "replace")
+    except OSError:
+        return exit_
+    return dataclasses.replace(exit_, reason=words)
