@@ -1,10 +1,12 @@
 """Sessions of images from a registry: what the image wants, what its tag named, which machines run it."""
 
+import asyncio
 import uuid
 
 import pytest
 
 from quarterdeck.client.errors import Refused
+from quarterdeck.manager.images.store import ImageStore
 from quarterdeck.testing import manager_fixtures
 from shakeout.waiting.until import until
 
@@ -123,3 +125,43 @@ async def test_database_places_nothing_on_a_machine_that_cannot_run_it(
         )
         assert placed == []
         await session.terminate()
+
+
+def blocked(observe):
+    return observe.value(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+
+
+async def test_image_that_goes_while_a_session_is_made_of_it_is_not_found(
+    user, image, observe, database
+):
+    name = image("amd64")
+    async with asyncio.TaskGroup() as group:
+        async with database.transaction() as tx:
+            await tx.execute("DELETE FROM images WHERE name = %s", [name])
+            creating = group.create_task(refusal(user, name))
+            await until(lambda: blocked(observe), within=10)
+    assert creating.result().code == "image-not-found"
+
+
+async def test_session_that_is_made_while_its_registry_goes_keeps_its_image(
+    user, image, observe, database
+):
+    name, registry = image("amd64"), str(uuid.uuid4())
+    observe.rows(
+        "INSERT INTO registries (id, name, url, username) VALUES (%s, %s, 'http://hub', 'x') RETURNING 1",
+        registry,
+        registry,
+    )
+    session = await user.sessions.create(image="python:3.11")
+    observe.rows("UPDATE images SET registry_id = %s WHERE name = %s RETURNING 1", registry, name)
+    store = ImageStore(database, "test")
+    async with asyncio.TaskGroup() as group:
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE sessions SET image = %s WHERE id = %s", [name, session.id])
+            deleting = group.create_task(store.delete_registry(registry))
+            await until(lambda: blocked(observe), within=10)
+    assert deleting.result()
+    assert observe.value("SELECT missing_since IS NOT NULL FROM images WHERE name = %s", name)
+    await session.terminate()

@@ -82,6 +82,10 @@ SELECT id::text, name, url, username, secret, repositories, created_at FROM regi
 -- name: lock_registry
 SELECT id FROM registries WHERE id = %(registry)s FOR UPDATE;
 
+-- name: lock_images_of
+-- Sessions that are being made of them are there afterwards, for statements that begin then.
+SELECT count(*) FROM (SELECT FROM images WHERE registry_id = %(registry)s ORDER BY name FOR UPDATE) AS locked;
+
 -- name: delete_images_of
 -- What no session was ever made of.
 DELETE FROM images i

@@ -110,6 +110,7 @@ class ImageStore:
         async def work(tx: postgres.Connection) -> bool:
             if await statements.fetch_one(tx, _SQL["lock_registry"], which) is None:
                 return False
+            await statements.execute(tx, _SQL["lock_images_of"], which)
             await statements.execute(tx, _SQL["delete_images_of"], which)
             await statements.execute(tx, _SQL["mark_images_of_missing"], which)
             await statements.execute(tx, _SQL["delete_registry"], which)

@@ -14,7 +14,7 @@ WHERE id = ANY(%(folders)s::uuid[]) AND owner_id = %(owner)s AND status = 'READY
 ORDER BY id FOR KEY SHARE;
 
 -- name: insert_session
--- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
+-- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
 INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command, depends_on,
                       batch_seconds, lifetime_seconds, idle_seconds, status, status_cause, status_actor)
 SELECT %(id)s, u.id, %(name)s, i.name, i.digest, i.architectures, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(limits)s::jsonb, %(isolation)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
@@ -25,7 +25,7 @@ WHERE u.id = %(owner)s AND u.deleted_at IS NULL AND NOT EXISTS (
     SELECT FROM unnest(%(depends_on)s::uuid[]) AS wanted (id)
     WHERE NOT EXISTS (SELECT FROM sessions s WHERE s.id = wanted.id AND s.owner_id = u.id)
 )
-FOR KEY SHARE OF u
+FOR KEY SHARE OF u, i
 ON CONFLICT (owner_id, name) WHERE status NOT IN ('TERMINATED', 'CANCELLED') DO NOTHING
 RETURNING created_at, image_digest;
 

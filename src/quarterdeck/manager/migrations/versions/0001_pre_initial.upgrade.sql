@@ -232,6 +232,7 @@ CREATE INDEX sessions_live ON sessions (status, created_at, id)
     WHERE status NOT IN ('TERMINATED', 'CANCELLED');
 CREATE INDEX sessions_dependent ON sessions (id) WHERE status = 'PENDING' AND depends_on <> '{}';
 CREATE INDEX sessions_expiring ON sessions (expires_at) WHERE status = 'RUNNING';
+CREATE INDEX sessions_image ON sessions (image);
 CREATE INDEX sessions_owner ON sessions (owner_id, created_at DESC, id DESC);
 
 CREATE FUNCTION dependencies_met(depends_on uuid[]) RETURNS boolean STABLE LANGUAGE sql AS $$
