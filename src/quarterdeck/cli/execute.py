@@ -16,7 +16,8 @@ from quarterdeck.client.transport import Transport
 
 FIRST_SECONDS = 0.2
 """Most runs end sooner: one request. Of others the first output is shown after this time."""
-POLL_SECONDS = 20.0
+POLL_SECONDS = 5.0
+"""Also how late Ctrl-C may be noticed that comes in the moment in which a wait begins: no signal ends what has not begun."""
 EXIT_INTERRUPTED = 130
 
 

@@ -12,6 +12,17 @@ class Both:
     def _repr_html_(self): return '<b>both</b>'
     def _repr_png_(self): return b'\\x89PNG'
 """
+INTERRUPTED = """
+import json, os, signal
+loads = json.loads
+def interrupted(data):
+    json.loads = loads
+    os.kill(os.getpid(), signal.SIGINT)
+    return loads(data)
+json.loads = interrupted
+display(1)
+raise LookupError("the interrupt is lost")
+"""
 PNG = base64.b64encode(b"\x89PNG").decode()
 
 
@@ -61,3 +72,10 @@ async def test_a_flood_of_pictures_is_bounded(kernel):
     assert done.truncated
     assert 1 <= len(done.displays) < 40
     assert (await execute(kernel, "1")).result == "1"
+
+
+async def test_an_interrupt_while_something_is_displayed_is_not_lost(kernel):
+    """It comes at the worst moment, while the kernel reads that its display has arrived: the code is interrupted after it."""
+    done = await execute(kernel, INTERRUPTED)
+    assert (done.status, done.error.type) == ("error", "KeyboardInterrupt")
+    assert (await execute(kernel, "display(1); 2")).result == "2"

@@ -11,6 +11,15 @@ import pytest
 from quarterdeck.testing import system
 
 BOTH = 'echo "$1"; echo oops >&2; exit 3'
+STUBBORN = """
+print("begun", flush=True)
+while True:
+    try:
+        x = 0
+        while True: x += 1
+    except KeyboardInterrupt:
+        print("never mind", flush=True)
+"""
 SLOW = "for n in 1 2 3; do echo line $n; sleep 0.3; done"
 
 
@@ -196,8 +205,8 @@ async def test_exec_shows_output_as_it_comes_and_passes_answers_on(qd, session):
         assert await seen.ended() == 0
 
 
-async def test_first_interrupt_is_for_the_code(qd, session):
-    """Ctrl-C does what one hopes. Interrupt an endless loop: it ends, and the session lives."""
+async def test_first_interrupt_is_for_the_code_and_second_for_qd(qd, session):
+    """Ctrl-C does what one hopes. Interrupt an endless loop: it ends, the session lives; leave one that will not be interrupted."""
     loop = "import os; os.write(1, b'begun\\n')\nwhile True: pass"
     async with qd.terminal("session", "exec", session.id, "-c", loop) as seen:
         await seen.shows("begun")
@@ -205,6 +214,13 @@ async def test_first_interrupt_is_for_the_code(qd, session):
         assert await seen.ended() == 130
     assert "KeyboardInterrupt" in seen.text
     assert (await session.execute("6 * 7")).result == "42"
+    async with qd.terminal("session", "exec", session.id, "-c", STUBBORN) as seen:
+        await seen.shows("begun")
+        seen.interrupts()
+        await seen.shows("never mind")
+        seen.interrupts()
+        assert await seen.ended() == 130
+    assert "it goes on in" in seen.text
 
 
 async def test_exec_outlives_a_restart_of_the_manager(private_cluster, qd, user):

@@ -125,6 +125,7 @@ class Responder:
             reply = channel.receive(self._control)
             if "resume" in reply:
                 self._deferred = reply
+            self._be_interrupted()
             if "shown" in reply or "resume" in reply:
                 return
 
@@ -168,24 +169,26 @@ class Responder:
         while True:
             self._wait_for_message()
             reply = channel.receive(self._control)
-            if self._interrupted:
-                self._interrupted = False
-                raise KeyboardInterrupt
             if "resume" in reply:  # another agent, which does not know of the question
                 self._deferred = reply
                 channel.send(self._control, {"said": "ask", "question": self._question})
+            self._be_interrupted()
             if reply.get("input") == self._question:
                 text: str | None = reply["text"]
                 return text
 
     def _wait_for_message(self) -> None:
         """Wait where an interrupt may come in between."""
-        if self._interrupted:
-            self._interrupted = False
-            raise KeyboardInterrupt
+        self._be_interrupted()
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.poll()
+
+    def _be_interrupted(self) -> None:
+        """Raise the interrupt that came while a message was sent or received."""
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
 
     def _listen_for_interrupts(self) -> None:
         """Take SIGINT, whatever the user's code has made of it."""
