@@ -4,6 +4,7 @@ QuarterdeckError
 ├── KernelNotFound
 ├── KernelConflict         a kernel of this id was asked for in another way
 ├── KernelNotRunning       it starts, ends or has ended
+├── KernelRestarted        what ran in it ended when it was restarted
 ├── KernelTakesNoCode      it is a program of its user, not an interpreter
 ├── InsufficientCapacity
 ├── ImageNotFound
@@ -37,6 +38,12 @@ class KernelNotRunning(QuarterdeckError):
     """The kernel is not running."""
 
     code = "kernel-not-running"
+
+
+class KernelRestarted(QuarterdeckError):
+    """The kernel was restarted; what ran in it is gone."""
+
+    code = "kernel-restarted"
 
 
 class KernelTakesNoCode(QuarterdeckError):

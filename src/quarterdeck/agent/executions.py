@@ -5,6 +5,9 @@ from collections.abc import Callable
 import msgspec
 
 from quarterdeck.agent import ports
+from quarterdeck.agent.errors import KernelRestarted
+from quarterdeck.agent.kernels.errors import KernelTerminated
+from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.executions import (
     WAIT_SECONDS_MAX,
     Complete,
@@ -27,12 +30,12 @@ class Executions:
         """Start a run, if it is not there yet, and follow it as long as was asked.
 
         Raises `KernelBusy`, `RunConflict`, `RunForgotten`, and when the kernel ends before the run does `KernelDied`, or
-        `KernelTerminated` if it was destroyed.
+        `KernelTerminated` if it was destroyed, `KernelRestarted`.
         """
         run = self._running(kernel).start(msgspec.structs.replace(given, run=id_))
         await run.settled(WAIT_SECONDS_MAX if given.wait is None else given.wait)
         if run.failure is not None:
-            raise run.failure
+            raise self._of_restart(kernel, run.failure)
         return run.report()
 
     async def look(self, kernel: str, id_: str, query: RunQuery) -> Execution:
@@ -40,6 +43,8 @@ class Executions:
         run = self._running(kernel).run(id_)
         if query.wait > 0:
             await run.news(query.offset, query.wait)
+        if isinstance(run.failure, KernelTerminated):
+            raise self._of_restart(kernel, run.failure)
         return run.report(query.offset)
 
     def interrupt(self, kernel: str, given: Interrupt) -> None:
@@ -51,5 +56,20 @@ class Executions:
         self._running(kernel).reply(id_, given)
 
     async def complete(self, kernel: str, given: Complete) -> Completion:
-        """Return how code could go on. Raises `KernelBusy`, `KernelDied`, `KernelTerminated`."""
-        return await self._running(kernel).complete(given)
+        """Return how code could go on. Raises `KernelBusy`, `KernelDied`, `KernelTerminated`, `KernelRestarted`."""
+        try:
+            return await self._running(kernel).complete(given)
+        except KernelTerminated as error:
+            raise self._of_restart(kernel, error) from error
+
+    def _of_restart(self, kernel: str, failure: QuarterdeckError) -> QuarterdeckError:
+        """Return why a run has no end: a kernel that was destroyed by request and is still there was restarted."""
+        if not isinstance(failure, KernelTerminated):
+            return failure
+        try:
+            self._running(kernel)
+        except KernelRestarted as error:
+            return error
+        except QuarterdeckError:
+            return failure
+        return KernelRestarted()

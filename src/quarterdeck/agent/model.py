@@ -71,6 +71,7 @@ def spec(
         hostname=_host_name(request.environment.get("QD_CLUSTER_HOST", "")),
         command=request.command,
         image=image,
+        again=request.generation > 0,
     )
 
 

@@ -26,7 +26,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A kernel. CREATING: it was never given out; RUNNING: it may have run code; TERMINATED: `ended` says how."""
+    """A kernel. CREATING: it was never given out; RUNNING: it may have run code; RESTARTING: nothing of it should run; TERMINATED: `ended` says how."""
 
     id: str
     request: KernelCreate

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TypeVar
+from collections.abc import Sequence
 
 from quarterdeck.agent import model, ports
 from quarterdeck.agent.errors import (
@@ -21,19 +19,17 @@ from quarterdeck.agent.errors import (
 from quarterdeck.agent.inventory.heritage import Heritage
 from quarterdeck.agent.inventory.table import Entry, Table
 from quarterdeck.agent.kernels.doorway import Entrance
-from quarterdeck.agent.kernels.errors import AgentLeft, KernelNotStarted, KernelTerminated
-from quarterdeck.agent.kernels.spec import Exit, KernelSpec
+from quarterdeck.agent.kernels.errors import AgentLeft, KernelTerminated
 from quarterdeck.agent.resources.ledger import Holding, Ledger
+from quarterdeck.agent.starts import Starts
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.agents import KernelCreate, KernelView
 from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import KernelStatus
 
-STARTING_AT_ONCE_MAX = 8
 SETTLING_SECONDS_MAX = 10.0
 """What an earlier life has left must be ended by then; else the agent starts, and lists it."""
 
-_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -57,9 +53,10 @@ class AgentService:
         self._news = news
         self._images = images
         self._ledger = ledger
-        self._surroundings = surroundings
+        self._starts = Starts(
+            kernels, scratch, records, news, ledger=ledger, surroundings=surroundings
+        )
         self._table = Table()
-        self._starting = asyncio.Semaphore(STARTING_AT_ONCE_MAX)
         self._stopping = False
         self.damage: tuple[str, ...] = ()
         """What of an earlier life could not be read, in words."""
@@ -69,7 +66,11 @@ class AgentService:
         remembered = self._records.load()
         self.damage = remembered.damage
         heritage = Heritage(
-            self._table, self._ledger, self._kernels, keep=self._keep, on_exit=self._ended
+            self._table,
+            self._ledger,
+            self._kernels,
+            keep=self._starts.keep,
+            on_exit=self._starts.ended,
         )
         heritage.take_over(remembered)
         for entry in self._table:
@@ -83,18 +84,20 @@ class AgentService:
         await asyncio.to_thread(self._scratch.clean, [entry.id for entry in self._table])
 
     async def create(self, id_: str, request: KernelCreate) -> KernelView:
-        """Make a kernel and return when it is ready for code. The same again returns it as it is now.
+        """Make a kernel and return when it is ready for code. The same again returns it as it is now; of a greater generation, restarts it.
 
         Raises `KernelConflict`, `KernelTerminated` (this id was destroyed), `KernelNotStarted`, `InsufficientCapacity`,
-        `MountsUnsupported`, `IsolationUnsupported`, `ImageNotFound`, `Invalid`, `Stopping`.
+        `KernelNotFound` (there is nothing to restart), `MountsUnsupported`, `IsolationUnsupported`, `ImageNotFound`, `Invalid`, `Stopping`.
         """
         entry = self._table.get(id_)
         if entry is None:
             entry, holding = self._admit(id_, request)
             await self._start(entry, holding)
-        elif entry.request != request:
+        elif not entry.is_for(request):
             raise KernelConflict
         await entry.settled.wait()
+        if entry.request.generation < request.generation:
+            await self._restarted(entry, request)
         if entry.failure is not None:
             raise entry.failure
         return entry.view()
@@ -111,7 +114,7 @@ class AgentService:
         entry = self._table.require(id_)
         if entry.isolation is IsolationLevel.PROCESS:
             raise TerminalsUnsupported
-        return model.entrance(entry.runs().pid, self._spec(entry))
+        return model.entrance(entry.runs().pid, self._starts.spec(entry))
 
     def using(self, id_: str) -> contextlib.AbstractContextManager[None]:
         """Use a kernel for the time of a block, if it is there: it is not idle then."""
@@ -148,7 +151,7 @@ class AgentService:
             raise Stopping
         if not self._table.was_destroyed(id_):
             self._table.note_destroyed(id_)
-            self._remember(self._records.note_destroyed, id_)
+            self._starts.remember(self._records.note_destroyed, id_)
         entry = self._table.get(id_)
         if entry is not None:
             await self._discard(entry)
@@ -174,6 +177,8 @@ class AgentService:
             for entry in self._table:
                 if entry.status is KernelStatus.TERMINATING:
                     group.create_task(self._end_quietly(entry))
+                elif entry.status is KernelStatus.RESTARTING:
+                    group.create_task(self._starts.abandon(entry))
 
     def _admit(self, id_: str, request: KernelCreate) -> tuple[Entry, Holding]:
         """Check a request and hold what it needs."""
@@ -181,6 +186,8 @@ class AgentService:
             raise Stopping
         if self._table.was_destroyed(id_):
             raise KernelTerminated("A kernel of this id has been destroyed")
+        if request.generation:
+            raise KernelNotFound("There is no kernel of this id to restart")
         model.check(request)
         level = self._kernels.level if request.digest is None else IsolationLevel.OCI
         if request.mounts and request.digest is None and not self._kernels.mounts:
@@ -193,7 +200,7 @@ class AgentService:
             holding = self._ledger.take(id_, request.slots)
             entry = Entry(id_, request, level, image=image, cores=holding.cores)
             self._table.add(entry)
-            self._save_or_refuse(entry)
+            self._starts.save_or_refuse(entry)
         except QuarterdeckError:
             self._table.forget(id_)
             self._ledger.give_back(id_)
@@ -203,7 +210,7 @@ class AgentService:
 
     async def _start(self, entry: Entry, holding: Holding) -> None:
         try:
-            await self._spawn(entry, holding)
+            await self._starts.spawn(entry, holding)
         except AgentLeft as error:
             entry.failure = error  # the next life settles it
         except QuarterdeckError as error:
@@ -216,50 +223,19 @@ class AgentService:
         finally:
             entry.settled.set()
 
-    async def _spawn(self, entry: Entry, holding: Holding) -> None:
-        spec = self._spec(entry, holding.cores)
-        async with self._starting:
-            if entry.status is not KernelStatus.CREATING:
+    async def _restarted(self, entry: Entry, request: KernelCreate) -> None:
+        """Have a kernel restarted, by this request or by another that came first."""
+        while entry.request.generation < request.generation:
+            if self._stopping:
+                raise Stopping
+            if entry.status is KernelStatus.TERMINATING:
                 raise KernelTerminated
-            entry.kernel = await self._kernels.spawn(spec, partial(self._ended, entry))
-        self._keep(entry)
-        if entry.status is KernelStatus.CREATING:
-            died = entry.exit is not None
-            entry.status = KernelStatus.TERMINATED if died else KernelStatus.RUNNING
-            self._save_or_refuse(entry)
-        session = entry.request.session
-        extra = {"kernel": entry.id, "session": session, "pid": entry.kernel.pid}
-        _log.info("kernel-started", extra=extra)
-
-    def _spec(self, entry: Entry, cores: Sequence[int] = ()) -> KernelSpec:
-        return model.spec(
-            entry.id,
-            entry.request,
-            directory=self._scratch.directory(entry.id),
-            cores=cores,
-            surroundings=self._surroundings,
-            image=entry.image,
-        )
-
-    def _keep(self, entry: Entry) -> None:
-        """Have what a command writes written down for the agent's next life."""
-        if entry.kernel is None or not entry.request.command:
-            return
-        try:
-            entry.kernel.keep(self._records.journal(entry.id))
-        except OSError as error:
-            _log.warning("no-journal", extra={"kernel": entry.id, "error": str(error)})
-
-    def _ended(self, entry: Entry, exit_: Exit) -> None:
-        """Take note that a kernel has ended, by itself or because it was destroyed."""
-        entry.exit = exit_
-        self._ledger.give_back(entry.id)
-        if entry.status is not KernelStatus.RUNNING:
-            return
-        entry.status = KernelStatus.TERMINATED
-        self._remember(self._records.save, entry.record())
-        _log.warning("kernel-died", extra={"kernel": entry.id, "exit": str(exit_)})
-        self._news.kernel_changed(entry.id)
+            if not entry.settled.is_set():
+                await entry.settled.wait()
+                if entry.failure is not None:
+                    raise entry.failure
+            else:
+                await self._starts.restart(entry, request)
 
     async def _discard(self, entry: Entry) -> None:
         """End a kernel, remove its directory and forget it. Raises `ScratchStays`."""
@@ -275,23 +251,9 @@ class AgentService:
                 raise ScratchStays from error
             self._ledger.give_back(entry.id)
             self._images.release(entry.id)
-            self._remember(self._records.drop, entry.id)
+            self._starts.remember(self._records.drop, entry.id)
             self._table.drop(entry)
         _log.info("kernel-destroyed", extra={"kernel": entry.id})
-
-    def _save_or_refuse(self, entry: Entry) -> None:
-        """Write down a kernel that begins: without that, the next life would not know it. Raises `KernelNotStarted`."""
-        try:
-            self._records.save(entry.record())
-        except OSError as error:
-            raise KernelNotStarted(f"It cannot be written down: {error}") from error
-
-    def _remember(self, write: Callable[[_T], None], what: _T) -> None:
-        """Write something down as far as possible: what is missing in the next life is found out by looking."""
-        try:
-            write(what)
-        except OSError as error:
-            _log.warning("record-not-written", extra={"what": str(what), "error": str(error)})
 
     async def _end_quietly(self, entry: Entry) -> None:
         try:

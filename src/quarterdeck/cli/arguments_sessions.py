@@ -31,6 +31,7 @@ def sessions(sessions: Actions) -> None:
         _execute,
         _shell,
         _logs,
+        _restart,
         _rm,
         _cancel,
     ):
@@ -161,6 +162,19 @@ def _kernel(action: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of several kernels this one, such as sub1 (default: main1)",
     )
+
+
+def _restart(sessions: Actions) -> None:
+    restart = sessions.add(
+        "restart",
+        "give sessions new, empty interpreters; files, mounts and slots stay",
+        "qd session restart fit",
+        "qd session restart fit report --wait",
+        more="What runs in a session ends. Not for batch sessions: create another one.",
+    )
+    restart.add_argument("sessions", nargs="+", metavar="SESSION", help=kit.SESSION_HELP)
+    restart.add_argument("--wait", action="store_true", help="until it runs again")
+    kit.within(restart)
 
 
 def _rm(sessions: Actions) -> None:

@@ -29,6 +29,8 @@ _ENDED: Mapping[str, Why] = {
     "idle-timeout": Why("nobody used it for too long", "allow it more: --idle"),
     "lifetime-timeout": Why("it ran for as long as it may", "allow it more: --lifetime"),
     "pull-failed": Why("its image could not be pulled", "look at the image: qd image ls"),
+    "restart-failed": Why("it could not be restarted", _HISTORY),
+    "restart-timed-out": Why("it was not restarted in time", _HISTORY),
     "dependency-failed": Why("a session that it depends on did not succeed"),
 }
 _WAITS: Mapping[str, Why] = {

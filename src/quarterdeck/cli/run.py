@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Command] = {
     "session-shell": shell.shell,
     "session-logs": logs.logs,
     "session-rm": sessions.rm,
+    "session-restart": sessions.restart,
     "session-cancel": sessions.cancel,
     "folder-create": folders.create,
     "folder-ls": folders.ls,

@@ -1,4 +1,4 @@
-"""`qd session`: ls, rm, cancel."""
+"""`qd session`: ls, rm, cancel, restart."""
 
 import argparse
 from collections.abc import Callable
@@ -66,6 +66,20 @@ def cancel(given: argparse.Namespace, transport: Transport, console: Console) ->
 
     ending, code = _each(given.sessions, end, transport, console)
     _told(ending, console)
+    return code
+
+
+def restart(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Restart sessions that run; those that cannot be are told, and the others are restarted all the same."""
+
+    def again(session: dict[str, Any]) -> dict[str, Any]:
+        return transport.call(api.restart_session(session["id"])) or session
+
+    restarting, code = _each(given.sessions, again, transport, console)
+    if given.wait:
+        waiting = Waiting(transport, console, given.within)
+        restarting = [waiting.until_running_again(session) for session in restarting]
+    _told(restarting, console)
     return code
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from quarterdeck.cli import console as console_module
 from quarterdeck.cli import reasons
 from quarterdeck.cli.console import Console
-from quarterdeck.client import api
+from quarterdeck.client import api, procedures
 from quarterdeck.client.procedures import Progress
 from quarterdeck.client.transport import Transport
 
@@ -25,16 +25,25 @@ class Waiting:
         """Wait until a session runs or has run; return it as it is then. Raises `SessionEnded`, `NotReached`."""
         return self._until(session, "RUNNING", lambda progress: progress.reached("RUNNING"))
 
+    def until_running_again(self, session: dict[str, Any]) -> dict[str, Any]:
+        """Wait until a session that was asked to restart has done so; return it as it is then. Raises `SessionEnded`, `NotReached`."""
+        since = self._transport.run(procedures.restarted(session["id"]))
+        return self._until(session, "RUNNING", lambda progress: progress.reached("RUNNING"), since)
+
     def until_ended(self, session: dict[str, Any]) -> dict[str, Any]:
         """Wait until a session has ended; return it as it is then. Raises `NotReached`."""
         return self._until(session, "TERMINATED", Progress.ended)
 
     def _until(
-        self, session: dict[str, Any], status: str, done: Callable[[Progress], object]
+        self,
+        session: dict[str, Any],
+        status: str,
+        done: Callable[[Progress], object],
+        since: Progress | None = None,
     ) -> dict[str, Any]:
         id_ = session["id"]
         name = session.get("name") or id_[-8:]
-        live, progress = self._console.live, Progress(id_)
+        live, progress = self._console.live, since or Progress(id_)
         with self._transport.within(self._within, f"session {name} is not {status}"):
             while not done(progress):
                 answer = self._transport.call(

@@ -136,6 +136,11 @@ def get_logs(id_: str, kernel: str | None = None) -> Request:
     return Request("GET", _at("sessions", id_) + "/logs", _kernel(kernel))
 
 
+def restart_session(id_: str) -> Request:
+    """Ask to restart a session: new processes where it is, with its files."""
+    return Request("POST", _at("sessions", id_) + "/restart")
+
+
 def delete_session(id_: str, *, force: bool = False) -> Request:
     """Ask to end a session; by force, it has ended at once, whatever its agents say."""
     return Request("DELETE", _at("sessions", id_), (("force", "true"),) if force else ())

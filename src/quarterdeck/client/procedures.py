@@ -22,16 +22,17 @@ PART_MIN = 4
 
 
 class Progress:
-    """A session's history as far as it is known. States that were passed are still there."""
+    """A session's history as far as it is known, `since` a sequence number. States that were passed are still there."""
 
-    def __init__(self, session: str) -> None:
+    def __init__(self, session: str, since: int = 0) -> None:
         self.session = session
+        self._since = since
         self.rows: list[dict[str, Any]] = []
 
     @property
     def after(self) -> int:
         """The sequence number of the last row."""
-        return self.rows[-1]["seq"] if self.rows else 0
+        return self.rows[-1]["seq"] if self.rows else self._since
 
     def of_session(self) -> list[dict[str, Any]]:
         """Return the rows of the session itself, without those of its kernel."""
@@ -123,6 +124,16 @@ def find_user(given: str) -> Procedure[dict[str, Any]]:
         if given in {user["id"], user["name"]}:
             return dict(user)
     raise NotFound(f"no user has the name or id {given!r}", field="user")
+
+
+def restarted(session: str) -> Procedure[Progress]:
+    """Return the progress of a session since it was last to be restarted."""
+    progress, known = Progress(session), -1
+    while progress.after != known:
+        known = progress.after
+        yield from look(progress)
+    began = [row["seq"] for row in progress.of_session() if row["to_status"] == "RESTARTING"]
+    return Progress(session, began[-1] - 1 if began else 0)
 
 
 def look(progress: Progress) -> Procedure[None]:

@@ -209,6 +209,14 @@ class Session:
         """Return what the session's main kernel has written, or one named by its hostname."""
         return (await self._transport.call(api.get_logs(self.id, kernel), Logs)).text
 
+    async def restart(self) -> None:
+        """Ask for new processes in the session's place: files, mounts and slots stay, variables go. `reaches` looks at what comes now.
+
+        Raises `Refused`.
+        """
+        self.view = await self._transport.call(api.restart_session(self.id), SessionView)
+        self._progress = await self._transport.run(procedures.restarted(self.id))
+
     async def terminate(self, *, force: bool = False) -> None:
         """Ask the session to end; fine if it is ending or has ended. By force, it has ended at once, whatever its agents say."""
         await self._transport.raw(api.delete_session(self.id, force=force))

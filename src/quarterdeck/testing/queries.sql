@@ -8,7 +8,7 @@ SELECT 'ready', id::text, host, '' FROM folders WHERE status = 'READY';
 
 -- name: possible
 -- What may have a process, or a tree, already or still.
-SELECT 'kernel', id::text, agent_id, '' FROM kernels WHERE status IN ('CREATING', 'RUNNING', 'TERMINATING')
+SELECT 'kernel', id::text, agent_id, '' FROM kernels WHERE status IN ('CREATING', 'RUNNING', 'RESTARTING', 'TERMINATING')
 UNION ALL
 SELECT 'kernel', kernel_id::text, agent_id, '' FROM kernel_removals
 UNION ALL
@@ -53,8 +53,8 @@ SELECT 'a running session has all its kernels running', sessions.id::text, coale
 HAVING count(kernels.id) <> sessions.cluster_size OR count(kernels.id) FILTER (WHERE kernels.status <> 'RUNNING') > 0
 UNION ALL
 SELECT 'a placed session has all its kernels', sessions.id::text, sessions.status || ' with ' || count(kernels.id) || ' of ' || sessions.cluster_size
-  FROM sessions LEFT JOIN kernels ON kernels.session_id = sessions.id AND kernels.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING')
- WHERE sessions.status IN ('SCHEDULED', 'PULLING', 'CREATING')
+  FROM sessions LEFT JOIN kernels ON kernels.session_id = sessions.id AND kernels.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING')
+ WHERE sessions.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RESTARTING')
  GROUP BY sessions.id
 HAVING count(kernels.id) <> sessions.cluster_size
 UNION ALL

@@ -122,6 +122,8 @@ class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """What the kernel is: it ends with this program. Without one it is an interpreter."""
     isolation: IsolationLevel = IsolationLevel.PROCESS
     limits: Limits = Limits()
+    generation: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
+    """How often the kernel has been restarted: a greater one than it has makes its processes anew, in its place."""
 
 
 class KernelExit(msgspec.Struct, frozen=True):

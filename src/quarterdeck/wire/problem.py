@@ -36,6 +36,8 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "session-not-found": (404, "There is no such session"),
     "session-name-taken": (409, "A live session has this name"),
     "session-not-running": (409, "The session is not running"),
+    "session-restarting": (409, "The session is being restarted"),
+    "session-not-restartable": (409, "A batch session cannot be restarted"),
     "session-takes-no-code": (409, "The session runs a command and takes no code"),
     "kernel-not-found": (404, "There is no such kernel"),
     "kernel-conflict": (409, "A kernel with this id was created differently"),
@@ -52,6 +54,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "kernel-failed": (502, "The kernel could not be started"),
     "kernel-died": (409, "The kernel's process has ended"),
     "kernel-terminated": (409, "The kernel has been terminated"),
+    "kernel-restarted": (409, "The kernel has been restarted"),
     "mounts-unsupported": (409, "The agent's machine allows no mounts"),
     "isolation-unsupported": (
         409,

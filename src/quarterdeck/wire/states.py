@@ -11,6 +11,7 @@ class SessionStatus(enum.StrEnum):
     PULLING = "PULLING"
     CREATING = "CREATING"
     RUNNING = "RUNNING"
+    RESTARTING = "RESTARTING"
     TERMINATING = "TERMINATING"
     TERMINATED = "TERMINATED"
     CANCELLED = "CANCELLED"
@@ -38,6 +39,7 @@ class KernelStatus(enum.StrEnum):
     PULLING = "PULLING"
     CREATING = "CREATING"
     RUNNING = "RUNNING"
+    RESTARTING = "RESTARTING"
     TERMINATING = "TERMINATING"
     TERMINATED = "TERMINATED"
 
@@ -58,6 +60,9 @@ SESSION_TRANSITIONS: frozenset[tuple[SessionStatus, SessionStatus]] = frozenset(
         (_S.CREATING, _S.RUNNING),
         (_S.CREATING, _S.TERMINATING),
         (_S.RUNNING, _S.TERMINATING),
+        (_S.RUNNING, _S.RESTARTING),
+        (_S.RESTARTING, _S.RUNNING),
+        (_S.RESTARTING, _S.TERMINATING),
         (_S.TERMINATING, _S.TERMINATED),
     }
 )
@@ -75,6 +80,9 @@ KERNEL_TRANSITIONS: frozenset[tuple[KernelStatus, KernelStatus]] = frozenset(
         (_K.CREATING, _K.RUNNING),
         (_K.CREATING, _K.TERMINATING),
         (_K.RUNNING, _K.TERMINATING),
+        (_K.RUNNING, _K.RESTARTING),
+        (_K.RESTARTING, _K.RUNNING),
+        (_K.RESTARTING, _K.TERMINATING),
         (_K.TERMINATING, _K.TERMINATED),
     }
 )

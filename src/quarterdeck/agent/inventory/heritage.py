@@ -1,7 +1,7 @@
 """Takes over what an earlier life of this agent has left: kernels that run go on, the rest is settled. Used by `service`, before its first request.
 
 What the inventory says is held against what the zygote holds and what lies on disk. A kernel that runs is adopted; one that ended
-meanwhile is listed with its end; one that was never given out, or was to be destroyed, is destroyed. What no record speaks of is
+meanwhile is listed with its end; one that was restarted is ended, and may be restarted again; one that was never given out, or was to be destroyed, is destroyed. What no record speaks of is
 an orphan.
 """
 
@@ -40,7 +40,7 @@ class Heritage:
         self._on_exit = on_exit
 
     def take_over(self, remembered: Remembered) -> None:
-        """Add each remembered kernel: RUNNING, TERMINATED, or TERMINATING for those that have to be destroyed."""
+        """Add each remembered kernel: RUNNING, TERMINATED, RESTARTING, or TERMINATING for those that have to be destroyed."""
         for id_ in remembered.destroyed:
             self._table.note_destroyed(id_)
         for record in remembered.records:
@@ -59,6 +59,8 @@ class Heritage:
         was_to_end = self._table.was_destroyed(entry.id)
         if was_to_end or record.status in {KernelStatus.CREATING, KernelStatus.TERMINATING}:
             entry.status = KernelStatus.TERMINATING
+        elif record.status is KernelStatus.RESTARTING:
+            entry.status = KernelStatus.RESTARTING
         elif record.ended is not None:
             entry.status, entry.exit = KernelStatus.TERMINATED, record.ended.exit()
         else:

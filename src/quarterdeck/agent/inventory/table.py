@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from quarterdeck.agent.errors import InsufficientCapacity, KernelNotFound, KernelNotRunning
+from quarterdeck.agent.errors import (
+    InsufficientCapacity,
+    KernelNotFound,
+    KernelNotRunning,
+    KernelRestarted,
+)
 from quarterdeck.agent.kernels.spec import Exit, Image
 from quarterdeck.agent.ports import Kernel
 from quarterdeck.agent.remembered import Ended, Record
@@ -36,8 +41,14 @@ class Entry:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ending: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def is_for(self, request: KernelCreate) -> bool:
+        """Tell whether a request is for this very kernel, of whatever generation."""
+        return msgspec.structs.replace(request, generation=self.request.generation) == self.request
+
     def runs(self) -> Kernel:
-        """Return its kernel, which runs. Raises `KernelNotRunning`."""
+        """Return its kernel, which runs. Raises `KernelNotRunning`, `KernelRestarted`."""
+        if self.status is KernelStatus.RESTARTING:
+            raise KernelRestarted
         if self.kernel is None or self.status is not KernelStatus.RUNNING:
             raise KernelNotRunning(f"The kernel is {self.status}: {self.exit or 'no exit yet'}")
         return self.kernel

@@ -5,6 +5,7 @@ the same), which lets it make the others. Where neither is allowed a kernel is a
 its descendants.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -28,6 +29,7 @@ _APART = (
 )
 _SIOCSIFFLAGS, _UP_AND_RUNNING = 0x8914, 0x41
 _WHY_BYTES_MAX = 1000
+_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def open_trees(kernel: KernelSpec, owner: Owner) -> list[int]:
         rooms.limit(owner.room, kernel.memory_bytes)
     work = make_directory(kernel)
     for bind in kernel.binds:
-        (work / bind.path).mkdir(mode=0o755, parents=True, exist_ok=True)
+        make_below(work, bind.path)
     opened: list[int] = []
     try:
         opened.append(_open_tree(kernel.directory, owner, 0))
@@ -133,12 +135,34 @@ def open_trees(kernel: KernelSpec, owner: Owner) -> list[int]:
 
 
 def make_directory(kernel: KernelSpec) -> Path:
-    """Make a kernel's directory with what is in it; return its working directory. Raises OSError: it is there already."""
+    """Make a kernel's directory with what is in it; return its working directory. Raises OSError: it is there already.
+
+    Of one that runs `again` it is there, and its user may have put anything in it: links are not followed. Raises `SetUpFailed`.
+    """
     directory = Path(kernel.directory)
-    work = directory / spec.WORK
-    for one in (directory, work, directory / spec.TEMPORARY):
-        one.mkdir(mode=0o700)
-    return work
+    for name in (spec.WORK, spec.TEMPORARY) if kernel.again else ():
+        make_below(directory, name)
+    if not kernel.again:
+        for one in (directory, directory / spec.WORK, directory / spec.TEMPORARY):
+            one.mkdir(mode=0o700)
+    return directory / spec.WORK
+
+
+def make_below(top: Path, path: str) -> None:
+    """Make a directory below one, with all between, where there is none: through no link, so never elsewhere. Raises `SetUpFailed`, OSError."""
+    place = os.open(top, _DIRECTORY)
+    try:
+        for name in path.split("/"):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(name, 0o755, dir_fd=place)
+            try:
+                below = os.open(name, _DIRECTORY, dir_fd=place)
+            except (NotADirectoryError, PermissionError) as error:
+                raise SetUpFailed("mount-failed", f"{path}: {name} is no directory") from error
+            os.close(place)
+            place = below
+    finally:
+        os.close(place)
 
 
 def furnish(kernel: KernelSpec, trees: Sequence[int]) -> None:

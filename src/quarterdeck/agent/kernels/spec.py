@@ -76,6 +76,8 @@ class KernelSpec:
     """How many processes and threads it may have, where it has a user of its own; 0: any number."""
     image: Image | None = None
     """None: it sees the programs of this machine."""
+    again: bool = False
+    """It has run before: its directory is there, with what its user made of it."""
 
     def encode(self) -> bytes:
         """Return the spec as JSON."""

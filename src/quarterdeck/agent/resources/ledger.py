@@ -39,6 +39,13 @@ class Ledger:
         """Hold again what a kernel held before this life of the agent, whether there is room or not: it runs."""
         self._held[kernel] = Holding(slots, cores)
 
+    def again(self, kernel: str, slots: Slots, cores: tuple[int, ...]) -> Holding:
+        """Return what a kernel holds; one that holds nothing any more takes slots anew, on the same cores. Raises `InsufficientCapacity`."""
+        if kernel not in self._held:
+            self.take(kernel, slots)
+            self.hold(kernel, slots, cores)
+        return self._held[kernel]
+
     def give_back(self, kernel: str) -> None:
         """Free what a kernel holds; nothing happens if it holds nothing."""
         self._held.pop(kernel, None)

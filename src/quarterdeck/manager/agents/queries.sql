@@ -46,7 +46,7 @@ UPDATE agents SET schedulable = true, drain_deadline = NULL WHERE id = %(id)s RE
 SELECT s.id::text AS session, min(a.id) AS agent
 FROM agents a
 JOIN kernels k ON k.agent_id = a.id AND k.status <> 'TERMINATED'
-JOIN sessions s ON s.id = k.session_id AND s.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING')
+JOIN sessions s ON s.id = k.session_id AND s.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING')
 WHERE NOT a.schedulable AND a.drain_deadline <= now()
 GROUP BY s.id
 ORDER BY s.id

@@ -64,14 +64,21 @@ class LifecycleBooks:
         return row is not None
 
     async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> bool:
-        """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
+        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; False if it is neither any more, or is restarted anew."""
         row = await self._database.fetch_one(
-            _SQL["runs"], {"kernel": work.kernel, "isolation": isolation.value}
+            _SQL["runs"],
+            {
+                "kernel": work.kernel,
+                "isolation": isolation.value,
+                "generation": work.request.generation,
+            },
         )
         return row is not None and bool(row["runs"])
 
-    async def ending(self, kernel: str, end: model.End, actor: str) -> Sequence[model.Due]:
-        """Make the session of a live kernel TERMINATING, with all its kernels, and return them; none if it was not before that."""
+    async def ending(
+        self, kernel: str, end: model.End, actor: str, *, generation: int
+    ) -> Sequence[model.Due]:
+        """Make the session of a live kernel TERMINATING, with all its kernels, and return them; none if it was not before that, or was restarted since `generation`."""
         rows = await self._database.fetch(
             _SQL["end_session_of"],
             {
@@ -80,6 +87,7 @@ class LifecycleBooks:
                 "reason": end.reason.value,
                 "detail": end.detail,
                 "exit_code": end.exit_code,
+                "generation": generation,
             },
         )
         return [model.Due(**row) for row in rows]
@@ -135,6 +143,7 @@ def _work(row: Mapping[str, Any]) -> model.Work:
             environment={**row["environment"], **seat.environment()},
             digest=row["image_digest"],
             command=tuple(row["command"]) if seat.is_main else (),
+            generation=row["generation"],
         ),
         type=sessions.SessionType(row["type"])
         if seat.is_main

@@ -4,6 +4,9 @@ QuarterdeckError
 ├── SessionNotFound
 ├── SessionNameTaken
 ├── SessionNotRunning
+├── SessionRestarting     it is being restarted
+├── SessionNotRestartable a batch session is its command: again would be another
+├── KernelRestarted       what ran in the kernel ended when it was restarted
 ├── SessionTakesNoCode
 ├── KernelNotFound      no kernel of the session has this hostname
 ├── SessionBusy
@@ -41,6 +44,24 @@ class SessionNotRunning(QuarterdeckError):
     """The session is not running."""
 
     code = "session-not-running"
+
+
+class SessionRestarting(QuarterdeckError):
+    """The session is being restarted."""
+
+    code = "session-restarting"
+
+
+class SessionNotRestartable(QuarterdeckError):
+    """A batch session runs its command once; make another session to run it again."""
+
+    code = "session-not-restartable"
+
+
+class KernelRestarted(QuarterdeckError):
+    """The kernel was restarted; what ran in it is gone."""
+
+    code = "kernel-restarted"
 
 
 class SessionTakesNoCode(QuarterdeckError):

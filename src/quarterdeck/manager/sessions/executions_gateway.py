@@ -36,6 +36,7 @@ _OF_RUNS: Mapping[str, type[QuarterdeckError]] = {
         errors.RunConflict,
         errors.InputNotWanted,
         errors.TooManyWaiters,
+        errors.KernelRestarted,
     )
 }
 _OF_TERMINALS = frozenset({"terminals-unsupported", "terminal-failed", "too-many-terminals"})

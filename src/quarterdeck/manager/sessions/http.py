@@ -22,6 +22,7 @@ def routes(service: SessionService, history: HistoryService) -> Sequence[web.Rou
         http_server.route(
             "DELETE", "/v1/sessions/{id}", api.terminate, query=session_queries.EndQuery
         ),
+        http_server.route("POST", "/v1/sessions/{id}/restart", api.restart),
         http_server.route(
             "GET", "/v1/sessions/{id}/history", api.history, query=sessions.HistoryQuery
         ),
@@ -52,6 +53,10 @@ class _Api:
         force = http_server.query(request, session_queries.EndQuery).force
         end = self._service.force_end if force else self._service.terminate
         return http_server.reply(await end(principal(request), session), 202)
+
+    async def restart(self, request: web.Request) -> web.Response:
+        session = http_server.path_id(request)
+        return http_server.reply(await self._service.restart(principal(request), session), 202)
 
     async def history(self, request: web.Request) -> web.Response:
         session = http_server.path_id(request)

@@ -114,7 +114,7 @@ class Lifecycle:
         except errors.AgentRefused as error:
             _note("kernel-create-refused", work, error)
             final = model.after_refusal(error.refusal) is model.Outcome.FAILED
-            return model.End(model.Reason.KERNEL_FAILED, error.detail) if final else None
+            return model.refused(work, error.detail) if final else None
         except (TimeoutError, errors.AgentFailure) as error:
             _note("kernel-create-unclear", work, error)
             return None
@@ -146,7 +146,9 @@ class Lifecycle:
 
     async def _end(self, work: model.Work, end: model.End) -> bool:
         """End the session. What becomes of this kernel follows at once; the others are looked after by whoever has them, or soon."""
-        for due in await self._books.ending(work.kernel, end, model.LIFECYCLE):
+        for due in await self._books.ending(
+            work.kernel, end, model.LIFECYCLE, generation=work.request.generation
+        ):
             if due.kernel != work.kernel:
                 self._lanes.put(due)
         return True
@@ -154,7 +156,7 @@ class Lifecycle:
     async def _end_or_retry(self, work: model.Work) -> bool:
         reason = model.after_silence(work.status_seconds)
         if reason is not None:
-            return await self._end(work, model.End(reason))
+            return await self._end(work, model.late(work, reason))
         await self._books.release(work)
         return False
 

@@ -8,7 +8,7 @@ from quarterdeck.manager.sessions.source import ImageSource
 from quarterdeck.wire import agents, sessions
 
 CREATE_SECONDS_MAX = 60.0
-"""How long a kernel may stay CREATING while its agent gives no clear answer."""
+"""How long a kernel may stay CREATING, or RESTARTING, while its agent gives no clear answer."""
 
 REFUSALS_THAT_PASS = frozenset({"insufficient-capacity", "unavailable"})
 """Codes of an agent that is still tidying up or about to stop: asked again, it may agree."""
@@ -26,6 +26,8 @@ class Reason(enum.StrEnum):
     USER_REQUESTED = "user-requested"
     KERNEL_FAILED = "kernel-failed"
     CREATE_TIMED_OUT = "create-timed-out"
+    RESTART_FAILED = "restart-failed"
+    RESTART_TIMED_OUT = "restart-timed-out"
     SELF_TERMINATED = "self-terminated"
     KERNEL_MISSING = "kernel-missing"
     AGENT_LOST = "agent-lost"
@@ -168,6 +170,7 @@ class Running:
     idle_seconds: int | None = None
     session: str = ""
     cluster_size: int = 1
+    generation: int = 0
 
     def is_idle(self, view: agents.KernelView) -> bool:
         """Tell whether nobody has used it for too long."""
@@ -182,6 +185,7 @@ class Ending:
 
     kernel: str
     end: End
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +202,7 @@ def next_step(status: sessions.KernelStatus) -> Step:
     match status:
         case sessions.KernelStatus.SCHEDULED | sessions.KernelStatus.PULLING:
             return Step.PULL
-        case sessions.KernelStatus.CREATING:
+        case sessions.KernelStatus.CREATING | sessions.KernelStatus.RESTARTING:
             return Step.CREATE
         case sessions.KernelStatus.TERMINATING:
             return Step.DESTROY
@@ -227,6 +231,21 @@ def after_silence(status_seconds: float) -> Reason | None:
     return Reason.CREATE_TIMED_OUT if status_seconds >= CREATE_SECONDS_MAX else None
 
 
+def late(work: Work, reason: Reason) -> End:
+    """Return how a session ends whose kernel was not made in time; a restart has a reason of its own."""
+    if work.request.generation == 0:
+        return End(reason)
+    detail = f"agent {work.agent} has not restarted it within {CREATE_SECONDS_MAX:g} seconds"
+    return End(Reason.RESTART_TIMED_OUT, detail)
+
+
+def refused(work: Work, detail: str) -> End:
+    """Return how a session ends whose agent refuses to make its kernel, for good."""
+    if work.request.generation == 0:
+        return End(Reason.KERNEL_FAILED, detail)
+    return End(Reason.RESTART_FAILED, f"not restarted: {detail}")
+
+
 def end_of(type_: sessions.SessionType, view: agents.KernelView) -> End:
     """Return why a session ends whose kernel has ended by itself."""
     code = view.exit.code if view.exit is not None else None
@@ -244,6 +263,7 @@ def idle_out(idle: Iterable[Running]) -> tuple[Ending, ...]:
         Ending(
             first.kernel,
             End(Reason.IDLE_TIMEOUT, f"not used for {first.idle_seconds} seconds (idle_seconds)"),
+            first.generation,
         )
         for first, *others in kernels.values()
         if first.cluster_size == 1 + len(others)
@@ -254,14 +274,14 @@ def compare(running: Iterable[Running], inventory: Mapping[str, agents.KernelVie
     """Hold the kernels that ran by the books before an inventory was taken against the inventory."""
     expected = {one.kernel: one for one in running}
     ended = [
-        Ending(kernel, End(Reason.KERNEL_MISSING))
-        for kernel in sorted(expected)
+        Ending(kernel, End(Reason.KERNEL_MISSING), one.generation)
+        for kernel, one in sorted(expected.items())
         if kernel not in inventory
     ]
     ended += [
-        Ending(kernel, end_of(expected[kernel].type, inventory[kernel]))
-        for kernel in sorted(expected.keys() & inventory.keys())
-        if inventory[kernel].status is not sessions.KernelStatus.RUNNING
+        Ending(kernel, end_of(one.type, inventory[kernel]), one.generation)
+        for kernel, one in sorted(expected.items())
+        if kernel in inventory and inventory[kernel].status is not sessions.KernelStatus.RUNNING
     ]
     idle = [
         one

@@ -46,6 +46,10 @@ class Sessions(Protocol):
         """
         ...
 
+    async def restart(self, session: str, by: Principal) -> Sequence[model.Due]:
+        """RUNNING -> RESTARTING, if the user may; return its kernels, which have to be made anew; none: it was not RUNNING."""
+        ...
+
     async def force_end(self, session: str, by: Principal) -> bool:
         """End a session at once, if the user may and it lives; what its agents still have is a `Removal` each. Tells whether there is any."""
         ...
@@ -99,11 +103,13 @@ class Books(Protocol):
         ...
 
     async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> bool:
-        """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
+        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; False if it is neither any more, or is restarted anew."""
         ...
 
-    async def ending(self, kernel: str, end: model.End, actor: str) -> Sequence[model.Due]:
-        """Make the session of a live kernel TERMINATING, with all its kernels, and return them; none if it was not before that.
+    async def ending(
+        self, kernel: str, end: model.End, actor: str, *, generation: int
+    ) -> Sequence[model.Due]:
+        """Make the session of a live kernel TERMINATING, with all its kernels, and return them; none if it was not before that, or was restarted since `generation`.
 
         Keeps claims. In a cluster the session's detail names the kernel.
         """

@@ -143,6 +143,12 @@ SELECT ended.agent, s.id::text AS session, ended.kernel::text
 FROM sessions s, end_session(s.id, %(reason)s, %(user)s::text) AS ended
 WHERE s.id = %(id)s AND (owner_id = %(user)s::text::uuid OR %(is_admin)s);
 
+-- name: restart_own_session
+-- Has a session restarted if it runs and the user may; gives its kernels.
+SELECT again.agent, s.id::text AS session, again.kernel::text
+FROM sessions s, restart_session(s.id, %(user)s::text) AS again
+WHERE s.id = %(id)s AND (s.owner_id = %(user)s::text::uuid OR %(is_admin)s);
+
 -- name: force_end_own_session
 -- Ends a session at once if the user may, and leaves it to `removals_due` to tell the agents.
 SELECT force_end_session(s.id, %(user)s::text) AS ended
@@ -164,9 +170,9 @@ DELETE FROM kernel_removals WHERE kernel_id = %(kernel)s;
 UPDATE kernel_removals SET not_before = now() + make_interval(secs => %(seconds)s) WHERE agent_id = %(agent)s;
 
 -- name: end_session_of
--- Ends the session of a kernel; gives all its kernels.
+-- Ends the session of a kernel, if that is still of this generation; gives all its kernels.
 SELECT ended.agent, k.session_id::text AS session, ended.kernel::text
-FROM kernels k, end_session(k.session_id, %(reason)s, %(actor)s, %(exit_code)s, %(detail)s, k.id) AS ended
+FROM kernels k, end_session(k.session_id, %(reason)s, %(actor)s, %(exit_code)s, %(detail)s, k.id, %(generation)s) AS ended
 WHERE k.id = %(kernel)s AND k.status <> 'TERMINATED';
 
 -- name: cancel_doomed
@@ -211,7 +217,7 @@ SELECT k.agent_id AS agent, s.id::text AS session, k.id::text AS kernel
 FROM sessions s
 JOIN kernels k ON k.session_id = s.id AND k.status <> 'TERMINATED'
 JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
-WHERE s.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'TERMINATING') AND (k.status <> 'RUNNING' OR s.status = 'TERMINATING')
+WHERE s.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RESTARTING', 'TERMINATING') AND (k.status <> 'RUNNING' OR s.status = 'TERMINATING')
   AND (k.claimed_until IS NULL OR k.claimed_until < now())
 ORDER BY s.created_at, s.id, k.role, k.index
 LIMIT %(limit)s;
@@ -231,21 +237,21 @@ SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'life
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
 FROM begun s, agents a
 WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'SCHEDULED' AND a.id = k.agent_id
-RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.agent_id AS agent,
+RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.generation, k.agent_id AS agent,
     a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
     NULL AS url, 0::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
 
 -- name: claim_kernel
--- Takes a kernel that is being created or ended, or whose image has to be there first, unless another manager has it. One that has fallen
--- behind its session catches up. No `next.status`: it stays what it is by now; what `o` says may be older than the session's lock.
+-- Takes a kernel that is being created, restarted or ended, or whose image has to be there first, unless another manager has it. One that
+-- has fallen behind its session catches up. No `next.status`: it stays what it is by now; what `o` says may be older than the session's lock.
 WITH s AS (
     SELECT s.id, s.status, coalesce(s.reason, s.status_cause) AS cause, s.status_actor AS actor,
            r.url, i.repository, r.username, r.secret, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command
     FROM sessions s JOIN images i ON i.name = s.image LEFT JOIN registries r ON r.id = i.registry_id
     WHERE s.id = (SELECT session_id FROM kernels WHERE id = %(kernel)s)
-      AND (s.status IN ('CREATING', 'TERMINATING') OR s.status IN ('SCHEDULED', 'PULLING') AND s.image_digest IS NOT NULL)
+      AND (s.status IN ('CREATING', 'RESTARTING', 'TERMINATING') OR s.status IN ('SCHEDULED', 'PULLING') AND s.image_digest IS NOT NULL)
     FOR NO KEY UPDATE OF s
 )
 UPDATE kernels k
@@ -255,15 +261,15 @@ SET status = coalesce(next.status, k.status),
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
 FROM s, agents a, kernels o, LATERAL (
     SELECT CASE WHEN s.status = 'TERMINATING' THEN 'TERMINATING'
-                WHEN s.image_digest IS NULL THEN 'CREATING' END,
+                WHEN s.status <> 'RESTARTING' AND s.image_digest IS NULL THEN 'CREATING' END,
            CASE s.status WHEN 'TERMINATING' THEN s.cause ELSE 'kernel-requested' END,
            CASE s.status WHEN 'TERMINATING' THEN s.actor ELSE 'lifecycle' END
 ) AS next (status, cause, actor)
 WHERE k.id = %(kernel)s AND o.id = k.id AND k.session_id = s.id AND k.status <> 'TERMINATED'
-  AND (s.status = 'TERMINATING' OR k.status IN ('SCHEDULED', 'PULLING', 'CREATING'))
+  AND (s.status = 'TERMINATING' OR k.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RESTARTING'))
   AND a.id = k.agent_id AND a.status = 'ALIVE'
   AND (k.claimed_until IS NULL OR k.claimed_until < now() OR k.claimed_by = %(manager)s)
-RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.agent_id AS agent,
+RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.generation, k.agent_id AS agent,
     a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
     s.url, s.repository, s.username, s.secret,
     CASE WHEN o.status = k.status THEN extract(epoch FROM clock_timestamp() - k.status_changed_at) ELSE 0 END::float AS status_seconds,
@@ -318,8 +324,8 @@ UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = %(
 UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE id = %(kernel)s AND claimed_by = %(manager)s;
 
 -- name: runs
--- CREATING -> RUNNING, and with the last kernel the session.
-SELECT kernel_runs(%(kernel)s, %(isolation)s) AS runs, set_config('synchronous_commit', 'off', true);
+-- CREATING or RESTARTING -> RUNNING, and with the last kernel the session.
+SELECT kernel_runs(%(kernel)s, %(isolation)s, %(generation)s) AS runs, set_config('synchronous_commit', 'off', true);
 
 -- name: ended
 -- TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free by a trigger.
@@ -333,7 +339,7 @@ SELECT id AS agent, address FROM agents WHERE id = %(agent)s AND status = 'ALIVE
 
 -- name: running_on
 SELECT k.id::text AS kernel, CASE k.role WHEN 'main' THEN s.type ELSE 'interactive' END AS type, s.idle_seconds,
-       s.id::text AS session, s.cluster_size
+       s.id::text AS session, s.cluster_size, k.generation
 FROM kernels k JOIN sessions s ON s.id = k.session_id
 WHERE k.agent_id = %(agent)s AND k.status = 'RUNNING';
 
@@ -377,12 +383,12 @@ FROM sessions s, LATERAL (
     SELECT k.id, k.agent_id FROM kernels k
     WHERE k.session_id = s.id AND k.id = ANY(%(kernels)s::uuid[]) ORDER BY k.role, k.index LIMIT 1
 ) AS lost
-WHERE s.id = ANY(%(sessions)s::uuid[]) AND s.status IN ('CREATING', 'RUNNING');
+WHERE s.id = ANY(%(sessions)s::uuid[]) AND s.status IN ('CREATING', 'RUNNING', 'RESTARTING');
 
 -- name: lost_kernels_end
 UPDATE kernels
 SET status = 'TERMINATING', status_cause = 'agent-lost', status_actor = 'reconciler'
-WHERE id = ANY(%(kernels)s::uuid[]) AND status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING');
+WHERE id = ANY(%(kernels)s::uuid[]) AND status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING');
 
 -- name: lost_kernels_ended
 UPDATE kernels

@@ -111,7 +111,9 @@ class Reconciler:
             return findings.idle
 
     async def _end(self, ending: model.Ending) -> None:
-        ended = await self._books.ending(ending.kernel, ending.end, model.RECONCILER)
+        ended = await self._books.ending(
+            ending.kernel, ending.end, model.RECONCILER, generation=ending.generation
+        )
         if not ended:
             return
         _log.warning(

@@ -81,6 +81,24 @@ class SessionService:
             self._news.freed(session)
         return view
 
+    async def restart(self, by: Principal, session: str) -> sessions.SessionView:
+        """Begin to restart a session that runs: new processes in the same place, with its files, mounts and slots.
+
+        Raises `SessionNotFound`, `SessionNotRestartable`, `SessionRestarting`, `SessionNotRunning`.
+        """
+        view = await self.get(by, session)
+        if view.type is sessions.SessionType.BATCH:
+            raise errors.SessionNotRestartable
+        kernels = await self._store.restart(session, by)
+        for due in kernels:
+            self._driver.drive(due.agent, due.session, due.kernel)
+        view = await self.get(by, session)
+        if kernels:
+            return view
+        if view.status is sessions.SessionStatus.RESTARTING:
+            raise errors.SessionRestarting
+        raise errors.SessionNotRunning(f"The session is {view.status}")
+
     async def force_end(self, by: Principal, session: str) -> sessions.SessionView:
         """End a session at once, whatever its agents say; they are told afterwards. Raises `SessionNotFound`."""
         if await self._store.force_end(session, by):

@@ -98,6 +98,14 @@ class SessionStore:
         )
         return [model.Due(**row) for row in rows]
 
+    async def restart(self, session: str, by: Principal) -> Sequence[model.Due]:
+        """RUNNING -> RESTARTING, if the user may; return its kernels, which have to be made anew; none: it was not RUNNING."""
+        rows = await self._database.fetch(
+            _SQL["restart_own_session"],
+            {"id": session, "user": by.user, "is_admin": by.is_admin},
+        )
+        return [model.Due(**row) for row in rows]
+
     async def force_end(self, session: str, by: Principal) -> bool:
         """End a session at once, if the user may and it lives. Tells whether there is something to destroy."""
         row = await self._database.fetch_one(

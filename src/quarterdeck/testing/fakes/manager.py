@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from quarterdeck.manager.sessions import errors, model
-from quarterdeck.manager.sessions.removal_ports import Removal
 from quarterdeck.manager.sessions.source import ImageSource
 from quarterdeck.wire import agents, sessions
 from quarterdeck.wire.sessions import IsolationLevel
@@ -82,12 +81,25 @@ class FakeBooks:
         self.elsewhere: set[str] = set()
         self.released: list[str] = []
         self.pulls: list[agents.AgentImage] = []
+        self.generations: dict[str, int] = {}
 
     def set(self, session: str, status: SessionStatus, *, size: int = 1) -> None:
         """Put a session of so many kernels into a state, and its kernels into that of the same name."""
         self._move(session, status)
         for rank in range(size):
             self.kernels[kernel_of(session, rank)] = KernelStatus(status)
+
+    def restart(self, session: str) -> None:
+        """Have the kernels of a running session restarted."""
+        self._move(session, SessionStatus.RESTARTING)
+        for kernel in self.kernels:
+            if session_of(kernel) == session:
+                self.kernels[kernel] = KernelStatus.RESTARTING
+                self.generations[kernel] = self.generation(kernel) + 1
+
+    def generation(self, kernel: str) -> int:
+        """Return how often a kernel was to be restarted."""
+        return self.generations.get(kernel, 0)
 
     async def due(self) -> Sequence[model.Due]:
         """Return kernels that need something and whose session is not claimed elsewhere."""
@@ -120,6 +132,7 @@ class FakeBooks:
                 slots=sessions.Slots(),
                 command=self.command,
                 digest=self.digest,
+                generation=self.generation(kernel),
             ),
             source=SOURCE,
             type=SessionType.BATCH if self.command else SessionType.INTERACTIVE,
@@ -149,19 +162,22 @@ class FakeBooks:
         return True
 
     async def running(self, work: model.Work, _isolation: IsolationLevel) -> bool:
-        """CREATING -> RUNNING, and with the last kernel the session; False if it is not CREATING any more."""
-        if self.kernels[work.kernel] is not KernelStatus.CREATING:
+        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; False if it is neither any more."""
+        begins = self.kernels[work.kernel] in {KernelStatus.CREATING, KernelStatus.RESTARTING}
+        if not begins or work.request.generation != self.generation(work.kernel):
             return False
         self.kernels[work.kernel] = KernelStatus.RUNNING
         if self._all(work.session, KernelStatus.RUNNING):
             self._move(work.session, SessionStatus.RUNNING)
         return True
 
-    async def ending(self, kernel: str, end: model.End, actor: str) -> Sequence[model.Due]:
+    async def ending(
+        self, kernel: str, end: model.End, actor: str, *, generation: int
+    ) -> Sequence[model.Due]:
         """Make the session of a kernel TERMINATING, with all its kernels; none if it was not before that."""
         session = session_of(kernel)
         before = SESSION_LIVE - {SessionStatus.PENDING, SessionStatus.TERMINATING}
-        if self.status.get(session) not in before:
+        if self.status.get(session) not in before or generation != self.generation(kernel):
             return []
         self.reason[session] = end.reason
         self.ends[session] = end
@@ -197,26 +213,6 @@ class FakeBooks:
         }
 
 
-class FakeRemovals:
-    """The port `Removals`: what is left, in a list; agents that were postponed, in another."""
-
-    def __init__(self, *left: Removal) -> None:
-        self.left = list(left)
-        self.postponed: list[str] = []
-
-    async def due(self) -> Sequence[Removal]:
-        """Return those of agents that were not postponed."""
-        return [each for each in self.left if each.agent not in self.postponed]
-
-    async def done(self, kernel: str) -> None:
-        """Forget one."""
-        self.left = [each for each in self.left if each.kernel != kernel]
-
-    async def postpone(self, agent: str) -> None:
-        """Leave an agent alone."""
-        self.postponed.append(agent)
-
-
 class FakeLedger:
     """The reconciler's ledger over `FakeBooks`, with one agent."""
 
@@ -236,7 +232,7 @@ class FakeLedger:
         """Return the kernels that are RUNNING."""
         type_ = SessionType.BATCH if self._books.command else SessionType.INTERACTIVE
         return [
-            model.Running(kernel, type_)
+            model.Running(kernel, type_, generation=self._books.generation(kernel))
             for kernel, status in self._books.kernels.items()
             if status is KernelStatus.RUNNING
         ]

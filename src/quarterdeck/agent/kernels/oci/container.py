@@ -8,6 +8,7 @@ the kernel's directory and empty control groups.
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
 from typing import NoReturn
 
-from quarterdeck.agent.kernels import channel, linux, runner, spec
+from quarterdeck.agent.kernels import channel, linux, namespaces, runner, spec
 from quarterdeck.agent.kernels.oci import bundle, cgroups, shell
 from quarterdeck.agent.kernels.oci.bundle import GIVEN, Staged
 from quarterdeck.agent.kernels.owners import Owner
@@ -115,15 +116,24 @@ class Container:
         return SHELL if self._runs_shell else PYTHON
 
     def _make_directory(self) -> None:
-        self._directory.mkdir(mode=0o700)
+        if self._kernel.again:
+            self._remove_remains()
+        else:
+            self._directory.mkdir(mode=0o700)
         for name in ("work", "upper", "overlay", "bundle", "runc"):
-            (self._directory / name).mkdir(mode=0o755)
+            (self._directory / name).mkdir(mode=0o755, exist_ok=self._kernel.again)
         given = self._directory / "given"
         (given / "quarterdeck" / "agent" / "kernels").mkdir(mode=0o755, parents=True)
         host = self._kernel.hostname
         (given / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {host}\n")
         (given / "hostname").write_text(f"{host}\n")
         (given / "resolv.conf").touch()
+
+    def _remove_remains(self) -> None:
+        """Remove what the container left that ran here before; what its user made stays."""
+        (self._directory / LIMIT_FILE).unlink(missing_ok=True)
+        for name in ("overlay", "bundle", "runc", "given"):
+            shutil.rmtree(self._directory / name, ignore_errors=True)
 
     def _stage(self) -> Staged:
         """Put the parts of the container where runc finds them. Raises `SetUpFailed`, OSError."""
@@ -137,7 +147,7 @@ class Container:
                 raise SetUpFailed(
                     "mount-source-missing", f"{bind.path}: its directory is not there"
                 )
-            (self._directory / "work" / bind.path).mkdir(parents=True, exist_ok=True)
+            namespaces.make_below(self._directory / "work", bind.path)
             folders.append(self._show(bind.source, f"{base}/folder{at}", bind.path))
         return Staged(
             tree=self._show(self._image.tree, f"{base}/tree", "the image"),

@@ -162,6 +162,9 @@ INSERT INTO session_transitions (from_status, to_status) VALUES
     ('CREATING', 'RUNNING'),
     ('CREATING', 'TERMINATING'),
     ('RUNNING', 'TERMINATING'),
+    ('RUNNING', 'RESTARTING'),
+    ('RESTARTING', 'RUNNING'),
+    ('RESTARTING', 'TERMINATING'),
     ('TERMINATING', 'TERMINATED');
 
 CREATE TABLE kernel_transitions (
@@ -178,6 +181,9 @@ INSERT INTO kernel_transitions (from_status, to_status) VALUES
     ('CREATING', 'RUNNING'),
     ('CREATING', 'TERMINATING'),
     ('RUNNING', 'TERMINATING'),
+    ('RUNNING', 'RESTARTING'),
+    ('RESTARTING', 'RUNNING'),
+    ('RESTARTING', 'TERMINATING'),
     ('TERMINATING', 'TERMINATED');
 
 CREATE TABLE sessions (
@@ -269,6 +275,7 @@ CREATE TABLE kernels (
     hostname text NOT NULL GENERATED ALWAYS AS (role || index::text) STORED,
     agent_id text NOT NULL REFERENCES agents,
     isolation text CHECK (isolation IN ('process', 'namespaced', 'oci')),
+    generation integer NOT NULL DEFAULT 0,
     status text NOT NULL,
     status_cause text NOT NULL,
     status_actor text NOT NULL,
@@ -281,6 +288,7 @@ CREATE TABLE kernels (
 COMMENT ON COLUMN kernels.pull IS 'How far the pull of its image has come, as its agent last said: bytes_done, bytes_total, layer, layers.';
 COMMENT ON COLUMN kernels.role IS 'A session has one main kernel, main1, and, if it is a cluster, sub1, sub2, ...';
 COMMENT ON COLUMN kernels.isolation IS 'How well its agent keeps it apart, known once it runs; the session says what is the least.';
+COMMENT ON COLUMN kernels.generation IS 'How often it was to be restarted; its agent keeps the same number, and restarts it for a greater one.';
 COMMENT ON COLUMN kernels.claimed_by IS 'The manager that talks to the agent about this kernel, until claimed_until at the latest.';
 CREATE INDEX kernels_session ON kernels (session_id, created_at DESC);
 CREATE UNIQUE INDEX kernels_live_place ON kernels (session_id, role, index) WHERE status <> 'TERMINATED';
@@ -451,16 +459,22 @@ COMMENT ON FUNCTION place_sessions IS
     'Writes a decision about placement as far as it still holds: PENDING sessions, agents that are ALIVE and have the room. All kernels of a session or none.';
 
 CREATE FUNCTION end_session(
-    session uuid, reason text, actor text, exit_code integer DEFAULT NULL, detail text DEFAULT NULL, culprit uuid DEFAULT NULL
+    session uuid, reason text, actor text, exit_code integer DEFAULT NULL, detail text DEFAULT NULL, culprit uuid DEFAULT NULL, generation integer DEFAULT NULL
 ) RETURNS TABLE (kernel uuid, agent text) LANGUAGE plpgsql AS $$
 BEGIN
+    IF end_session.generation IS NOT NULL THEN
+        PERFORM FROM sessions s WHERE s.id = end_session.session FOR NO KEY UPDATE;
+        IF NOT EXISTS (SELECT FROM kernels k WHERE k.id = culprit AND k.generation = end_session.generation) THEN
+            RETURN;
+        END IF;
+    END IF;
     UPDATE sessions s
     SET status = CASE s.status WHEN 'PENDING' THEN 'CANCELLED' ELSE 'TERMINATING' END,
         status_cause = end_session.reason, status_actor = end_session.actor, reason = end_session.reason,
         exit_code = end_session.exit_code,
         detail = CASE WHEN s.cluster_size = 1 OR culprit IS NULL THEN end_session.detail
             ELSE (SELECT k.hostname FROM kernels k WHERE k.id = culprit) || ': ' || coalesce(end_session.detail, end_session.reason) END
-    WHERE s.id = end_session.session AND s.status IN ('PENDING', 'SCHEDULED', 'PULLING', 'CREATING', 'RUNNING');
+    WHERE s.id = end_session.session AND s.status IN ('PENDING', 'SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING');
     IF NOT FOUND THEN
         RETURN;
     END IF;
@@ -469,11 +483,11 @@ BEGIN
     UPDATE kernels k
     SET status = 'TERMINATING', status_actor = end_session.actor,
         status_cause = CASE WHEN culprit IS NULL OR k.id = culprit THEN end_session.reason ELSE 'sibling-ended' END
-    WHERE k.session_id = end_session.session AND k.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING')
+    WHERE k.session_id = end_session.session AND k.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING')
     RETURNING k.id, k.agent_id;
 END $$;
 COMMENT ON FUNCTION end_session IS
-    'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns its kernels. The culprit is a kernel: the detail names it.';
+    'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns its kernels. The culprit is a kernel: the detail names it. Nothing happens if it is of another generation by now.';
 
 CREATE FUNCTION force_end_session(session uuid, actor text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
@@ -495,17 +509,35 @@ END $$;
 COMMENT ON FUNCTION force_end_session IS
     'Ends a session now, whatever its agents say; they are told afterwards, by kernel_removals. False: it had ended, or was only waiting.';
 
-CREATE FUNCTION kernel_runs(kernel uuid, isolation text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION restart_session(session uuid, actor text) RETURNS TABLE (kernel uuid, agent text) LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE sessions s
+    SET status = 'RESTARTING', status_cause = 'restart-requested', status_actor = restart_session.actor
+    WHERE s.id = restart_session.session AND s.status = 'RUNNING' AND s.type <> 'batch';
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    UPDATE kernels k
+    SET status = 'RESTARTING', status_cause = 'restart-requested', status_actor = restart_session.actor,
+        generation = k.generation + 1, claimed_by = NULL, claimed_until = NULL
+    WHERE k.session_id = restart_session.session AND k.status = 'RUNNING'
+    RETURNING k.id, k.agent_id;
+END $$;
+COMMENT ON FUNCTION restart_session IS
+    'Has all kernels of a RUNNING session made anew in their places, which they keep with their slots. Returns them; none: it was not RUNNING.';
+
+CREATE FUNCTION kernel_runs(kernel uuid, isolation text, generation integer) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     session uuid;
 BEGIN
     SELECT s.id INTO session FROM sessions s
-    WHERE s.id = (SELECT session_id FROM kernels WHERE id = kernel) AND s.status = 'CREATING'
+    WHERE s.id = (SELECT session_id FROM kernels WHERE id = kernel) AND s.status IN ('CREATING', 'RESTARTING')
     FOR NO KEY UPDATE;
     UPDATE kernels k
     SET status = 'RUNNING', status_cause = 'kernel-running', status_actor = 'lifecycle', claimed_by = NULL, claimed_until = NULL,
         isolation = kernel_runs.isolation
-    WHERE k.id = kernel AND k.session_id = session AND k.status = 'CREATING';
+    WHERE k.id = kernel AND k.session_id = session AND k.status IN ('CREATING', 'RESTARTING') AND k.generation = kernel_runs.generation;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
@@ -516,7 +548,7 @@ BEGIN
     RETURN true;
 END $$;
 COMMENT ON FUNCTION kernel_runs IS
-    'CREATING -> RUNNING, and with the last kernel the session; false: it is to end meanwhile. The session''s lock comes first, as everywhere.';
+    'CREATING or RESTARTING -> RUNNING, and with the last kernel the session; false: it is to end meanwhile, or of another generation. The session''s lock comes first, as everywhere.';
 
 CREATE FUNCTION kernel_ended(kernel uuid) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE

@@ -94,7 +94,7 @@ async def test_stillborn_kernel_ends_the_session():
 async def test_session_terminated_while_its_kernel_is_made_leaves_no_kernel():
     world = World()
     world.kernels.meanwhile = lambda: world.books.ending(
-        kernel_of("s"), model.End(model.Reason.USER_REQUESTED), "user"
+        kernel_of("s"), model.End(model.Reason.USER_REQUESTED), "user", generation=0
     )
     await world.step()
     assert world.status is SessionStatus.TERMINATED
@@ -190,7 +190,9 @@ async def test_what_a_command_wrote_is_kept_before_its_kernel_goes():
     world = World()
     world.books.command = ("true",)
     await world.step()
-    await world.books.ending(kernel_of("s"), model.End(model.Reason.TASK_FINISHED), "test")
+    await world.books.ending(
+        kernel_of("s"), model.End(model.Reason.TASK_FINISHED), "test", generation=0
+    )
     world.kernels.failures["logs"] = [errors.AgentUnreachable()]
     await world.step()
     assert (world.status, world.books.kept) == (SessionStatus.TERMINATING, {})
@@ -213,9 +215,52 @@ async def test_agent_that_is_about_to_stop_is_asked_for_logs_again():
     world = World()
     world.books.command = ("true",)
     await world.step()
-    await world.books.ending(kernel_of("s"), model.End(model.Reason.TASK_FINISHED), "test")
+    await world.books.ending(
+        kernel_of("s"), model.End(model.Reason.TASK_FINISHED), "test", generation=0
+    )
     world.kernels.failures["logs"] = [errors.AgentRefused("unavailable", "stopping")]
     await world.step()
     assert (world.status, world.books.kept) == (SessionStatus.TERMINATING, {})
     await world.step()
     assert list(world.books.kept) == ["s"]
+
+
+async def test_restarting_kernel_is_made_again_with_its_generation():
+    world = World()
+    await world.step()
+    world.books.restart("s")
+    await world.step()
+    assert world.status is SessionStatus.RUNNING
+    assert world.kernels.calls == [("create", kernel_of("s"))] * 2
+
+
+async def test_restart_that_is_refused_ends_with_its_reason():
+    world = World()
+    await world.step()
+    world.books.restart("s")
+    world.kernels.failures["create"] = [errors.AgentRefused("mount-source-missing", "no folder")]
+    await world.step()
+    end = world.books.ends["s"]
+    assert (end.reason, world.status) == (model.Reason.RESTART_FAILED, SessionStatus.TERMINATED)
+    assert "no folder" in (end.detail or "")
+
+
+async def test_restart_without_an_answer_is_bounded():
+    world = World()
+    await world.step()
+    world.books.restart("s")
+    world.kernels.failures["create"] = [errors.AgentUnsure(), errors.AgentUnsure()]
+    await world.step()
+    assert world.status is SessionStatus.RESTARTING
+    world.books.status_seconds = model.CREATE_SECONDS_MAX
+    await world.step()
+    assert world.books.reason["s"] is model.Reason.RESTART_TIMED_OUT
+
+
+async def test_late_word_of_an_earlier_generation_changes_nothing():
+    world = World()
+    await world.step()
+    world.books.restart("s")
+    end = model.End(model.Reason.KERNEL_MISSING)
+    assert not await world.books.ending(kernel_of("s"), end, "test", generation=0)
+    assert world.status is SessionStatus.RESTARTING

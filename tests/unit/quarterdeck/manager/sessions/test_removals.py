@@ -3,7 +3,8 @@
 from quarterdeck.manager.sessions import errors
 from quarterdeck.manager.sessions.removal_ports import Removal
 from quarterdeck.manager.sessions.removals import KernelRemoval
-from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, FakeRemovals
+from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels
+from quarterdeck.testing.fakes.removals import FakeRemovals
 
 
 def left(kernel, agent="agent", address=ADDRESS):

@@ -68,6 +68,13 @@ class Store:
         view = self.views.get(session)
         return [model.Due("agent", session, "k")] if view and by.may_see(view.owner) else []
 
+    async def restart(self, session, _by):
+        view = self.views.get(session)
+        if view is None or view.status is not SessionStatus.RUNNING:
+            return []
+        self.views[session] = msgspec.structs.replace(view, status=SessionStatus.RESTARTING)
+        return [model.Due("agent", session, "k")]
+
     async def force_end(self, session, by):
         return bool(await self.terminate(session, by))
 
