@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from quarterdeck.agent import executions_http, http, terminals_http
+from quarterdeck.agent import executions_http, http, streams_http, terminals_http
 from quarterdeck.agent.config import Config
 from quarterdeck.agent.errors import NotConfigured
 from quarterdeck.agent.executions import Executions
@@ -107,6 +107,7 @@ def _application(
             *http.routes(service),
             *images_http.routes(images),
             *executions_http.routes(Executions(service.executing)),
+            *streams_http.routes(Executions(service.executing)),
             *terminals_http.routes(Terminals(service.entrance)),
             http_server.health(
                 COMPONENT, config.id, health.check, time_of_day, degraded=health.degraded

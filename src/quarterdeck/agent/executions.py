@@ -1,12 +1,13 @@
 """The use cases of runs: started, followed, answered and interrupted by the ids of their kernel and their own. Each may be repeated."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
 from quarterdeck.agent import ports
 from quarterdeck.agent.errors import KernelRestarted
 from quarterdeck.agent.kernels.errors import KernelTerminated
+from quarterdeck.agent.kernels.runs import Run
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.executions import (
     WAIT_SECONDS_MAX,
@@ -14,10 +15,14 @@ from quarterdeck.wire.executions import (
     Completion,
     Execute,
     Execution,
+    ExecutionStatus,
     Input,
     Interrupt,
     RunQuery,
 )
+
+PIECE_CHARACTERS_MAX = 2**16
+"""Of output in one message of a stream: a viewer who is slow keeps no more than that from others."""
 
 
 class Executions:
@@ -47,6 +52,10 @@ class Executions:
             raise self._of_restart(kernel, run.failure)
         return run.report(query.offset)
 
+    def stream(self, kernel: str, id_: str, offset: int) -> AsyncGenerator[Execution, None]:
+        """Give what comes of a run from an offset on, as it comes, to its end. Raises `RunNotFound`, `RunForgotten`, later `TooManyWatchers`."""
+        return _told(self._running(kernel).run(id_), offset)
+
     def interrupt(self, kernel: str, given: Interrupt) -> None:
         """Interrupt a run, or whatever runs; nothing happens if it has ended. Raises `RunNotFound`, `RunForgotten`."""
         self._running(kernel).interrupt(given.run)
@@ -73,3 +82,26 @@ class Executions:
         except QuarterdeckError:
             return failure
         return KernelRestarted()
+
+
+async def _told(run: Run, offset: int) -> AsyncGenerator[Execution, None]:
+    asked = 0
+    while True:
+        await run.more(offset, asked)
+        seen = run.report(offset, PIECE_CHARACTERS_MAX)
+        offset, asked = seen.offset, seen.question.number if seen.question else asked
+        if not seen.finished:
+            yield seen
+        elif offset < seen.written:
+            yield _going_on(seen)
+        else:
+            yield seen
+            return
+
+
+def _going_on(seen: Execution) -> Execution:
+    """Return it without the outcome, which belongs to the last piece."""
+    status = ExecutionStatus.CONTINUED
+    return msgspec.structs.replace(
+        seen, status=status, result=None, error=None, exit_code=None, data={}
+    )

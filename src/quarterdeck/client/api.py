@@ -92,6 +92,12 @@ def get_run(
     return Request("GET", _run(id_, run), query)
 
 
+def stream_run(id_: str, run: str, *, offset: int = 0, kernel: str | None = None) -> Request:
+    """Ask for the socket that tells of a run from an offset on."""
+    query = (("offset", str(offset)), *_kernel(kernel))
+    return Request("GET", _run(id_, run) + "/stream", query)
+
+
 def reply(
     id_: str, run: str, number: int, text: str | None, *, kernel: str | None = None
 ) -> Request:

@@ -1,8 +1,10 @@
 """Runs in the SDK: following what code or a command does, answering it, interrupting it."""
 
+import contextlib
 from collections.abc import AsyncIterator
 
 from quarterdeck.client import api
+from quarterdeck.client.run_streams import Stream
 from quarterdeck.client.transport_async import Transport
 from quarterdeck.wire.executions import Execution
 
@@ -40,6 +42,16 @@ class Run:
             asked = number
             if seen.finished and seen.offset >= seen.written:
                 return
+
+    @contextlib.asynccontextmanager
+    async def stream(self, offset: int = 0) -> AsyncIterator[Stream]:
+        """Be connected to it for the time of a block: what it writes from an offset on comes as it is written.
+
+        Raises `Refused`, `Unreachable`.
+        """
+        request = api.stream_run(self._session, self.id, offset=offset, kernel=self._kernel)
+        async with self._transport.socket(request) as socket:
+            yield Stream(socket, offset)
 
     async def reply(self, number: int, text: str | None) -> None:
         """Answer its question with this number: lines without the last one's end; None: there is no more input. Once more is fine."""

@@ -18,7 +18,7 @@ from quarterdeck.wire import decode
 TRANSFERS_MAX = 16
 STREAMS_MAX = 100
 CONNECT_SECONDS_MAX = 10.0
-MESSAGE_BYTES_MAX = 2**22
+MESSAGE_BYTES_MAX = 2**24
 HEARTBEAT_SECONDS = 20.0
 """A manager that does not answer a ping within half of this is gone."""
 

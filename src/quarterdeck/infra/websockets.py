@@ -64,7 +64,7 @@ class Clients:
 
     @contextlib.asynccontextmanager
     async def connect(
-        self, url: str, *, auth: http_client.Auth
+        self, url: str, *, auth: http_client.Auth, message_bytes_max: int = MESSAGE_BYTES_MAX
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Be connected for the time of a block. Raises `HandshakeRefused`, `Unreachable`."""
         parts = urlsplit(url)
@@ -81,7 +81,7 @@ class Clients:
                 socket = await self._session.ws_connect(
                     URL(parts._replace(netloc=host).geturl(), encoded=True),
                     headers=headers,
-                    max_msg_size=MESSAGE_BYTES_MAX,
+                    max_msg_size=message_bytes_max,
                     heartbeat=HEARTBEAT_SECONDS,
                 )
         except aiohttp.WSServerHandshakeError as error:

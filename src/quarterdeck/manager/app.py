@@ -53,7 +53,12 @@ from quarterdeck.manager.images.store import ImageStore
 from quarterdeck.manager.loops import Loops
 from quarterdeck.manager.scheduling.service import Scheduler
 from quarterdeck.manager.scheduling.store import PlacementStore
-from quarterdeck.manager.sessions import executions_gateway, executions_http, terminals_http
+from quarterdeck.manager.sessions import (
+    executions_gateway,
+    executions_http,
+    streams_http,
+    terminals_http,
+)
 from quarterdeck.manager.sessions import gateway as sessions_gateway
 from quarterdeck.manager.sessions import http as sessions_http
 from quarterdeck.manager.sessions.books import LifecycleBooks, RemovalBooks
@@ -70,6 +75,7 @@ from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.manager.sessions.removals import KernelRemoval
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.manager.sessions.store import SessionStore
+from quarterdeck.manager.sessions.streams import StreamService
 from quarterdeck.manager.sessions.terminals import TerminalService
 from quarterdeck.manager.sessions.waiting import HistoryService
 from quarterdeck.manager.signals import HistoryBell, Signals
@@ -107,8 +113,7 @@ class Services:
     folders: FolderService
     agents: AgentService
     sessions: SessionService
-    executions: ExecutionService
-    terminals: TerminalService
+    running: list[web.RouteDef]
     history: HistoryService
     events: EventService
     loops: Loops
@@ -181,7 +186,6 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     bell, rows = HistoryBell(world.bells), EventStore(database)
     feed = Feed(rows, bell, signals.history)
     images, rescanner = _images(world)
-    executions, terminals = _executions(world, lookups)
     return Services(
         identity=identity,
         images=images,
@@ -193,8 +197,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             news=signals,
             terms=Terms(clock, Maxima(**config.seconds_max)),
         ),
-        executions=executions,
-        terminals=terminals,
+        running=_running(world, lookups),
         history=HistoryService(lookups, bell, clock),
         events=EventService(rows, bell, feed),
         loops=Loops(
@@ -216,12 +219,17 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     )
 
 
-def _executions(world: World, lookups: SessionLookups) -> tuple[ExecutionService, TerminalService]:
+def _running(world: World, lookups: SessionLookups) -> list[web.RouteDef]:
+    """Return the addresses of what runs in sessions."""
     secret = world.config.agent_secret
     runs = executions_gateway.RunGateway(world.client_for_users, secret, world.clock)
     executions = ExecutionService(lookups, runs, world.clock)
     auth = http_client.Signed(CREDENTIAL, secret, world.clock)
-    return executions, TerminalService(executions, runs, world.sockets, auth)
+    return [
+        *executions_http.routes(executions),
+        *terminals_http.routes(TerminalService(executions, runs, world.sockets, auth)),
+        *streams_http.routes(StreamService(executions, world.sockets, auth)),
+    ]
 
 
 def _folders(world: World) -> tuple[FolderService, HostDiscovery, TreeRemoval]:
@@ -284,8 +292,7 @@ def _routes(services: Services, world: World) -> list[web.RouteDef]:
         *folders_http.routes(services.folders),
         *agents_http.routes(services.agents),
         *sessions_http.routes(services.sessions, services.history),
-        *executions_http.routes(services.executions),
-        *terminals_http.routes(services.terminals),
+        *services.running,
         *events_http.routes(services.events, world.clock),
         diagnostics.route(lambda: services.events.streams, lambda: world.bells.subscriptions),
     ]

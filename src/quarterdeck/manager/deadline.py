@@ -30,6 +30,5 @@ async def within_deadline(
 
 
 def _is_socket(request: web.Request) -> bool:
-    return (
-        request.method == "GET" and "/terminals/" in request.path and "Upgrade" in request.headers
-    )
+    of_socket = "/terminals/" in request.path or request.path.endswith("/stream")
+    return request.method == "GET" and of_socket and "Upgrade" in request.headers

@@ -15,6 +15,10 @@ from quarterdeck.wire.errors import Invalid
 
 WAIT_SECONDS_MAX = 600.0
 POLL_SECONDS_MAX = 30.0
+STREAM_BYTES_MAX = 2**24
+"""Of one message of a stream."""
+ENDED, REFUSED, NOT_WANTED, LATER = 4000, 4400, 4409, 1013
+"""Close codes of a stream's socket: all of the run has been told, a message makes no sense, its input is not asked for, too many watch it."""
 ARGUMENTS_MAX = 1024
 
 Argument = Annotated[
@@ -123,6 +127,28 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     number: Annotated[int, Meta(ge=1, le=2**53)]
     text: Annotated[str, Meta(max_length=limits.CODE_CHARACTERS_MAX)] | None
+
+
+class StreamQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """From where on a stream tells of a run: text messages, each an `Execution` that goes on where the one before has ended.
+
+    All but the last have the status of a run that goes on, whatever it is by then.
+    """
+
+    offset: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class SessionStreamQuery(StreamQuery, frozen=True, forbid_unknown_fields=True):
+    """The same, and in which kernel of a session, by its hostname."""
+
+    kernel: Annotated[str, Meta(pattern=limits.HOSTNAME)] = "main1"
+
+
+class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client says in a stream: the reply to a question, or to interrupt the run."""
+
+    reply: Input | None = None
+    interrupt: bool = False
 
 
 class Interrupt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

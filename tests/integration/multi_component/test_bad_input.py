@@ -96,6 +96,7 @@ ADDRESSES = (
         {"code": ["1"]},
     ),
     Address("manager", "GET", "/v1/sessions/{session}/runs/{session}"),
+    Address("manager", "GET", "/v1/sessions/{session}/runs/{session}/stream"),
     Address(
         *("manager", "POST", "/v1/sessions/{session}/runs/{session}/input", REPLY, tuple(REPLY)),
         {"number": 0, "text": 1},
@@ -135,6 +136,7 @@ ADDRESSES = (
         {"code": 1, "command": ["x"], "wait": -1},
     ),
     Address("agent", "GET", "/v1/kernels/{kernel}/runs/{kernel}"),
+    Address("agent", "GET", "/v1/kernels/{kernel}/runs/{kernel}/stream"),
     Address(
         *("agent", "POST", "/v1/kernels/{kernel}/runs/{kernel}/input", REPLY, tuple(REPLY)),
         {"number": 0, "text": 1},

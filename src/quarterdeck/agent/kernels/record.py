@@ -48,6 +48,12 @@ class Piece(NamedTuple):
             return self
         return Piece(offset, self.kind, self.text[offset - self.start :])
 
+    def first(self, characters: int) -> "Piece":
+        """Return the beginning of a text; all of something shown."""
+        if self.data is not None or len(self.text) <= characters:
+            return self
+        return Piece(self.start, self.kind, self.text[:characters])
+
 
 class Part(NamedTuple):
     """What there is from an offset on: `skipped` characters before it are lost, `offset` is where to read on."""
@@ -110,14 +116,14 @@ class Record:
             self._add_to_tail(piece)
         self.written += 1
 
-    def read(self, offset: int) -> Part:
-        """Return what is kept from an offset on: up to the end of the beginning, or from there up to now."""
+    def read(self, offset: int, most: int | None = None) -> Part:
+        """Return what is kept from an offset on: up to the end of the beginning, or from there up to now, or about so many characters."""
         offset = min(offset, self.written)
         end = self._head[-1].end if self._head else 0
         if offset < end:
             first = bisect_right(self._head, offset, key=_start) - 1
-            return _part(self._head[first:], offset)
-        return _part(self._newest(offset), offset)
+            return _part(self._head[first:], offset, most)
+        return _part(self._newest(offset), offset, most)
 
     @property
     def _head_open(self) -> bool:
@@ -159,11 +165,22 @@ def _start(piece: Piece) -> int:
     return piece.start
 
 
-def _part(found: Iterable[Piece], offset: int) -> Part:
-    pieces = tuple(_after(found, offset))
+def _part(found: Iterable[Piece], offset: int, most: int | None) -> Part:
+    pieces = tuple(_first(_after(found, offset), most))
     if not pieces:
         return Part((), offset, 0)
     return Part(pieces, pieces[-1].end, max(pieces[0].start - offset, 0))
+
+
+def _first(found: Iterable[Piece], most: int | None) -> Iterator[Piece]:
+    if most is None:
+        yield from found
+        return
+    for piece in found:
+        yield piece.first(most)
+        most -= piece.size
+        if most <= 0:
+            return
 
 
 def _after(found: Iterable[Piece], offset: int) -> Iterator[Piece]:

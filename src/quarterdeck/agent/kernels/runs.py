@@ -72,6 +72,15 @@ class Run:
         """Return when there is something after an offset, or it has ended or asks for input, or when time is up. Raises `TooManyWatchers`."""
         await self._until(lambda: self.ended or self.asks or self.record.written > offset, seconds)
 
+    async def more(self, offset: int, asked: int) -> None:
+        """Return when there is something after an offset, or it has ended or asks for more than so many inputs. Raises `TooManyWatchers`."""
+        await self._until(
+            lambda: (
+                self.ended or self.record.written > offset or (self.asks and self.question > asked)
+            ),
+            None,
+        )
+
     def write(self, kind: Kind, text: str) -> None:
         """Take output."""
         self.record.write(kind, text)
@@ -109,9 +118,9 @@ class Run:
         self.failure = failure
         self._tell()
 
-    def report(self, offset: int = 0) -> Execution:
-        """Return what is known from an offset on."""
-        part = self.record.read(offset)
+    def report(self, offset: int = 0, most: int | None = None) -> Execution:
+        """Return what is known from an offset on; with `most`, about so many characters of output."""
+        part = self.record.read(offset, most)
         done = self.outcome
         return Execution(
             status=self._status(),

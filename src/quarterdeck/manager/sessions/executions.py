@@ -83,6 +83,10 @@ class ExecutionService:
                 raise
             return sessions.Logs(kept)
 
+    async def coding_kernel(self, at: At) -> tuple[str, str]:
+        """Return the address and the id of a kernel that runs and takes code."""
+        return await self._kernel(at)
+
     async def kernel(self, at: At) -> tuple[str, str]:
         """Return the address and the id of a kernel that runs, whatever it runs."""
         return _found(await self._route(at))
