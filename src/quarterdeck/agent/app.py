@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
 
-from quarterdeck.agent import executions_http, http, streams_http, terminals_http
+from quarterdeck.agent import executions_http, http, ports_http, streams_http, terminals_http
 from quarterdeck.agent.config import Config
 from quarterdeck.agent.errors import NotConfigured
 from quarterdeck.agent.executions import Executions
@@ -29,6 +29,8 @@ from quarterdeck.agent.kernels.oci import cgroups, programs
 from quarterdeck.agent.kernels.oci.kernels import Containers, explained
 from quarterdeck.agent.kernels.scratch import Scratch
 from quarterdeck.agent.model import Surroundings
+from quarterdeck.agent.network import Network
+from quarterdeck.agent.peers import PeerGateway
 from quarterdeck.agent.ports import Backend
 from quarterdeck.agent.registries import Registries
 from quarterdeck.agent.resources.ledger import Ledger
@@ -36,7 +38,7 @@ from quarterdeck.agent.service import AgentService
 from quarterdeck.agent.terminals import Terminals
 from quarterdeck.base import clock as clocks
 from quarterdeck.base import ids, tasks
-from quarterdeck.infra import errors, etcd_registration, http_server, redis
+from quarterdeck.infra import errors, etcd_registration, http_server, redis, websockets
 from quarterdeck.infra.etcd import Etcd
 from quarterdeck.infra.etcd_registration import Registration
 from quarterdeck.wire import agents, decode, nodes
@@ -69,6 +71,7 @@ async def main(config: Config, stop: asyncio.Event) -> None:
         await kernels.ready()
         news = _News(events)
         images = await stack.enter_async_context(_images(config, news))
+        network = await stack.enter_async_context(_network(config))
         service = AgentService(
             kernels,
             scratch,
@@ -77,10 +80,11 @@ async def main(config: Config, stop: asyncio.Event) -> None:
             ledger=Ledger(config.slots, tuple(sorted(os.sched_getaffinity(0)))),
             surroundings=Surroundings(forkserver.search_path(), config.marks),
             images=images,
+            network=network,
         )
         await service.restore()
         health = _Health(kernels, events, (*scratch.damage, *service.damage))
-        app = _application(config, service, images, health)
+        app = _application(config, service, images, health, network=network)
         await stack.enter_async_context(http_server.serve(app, listener))
         stack.callback(service.stop)
         health.registration = await stack.enter_async_context(_registered(etcd, config, kernels))
@@ -99,7 +103,12 @@ def _guard(service: AgentService, scratch: Scratch) -> Guard:
 
 
 def _application(
-    config: Config, service: AgentService, images: ImageStore, health: "_Health"
+    config: Config,
+    service: AgentService,
+    images: ImageStore,
+    health: "_Health",
+    *,
+    network: Network,
 ) -> web.Application:
     time_of_day = clocks.opened(config.clock_shift)
     return http_server.application(
@@ -108,6 +117,7 @@ def _application(
             *images_http.routes(images),
             *executions_http.routes(Executions(service.executing)),
             *streams_http.routes(Executions(service.executing)),
+            *ports_http.routes(network, service.pid),
             *terminals_http.routes(Terminals(service.entrance)),
             http_server.health(
                 COMPONENT, config.id, health.check, time_of_day, degraded=health.degraded
@@ -118,6 +128,15 @@ def _application(
             http.use(service),
         ],
     )
+
+
+@contextlib.asynccontextmanager
+async def _network(config: Config) -> AsyncIterator[Network]:
+    clock = clocks.opened(config.clock_shift)
+    async with websockets.Clients.open() as clients:
+        gateway = PeerGateway(clients, config.agent_secret, clock)
+        async with Network.open(gateway.connected) as network:
+            yield network
 
 
 def _images(config: Config, news: "_News") -> contextlib.AbstractAsyncContextManager[ImageStore]:

@@ -11,6 +11,9 @@ QuarterdeckError
 ├── MountsUnsupported      this machine allows no mounts to the agent's user
 ├── IsolationUnsupported   this machine keeps kernels less apart than is demanded
 ├── TerminalsUnsupported   this machine keeps kernels in no namespaces
+├── NetworkUnsupported     this machine keeps kernels in no networks of their own
+├── PortRefused            nothing in the kernel serves a port
+├── TooManyConnections
 ├── TerminalNotFound
 ├── TooManyTerminals
 ├── ScratchStays           what a kernel left on disk could not be removed
@@ -80,6 +83,24 @@ class TerminalsUnsupported(QuarterdeckError):
     """This agent's machine keeps the kernel in no namespaces; a shell would not be held to its limits."""
 
     code = "terminals-unsupported"
+
+
+class NetworkUnsupported(QuarterdeckError):
+    """The kernel has no network of its own: its ports would be those of the machine."""
+
+    code = "network-unsupported"
+
+
+class PortRefused(QuarterdeckError):
+    """Nothing in the kernel serves this port."""
+
+    code = "port-refused"
+
+
+class TooManyConnections(QuarterdeckError):
+    """The kernel has too many connections."""
+
+    code = "too-many-connections"
 
 
 class TerminalNotFound(QuarterdeckError):

@@ -15,7 +15,7 @@ from quarterdeck.wire.errors import SignatureMismatch
 from quarterdeck.wire.sessions import Logs
 
 _OPEN_PATHS = frozenset({"/health"})
-_LOOKS = frozenset({"", "logs"})
+_LOOKS = frozenset({"", "logs", "ports"})
 
 
 def authentication(agent: str, secret: Secret, clock: Clock) -> http_server.Middleware:
@@ -43,11 +43,11 @@ def authentication(agent: str, secret: Secret, clock: Clock) -> http_server.Midd
 
 
 def use(service: AgentService) -> http_server.Middleware:
-    """Return the middleware that keeps a kernel from being idle while a request or a connection to it lasts; its log is only a look."""
+    """Return the middleware that keeps a kernel from being idle while a request or a connection to it lasts; its log is only a look, and a peer's connection no use."""
 
     async def note(request: web.Request, handler: http_server.Handler) -> web.StreamResponse:
         kernel, _, what = request.path.removeprefix("/v1/kernels/").partition("/")
-        if what in _LOOKS or kernel == request.path:
+        if what.partition("/")[0] in _LOOKS or kernel == request.path:
             return await handler(request)
         with service.using(kernel):
             return await handler(request)

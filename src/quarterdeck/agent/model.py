@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quarterdeck.agent.errors import ImageNotFound
+from quarterdeck.agent.errors import ImageNotFound, IsolationUnsupported
 from quarterdeck.agent.kernels.doorway import Entrance
 from quarterdeck.agent.kernels.spec import MARK, TEMPORARY, WORK, Bind, Image, KernelSpec
-from quarterdeck.wire.agents import KernelCreate, KernelMount
+from quarterdeck.wire.agents import KernelCreate, KernelMount, KernelPeer
 from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.sessions import IsolationLevel
 
 _HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+WIRE_ADDRESS = "10.77.0.100"
+"""Of a kernel at its wire to its peers, each of which is at an address by its place in the cluster."""
+_PEER_ADDRESS = "10.77.0.{}"
 
 IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}"
 """The one image of process kernels: this interpreter."""
@@ -32,11 +37,28 @@ class Surroundings:
     marks: Mapping[str, str]
 
 
-def check(request: KernelCreate) -> None:
-    """Raise `ImageNotFound` or `Invalid` for a request that no agent like this can fulfil."""
+def check(request: KernelCreate, level: IsolationLevel) -> None:
+    """Raise `ImageNotFound`, `IsolationUnsupported` or `Invalid` for a request that an agent with this level cannot fulfil."""
     if request.digest is None and request.image != IMAGE:
         raise ImageNotFound(f"This agent has {IMAGE} only", field="image")
     _check_paths(request.mounts)
+    if not level.covers(request.isolation):
+        detail = f"{request.isolation} demanded, {level} is the best here"
+        raise IsolationUnsupported(detail, field="isolation")
+    if request.ports and level is IsolationLevel.PROCESS:
+        detail = "Ports need kernels with networks of their own, which this machine does not allow"
+        raise IsolationUnsupported(detail, field="ports")
+
+
+def peer_addresses(id_: str, request: KernelCreate) -> Mapping[str, KernelPeer]:
+    """Return the others of its cluster by the addresses at which a kernel reaches them; none without ports."""
+    if not request.ports:
+        return {}
+    return {
+        _PEER_ADDRESS.format(at): peer
+        for at, peer in enumerate(request.peers, start=1)
+        if peer.kernel != id_
+    }
 
 
 def spec(
@@ -69,6 +91,7 @@ def spec(
         memory_bytes=request.slots.memory_mib * 2**20,
         processes=request.limits.pids,
         hostname=_host_name(request.environment.get("QD_CLUSTER_HOST", "")),
+        hosts={one.hostname: at for at, one in peer_addresses(id_, request).items()},
         command=request.command,
         image=image,
         again=request.generation > 0,

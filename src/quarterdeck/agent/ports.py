@@ -13,7 +13,7 @@ from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.runs import Run
 from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
-from quarterdeck.wire.agents import ImagePull
+from quarterdeck.wire.agents import ImagePull, KernelCreate
 from quarterdeck.wire.executions import Complete, Completion, Execute, Input
 from quarterdeck.wire.oci import Descriptor
 from quarterdeck.wire.sessions import IsolationLevel
@@ -156,6 +156,18 @@ class Images(Protocol):
 
     def release(self, user: str) -> None:
         """Take note that somebody needs an image no more; nothing happens to who uses none."""
+        ...
+
+
+class Network(Protocol):
+    """Connects kernels with others of their clusters."""
+
+    async def join(self, id_: str, pid: int, request: KernelCreate) -> None:
+        """Let a kernel reach its peers from now on; nothing happens if it has none. Raises `KernelNotStarted`."""
+        ...
+
+    def leave(self, id_: str) -> None:
+        """End all that a kernel has to do with others; fine if there is nothing."""
         ...
 
 

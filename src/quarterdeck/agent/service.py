@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from quarterdeck.agent import model, ports
 from quarterdeck.agent.errors import (
-    IsolationUnsupported,
     KernelConflict,
     KernelNotFound,
     KernelTakesNoCode,
     MountsUnsupported,
+    NetworkUnsupported,
     ScratchStays,
     Stopping,
     TerminalsUnsupported,
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 class AgentService:
     """The kernels of one agent."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its ports, each by name
         self,
         kernels: ports.Kernels,
         scratch: ports.Scratch,
@@ -45,6 +45,7 @@ class AgentService:
         *,
         images: ports.Images,
         ledger: Ledger,
+        network: ports.Network,
         surroundings: model.Surroundings,
     ) -> None:
         self._kernels = kernels
@@ -54,8 +55,12 @@ class AgentService:
         self._images = images
         self._ledger = ledger
         self._starts = Starts(
-            kernels, scratch, records, news, ledger=ledger, surroundings=surroundings
+            *(kernels, scratch, records, news),
+            ledger=ledger,
+            network=network,
+            surroundings=surroundings,
         )
+        self._network = network
         self._table = Table()
         self._stopping = False
         self.damage: tuple[str, ...] = ()
@@ -66,19 +71,16 @@ class AgentService:
         remembered = self._records.load()
         self.damage = remembered.damage
         heritage = Heritage(
-            self._table,
-            self._ledger,
-            self._kernels,
+            *(self._table, self._ledger, self._kernels),
+            images=self._images,
+            network=self._network,
             keep=self._starts.keep,
             on_exit=self._starts.ended,
         )
         heritage.take_over(remembered)
-        for entry in self._table:
-            if entry.request.digest is not None:
-                self._use_again(entry, entry.request.digest)
         try:
             async with asyncio.timeout(SETTLING_SECONDS_MAX):
-                await self._settle(heritage.orphans())
+                await heritage.settle(self._end_quietly, self._starts.abandon)
         except TimeoutError:
             _log.error("kernels-unsettled", extra={"kernels": len(self.inventory())})
         await asyncio.to_thread(self._scratch.clean, [entry.id for entry in self._table])
@@ -115,6 +117,13 @@ class AgentService:
         if entry.isolation is IsolationLevel.PROCESS:
             raise TerminalsUnsupported
         return model.entrance(entry.runs().pid, self._starts.spec(entry))
+
+    def pid(self, id_: str) -> int:
+        """Return the process of a kernel with a network of its own. Raises `KernelNotFound`, `KernelNotRunning`, `NetworkUnsupported`."""
+        entry = self._table.require(id_)
+        if entry.isolation is IsolationLevel.PROCESS:
+            raise NetworkUnsupported
+        return entry.runs().pid
 
     def using(self, id_: str) -> contextlib.AbstractContextManager[None]:
         """Use a kernel for the time of a block, if it is there: it is not idle then."""
@@ -161,25 +170,6 @@ class AgentService:
         self._stopping = True
         self._kernels.leave()
 
-    def _use_again(self, entry: Entry, digest: str) -> None:
-        """Keep the image of a kernel of an earlier life."""
-        try:
-            entry.image = self._images.use(digest, entry.id)
-        except QuarterdeckError as error:
-            _log.error("image-of-kernel-gone", extra={"kernel": entry.id, "error": error.detail})
-
-    async def _settle(self, orphans: Sequence[str]) -> None:
-        """End what an earlier life did not want any more, and what nobody knows."""
-        async with asyncio.TaskGroup() as group:
-            for orphan in orphans:
-                _log.warning("orphan-ended", extra={"kernel": orphan})
-                group.create_task(self._kernels.kill(orphan))
-            for entry in self._table:
-                if entry.status is KernelStatus.TERMINATING:
-                    group.create_task(self._end_quietly(entry))
-                elif entry.status is KernelStatus.RESTARTING:
-                    group.create_task(self._starts.abandon(entry))
-
     def _admit(self, id_: str, request: KernelCreate) -> tuple[Entry, Holding]:
         """Check a request and hold what it needs."""
         if self._stopping:
@@ -188,13 +178,10 @@ class AgentService:
             raise KernelTerminated("A kernel of this id has been destroyed")
         if request.generation:
             raise KernelNotFound("There is no kernel of this id to restart")
-        model.check(request)
         level = self._kernels.level if request.digest is None else IsolationLevel.OCI
+        model.check(request, level)
         if request.mounts and request.digest is None and not self._kernels.mounts:
             raise MountsUnsupported(field="mounts")
-        if not level.covers(request.isolation):
-            detail = f"{request.isolation} demanded, {level} is the best here"
-            raise IsolationUnsupported(detail, field="isolation")
         image = None if request.digest is None else self._images.use(request.digest, id_)
         try:
             holding = self._ledger.take(id_, request.slots)

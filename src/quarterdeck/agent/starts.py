@@ -38,6 +38,7 @@ class Starts:
         news: ports.News,
         *,
         ledger: Ledger,
+        network: ports.Network,
         surroundings: model.Surroundings,
     ) -> None:
         self._kernels = kernels
@@ -45,6 +46,7 @@ class Starts:
         self._records = records
         self._news = news
         self._ledger = ledger
+        self._network = network
         self._surroundings = surroundings
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE_MAX)
 
@@ -56,6 +58,9 @@ class Starts:
                 raise KernelTerminated
             entry.kernel = await self._kernels.spawn(spec, partial(self.ended, entry))
         self.keep(entry)
+        await self._network.join(entry.id, entry.kernel.pid, entry.request)
+        if entry.exit is not None:
+            self._network.leave(entry.id)
         if entry.status in _BEGINS:
             died = entry.exit is not None
             entry.status = KernelStatus.TERMINATED if died else KernelStatus.RUNNING
@@ -119,6 +124,7 @@ class Starts:
     def ended(self, entry: Entry, exit_: Exit) -> None:
         """Take note that a kernel has ended, by itself or because it was destroyed. What ends for a restart ends nothing."""
         entry.exit = exit_
+        self._network.leave(entry.id)
         if entry.status is KernelStatus.RESTARTING:
             return
         self._ledger.give_back(entry.id)

@@ -59,6 +59,14 @@ def _resources(create: argparse.ArgumentParser) -> None:
         metavar="N",
         help="so many kernels, which find each other as main1, sub1, sub2 (default: 1)",
     )
+    create.add_argument(
+        "--port",
+        type=int,
+        action="append",
+        default=[],
+        metavar="N",
+        help="a port of each kernel at which the others reach it by its name; may be repeated",
+    )
     create.add_argument("--cpu", type=int, default=1, metavar="N", help="cores (default: 1)")
     create.add_argument(
         "--memory",

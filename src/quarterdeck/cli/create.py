@@ -55,6 +55,7 @@ def _request(given: argparse.Namespace, transport: Transport) -> Request:
             "type": given.type or ("batch" if given.words else None),
             "command": given.words,
             "cluster_size": given.kernels,
+            "ports": given.port or None,
             "limits": _limits(given) or None,
             "batch_seconds": _whole(given.timeout),
             "lifetime_seconds": _whole(given.lifetime),

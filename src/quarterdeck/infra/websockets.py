@@ -29,11 +29,22 @@ GOING_AWAY = 1001
 Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
+def demand(request: web.Request) -> None:
+    """Raise `NoHandshake` for a request that is none: before anything is done for it."""
+    if not web.WebSocketResponse().can_prepare(request).ok:
+        raise NoHandshake
+
+
 @contextlib.asynccontextmanager
-async def accepted(request: web.Request) -> AsyncIterator[web.WebSocketResponse]:
-    """Take the handshake; the socket is closed after the block, and when the server begins to stop. Raises `NoHandshake`."""
+async def accepted(
+    request: web.Request, *, heartbeat_seconds: float | None = HEARTBEAT_SECONDS
+) -> AsyncIterator[web.WebSocketResponse]:
+    """Take the handshake; the socket is closed after the block, and when the server begins to stop. Raises `NoHandshake`.
+
+    Without a heartbeat a side may take nothing for as long as it likes.
+    """
     socket = web.WebSocketResponse(
-        max_msg_size=MESSAGE_BYTES_MAX, heartbeat=HEARTBEAT_SECONDS, compress=False
+        max_msg_size=MESSAGE_BYTES_MAX, heartbeat=heartbeat_seconds, compress=False
     )
     if not socket.can_prepare(request).ok:
         raise NoHandshake
@@ -64,7 +75,12 @@ class Clients:
 
     @contextlib.asynccontextmanager
     async def connect(
-        self, url: str, *, auth: http_client.Auth, message_bytes_max: int = MESSAGE_BYTES_MAX
+        self,
+        url: str,
+        *,
+        auth: http_client.Auth,
+        message_bytes_max: int = MESSAGE_BYTES_MAX,
+        heartbeat_seconds: float | None = HEARTBEAT_SECONDS,
     ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """Be connected for the time of a block. Raises `HandshakeRefused`, `Unreachable`."""
         parts = urlsplit(url)
@@ -82,7 +98,7 @@ class Clients:
                     URL(parts._replace(netloc=host).geturl(), encoded=True),
                     headers=headers,
                     max_msg_size=message_bytes_max,
-                    heartbeat=HEARTBEAT_SECONDS,
+                    heartbeat=heartbeat_seconds,
                 )
         except aiohttp.WSServerHandshakeError as error:
             raise HandshakeRefused(error.status) from error

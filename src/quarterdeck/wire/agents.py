@@ -108,6 +108,14 @@ class KernelMount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read_only: bool = False
 
 
+class KernelPeer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A kernel of a cluster, and the URL of its agent, which names it."""
+
+    hostname: Annotated[str, Meta(pattern=limits.HOSTNAME)]
+    kernel: limits.Id
+    agent: Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+\Z", max_length=300)]
+
+
 class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A request for a kernel; its id is in the address. `isolation` is the least that will do."""
 
@@ -121,9 +129,17 @@ class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     command: limits.Command = ()
     """What the kernel is: it ends with this program. Without one it is an interpreter."""
     isolation: IsolationLevel = IsolationLevel.PROCESS
+    ports: limits.Ports = ()
+    """Of all kernels of its cluster, at which they reach each other by name."""
+    peers: Annotated[tuple[KernelPeer, ...], Meta(max_length=limits.CLUSTER_SIZE_MAX)] = ()
+    """The kernels of its cluster in their order, itself too."""
     limits: Limits = Limits()
     generation: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     """How often the kernel has been restarted: a greater one than it has makes its processes anew, in its place."""
+
+    def asks_for(self, other: "KernelCreate") -> bool:
+        """Tell whether the same kernel is asked for, wherever its peers are by now."""
+        return msgspec.structs.replace(self, peers=()) == msgspec.structs.replace(other, peers=())
 
 
 class KernelExit(msgspec.Struct, frozen=True):

@@ -55,6 +55,9 @@ HOSTNAME = r"^(main|sub)[1-9][0-9]?\Z"
 
 COMMAND_CHARACTERS_MAX = 64 * 1024
 """Of all arguments together."""
+Ports = Annotated[tuple[Annotated[int, Meta(ge=1024, le=65535)], ...], Meta(max_length=16)]
+"""TCP ports that ordinary users may serve, a few."""
+
 Seconds = Annotated[int, Meta(ge=1, le=366 * 24 * 3600)]
 """How long something may last, in whole seconds: at most a leap year."""
 

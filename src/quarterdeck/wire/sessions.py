@@ -113,12 +113,15 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     batch_seconds: limits.Seconds | None = None
     lifetime_seconds: limits.Seconds | None = None
     idle_seconds: limits.Seconds | None = None
+    ports: limits.Ports = ()
+    """Of each kernel, at which the others reach it by its hostname. They need kernels with networks of their own."""
     limits: Limits = Limits()
     isolation: IsolationLevel = IsolationLevel.PROCESS
     """The least that will do; a kernel gets the best that its agent has."""
 
     def __post_init__(self) -> None:
-        """Raise `Invalid` for mounts that cover each other and a command that does not fit the type."""
+        """Raise `Invalid` for mounts that cover each other, ports given twice and a command that does not fit the type."""
+        _check_ports(self.ports)
         _check_command(self.type, self.command)
         _check_time_outs(self)
         if self.reuse and self.name is None:
@@ -195,6 +198,7 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
     """Of its main kernel."""
     pull: PullProgress | None = None
     """While it is PULLING: of the first of its kernels that waits for its image."""
+    ports: tuple[int, ...] = ()
     image_digest: str | None = None
     """What the image's tag named when the session was made; None: each agent has the image of its own."""
 
@@ -252,6 +256,13 @@ def _check_command(type_: SessionType, command: tuple[str, ...]) -> None:
         raise Invalid("command.0", "Expected a program")
     if sum(map(len, command)) > limits.COMMAND_CHARACTERS_MAX:
         raise Invalid("command", f"Longer than {limits.COMMAND_CHARACTERS_MAX} characters")
+
+
+def _check_ports(ports: tuple[int, ...]) -> None:
+    """Raise `Invalid` for a port that is given twice."""
+    for at, port in enumerate(ports):
+        if port in ports[:at]:
+            raise Invalid(f"ports.{at}", "This port is given twice")
 
 
 def _check_time_outs(given: SessionCreate) -> None:

@@ -59,6 +59,36 @@ async def test_a_kernel_reaches_what_the_agent_serves_in_it(workshop):
     assert calling.result().result == "b'from outside'"
 
 
+SERVE_THE_SAME = """
+import socket
+server = socket.create_server(("0.0.0.0", 9000))
+"""
+
+
+@pytest.fixture(params=["workshop", "container_workshop"])
+def shop(request):
+    """Makes kernels with networks of their own, in namespaces and in containers."""
+    return request.getfixturevalue(request.param)
+
+
+async def test_what_listens_beyond_a_wire_takes_no_port_from_the_kernel(shop):
+    kernel = await shop.make(hosts={"sub1": "10.77.0.2"})
+    wire = (kernel.pid, "10.77.0.100", ["10.77.0.2", "10.77.0.3"], [9000])
+    for one in await asyncio.to_thread(inside.listeners_in, *wire):  # of an agent that dies
+        one.close()
+    (listener,) = await asyncio.to_thread(inside.listeners_in, *wire)
+    with listener:
+        listener.setblocking(False)
+        assert (await workshops.execute(kernel, SERVE_THE_SAME)).error is None
+        async with asyncio.TaskGroup() as group:
+            calling = group.create_task(workshops.execute(kernel, CALL))
+            heard, _ = await asyncio.get_running_loop().sock_accept(listener)
+            with heard:
+                assert heard.getsockname() == ("10.77.0.2", 9000)
+                await asyncio.get_running_loop().sock_sendall(heard, b"from outside")
+    assert calling.result().result == "b'from outside'"
+
+
 async def test_making_a_socket_leaves_the_agent_where_it_is(workshop):
     kernel = await workshop.make()
     with await asyncio.to_thread(inside.socket_in, kernel.pid):

@@ -43,7 +43,8 @@ class Entry:
 
     def is_for(self, request: KernelCreate) -> bool:
         """Tell whether a request is for this very kernel, of whatever generation."""
-        return msgspec.structs.replace(request, generation=self.request.generation) == self.request
+        same = msgspec.structs.replace(request, generation=self.request.generation)
+        return self.request.asks_for(same)
 
     def runs(self) -> Kernel:
         """Return its kernel, which runs. Raises `KernelNotRunning`, `KernelRestarted`."""

@@ -176,7 +176,7 @@ def furnish(kernel: KernelSpec, trees: Sequence[int]) -> None:
             raise SetUpFailed("mount-failed", f"{bind.path}: {error.strerror}") from error
     for tree in trees:
         os.close(tree)
-    roots.name(kernel.hostname)
+    roots.name(kernel.hostname, kernel.hosts_file())
 
 
 def confine(owner: Owner, program: bytes | None) -> None:
@@ -266,7 +266,7 @@ def _try(*, user: bool) -> None:
         code = 1
         try:
             settle(owner, frame_)
-            roots.name("trial")
+            roots.name("trial", "")
             confine(owner, frame_.program)
             code = 0
         except OSError as error:

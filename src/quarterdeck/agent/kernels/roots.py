@@ -109,11 +109,11 @@ def make_own(owner: Owner, shown: Sequence[str]) -> None:
     _write("resolv.conf", "")
 
 
-def name(host: str) -> None:
-    """Name the kernel's host, and let nobody change the settings any more. Raises OSError."""
+def name(host: str, hosts: str) -> None:
+    """Name the kernel's host, write the file of the hosts it knows, and let nobody change the settings any more. Raises OSError."""
     linux.set_host_name(host)
     _write("hostname", f"{host}\n")
-    _write("hosts", f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {host}\n")
+    _write("hosts", hosts)
     for path, kept in (("/run", _PLAIN), ("/", _PLAIN)):
         linux.mount("none", path, None, linux.MS_BIND | linux.MS_REMOUNT | linux.MS_RDONLY | kept)
 

@@ -24,6 +24,9 @@ WORK = "work"
 TEMPORARY = "tmp"
 """The part of a kernel's directory for temporary files."""
 
+OWN_ADDRESS = "127.0.1.1"
+"""At which a kernel finds itself by its name."""
+
 PYTHON, SHELL, COMMAND = "python", "shell", "command"
 RUNTIMES = (PYTHON, SHELL, COMMAND)
 """What runs in an image: our interpreter in its Python, its /bin/sh, or nothing but commands."""
@@ -72,12 +75,19 @@ class KernelSpec:
     command: tuple[str, ...] = ()
     """The program that the kernel becomes, with its arguments; without one it is an interpreter."""
     hostname: str = "kernel"
+    hosts: dict[str, str] = field(default_factory=dict)
+    """Addresses by the names that it knows besides `localhost` and its own."""
     processes: int = 0
     """How many processes and threads it may have, where it has a user of its own; 0: any number."""
     image: Image | None = None
     """None: it sees the programs of this machine."""
     again: bool = False
     """It has run before: its directory is there, with what its user made of it."""
+
+    def hosts_file(self) -> str:
+        """Return what its /etc/hosts has."""
+        own = f"127.0.0.1 localhost\n::1 localhost\n{OWN_ADDRESS} {self.hostname}\n"
+        return own + "".join(f"{address} {name}\n" for name, address in self.hosts.items())
 
     def encode(self) -> bytes:
         """Return the spec as JSON."""

@@ -139,6 +139,8 @@ def _work(row: Mapping[str, Any]) -> model.Work:
             slots=sessions.Slots(row["cpu"], row["memory_mib"]),
             limits=sessions.Limits(**row["limits"]),
             isolation=sessions.IsolationLevel(row["isolation"]),
+            ports=tuple(row["ports"]) if row["peers"] else (),
+            peers=tuple(agents.KernelPeer(*one) for one in row["peers"] or ()),
             mounts=tuple(agents.KernelMount(source, path) for source, path in row["mounts"]),
             environment={**row["environment"], **seat.environment()},
             digest=row["image_digest"],

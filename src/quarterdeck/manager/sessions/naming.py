@@ -24,6 +24,7 @@ def reused(given: sessions.SessionCreate, other: sessions.SessionView) -> sessio
         ("cluster_size", given.cluster_size, other.cluster_size),
         ("slots.cpu", given.slots.cpu, other.slots.cpu),
         ("slots.memory_mib", given.slots.memory_mib, other.slots.memory_mib),
+        ("ports", list(given.ports), list(other.ports)),
         ("command", list(given.command), list(other.command)),
         ("limits.pids", given.limits.pids, other.limits.pids),
         ("limits.disk_mib", given.limits.disk_mib, other.limits.disk_mib),

@@ -15,9 +15,9 @@ ORDER BY id FOR KEY SHARE;
 
 -- name: insert_session
 -- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command, depends_on,
+INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, ports, isolation, environment, type, command, depends_on,
                       batch_seconds, lifetime_seconds, idle_seconds, status, status_cause, status_actor)
-SELECT %(id)s, u.id, %(name)s, i.name, i.digest, i.architectures, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(limits)s::jsonb, %(isolation)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
+SELECT %(id)s, u.id, %(name)s, i.name, i.digest, i.architectures, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(limits)s::jsonb, %(ports)s::integer[], %(isolation)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
        %(depends_on)s::uuid[], %(batch_seconds)s, %(lifetime_seconds)s, %(idle_seconds)s, 'PENDING', 'requested', u.id::text
 FROM users u
 JOIN images i ON i.name = %(image)s AND i.missing_since IS NULL AND i.cpu_min <= %(cpu)s AND i.memory_mib_min <= %(memory_mib)s
@@ -50,7 +50,7 @@ SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
        s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at,
        CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
-       s.cluster_size, s.limits, k.kernels, m.mounts
+       s.cluster_size, s.limits, s.ports, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation, pull) ORDER BY role, index) AS kernels
@@ -69,7 +69,7 @@ SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
        s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at,
        CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
-       s.cluster_size, s.limits, k.kernels, m.mounts
+       s.cluster_size, s.limits, s.ports, k.kernels, m.mounts
 FROM sessions s
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation, pull) ORDER BY role, index) AS kernels
@@ -230,15 +230,15 @@ WITH begun AS (
     SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle'
     WHERE id = (SELECT session_id FROM kernels WHERE id = %(kernel)s AND status = 'SCHEDULED') AND status = 'SCHEDULED'
       AND image_digest IS NULL
-    RETURNING id, image, image_digest, cpu, memory_mib, cluster_size, limits, isolation, environment, type, command
+    RETURNING id, image, image_digest, cpu, memory_mib, cluster_size, limits, ports, isolation, environment, type, command
 )
 UPDATE kernels k
 SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle',
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
 FROM begun s, agents a
 WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'SCHEDULED' AND a.id = k.agent_id
-RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.generation, k.agent_id AS agent,
-    a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
+-- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
+INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, ports, isolation, environment, type, command, depends_on,
     NULL AS url, 0::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
@@ -248,7 +248,7 @@ RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role,
 -- has fallen behind its session catches up. No `next.status`: it stays what it is by now; what `o` says may be older than the session's lock.
 WITH s AS (
     SELECT s.id, s.status, coalesce(s.reason, s.status_cause) AS cause, s.status_actor AS actor,
-           r.url, i.repository, r.username, r.secret, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command
+           r.url, i.repository, r.username, r.secret, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.ports, s.isolation, s.environment, s.type, s.command
     FROM sessions s JOIN images i ON i.name = s.image LEFT JOIN registries r ON r.id = i.registry_id
     WHERE s.id = (SELECT session_id FROM kernels WHERE id = %(kernel)s)
       AND (s.status IN ('CREATING', 'RESTARTING', 'TERMINATING') OR s.status IN ('SCHEDULED', 'PULLING') AND s.image_digest IS NOT NULL)
@@ -269,8 +269,8 @@ WHERE k.id = %(kernel)s AND o.id = k.id AND k.session_id = s.id AND k.status <> 
   AND (s.status = 'TERMINATING' OR k.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RESTARTING'))
   AND a.id = k.agent_id AND a.status = 'ALIVE'
   AND (k.claimed_until IS NULL OR k.claimed_until < now() OR k.claimed_by = %(manager)s)
-RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.generation, k.agent_id AS agent,
-    a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.isolation, s.environment, s.type, s.command,
+-- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
+INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, ports, isolation, environment, type, command, depends_on,
     s.url, s.repository, s.username, s.secret,
     CASE WHEN o.status = k.status THEN extract(epoch FROM clock_timestamp() - k.status_changed_at) ELSE 0 END::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,

@@ -6,12 +6,13 @@ import msgspec
 import pytest
 
 from quarterdeck.agent import model
-from quarterdeck.agent.errors import ImageNotFound
+from quarterdeck.agent.errors import ImageNotFound, IsolationUnsupported
 from quarterdeck.agent.kernels.spec import Bind, Image
-from quarterdeck.wire.agents import KernelCreate, KernelMount
+from quarterdeck.wire.agents import KernelCreate, KernelMount, KernelPeer
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.sessions import Slots
+from quarterdeck.wire.sessions import IsolationLevel, Slots
 
+NAMESPACED, OCI = IsolationLevel.NAMESPACED, IsolationLevel.OCI
 DIGEST = f"sha256:{'a' * 64}"
 
 
@@ -61,12 +62,12 @@ def test_in_an_image_its_variables_count_and_its_places_are_those_of_a_container
 
 
 def test_an_image_with_a_digest_may_have_any_name():
-    model.check(request(image="local/tool:1", digest=DIGEST))
+    model.check(request(image="local/tool:1", digest=DIGEST), OCI)
 
 
 def test_another_image_is_refused():
     with pytest.raises(ImageNotFound):
-        model.check(request(image="python:2.7"))
+        model.check(request(image="python:2.7"), NAMESPACED)
 
 
 @pytest.mark.parametrize(
@@ -80,10 +81,34 @@ def test_another_image_is_refused():
 def test_mounts_that_cover_each_other_are_refused(paths, field):
     mounts = tuple(KernelMount("/x", path) for path in paths)
     with pytest.raises(Invalid) as refusal:
-        model.check(request(mounts=mounts))
+        model.check(request(mounts=mounts), NAMESPACED)
     assert refusal.value.field == field
 
 
 def test_mounts_beside_each_other_are_fine():
     paths = ("a/b", "a/c", "ab", "d")
-    model.check(request(mounts=tuple(KernelMount("/x", path) for path in paths)))
+    model.check(request(mounts=tuple(KernelMount("/x", path) for path in paths)), NAMESPACED)
+
+
+def test_ports_need_a_network_of_their_own():
+    model.check(request(ports=(8000,)), NAMESPACED)
+    with pytest.raises(IsolationUnsupported) as refused:
+        model.check(request(ports=(8000,)), IsolationLevel.PROCESS)
+    assert refused.value.field == "ports"
+
+
+def test_a_kernel_knows_its_peers_by_name_and_itself_at_home():
+    peers = tuple(KernelPeer(f"sub{at}", f"k{at}", "http://a@h:1") for at in (1, 2))
+    asked = request(
+        ports=(8000,),
+        peers=(KernelPeer("main1", "k", "http://a@h:1"), *peers),
+        environment={"QD_CLUSTER_HOST": "main1"},
+    )
+    assert made(asked).hosts_file().splitlines() == [
+        "127.0.0.1 localhost",
+        "::1 localhost",
+        "127.0.1.1 main1",
+        "10.77.0.2 sub1",
+        "10.77.0.3 sub2",
+    ]
+    assert made(msgspec.structs.replace(asked, ports=())).hosts == {}

@@ -25,6 +25,7 @@ from quarterdeck.base import tasks
 from quarterdeck.testing.fakes.agent import (
     FakeImages,
     FakeKernels,
+    FakeNetwork,
     FakeNews,
     FakeRecords,
     FakeScratch,
@@ -44,6 +45,7 @@ class World:
     def __init__(self):
         self.kernels, self.scratch, self.news = FakeKernels(), FakeScratch(), FakeNews()
         self.records, self.images = FakeRecords(), FakeImages()
+        self.network = FakeNetwork()
         self.begin()
 
     def begin(self):
@@ -55,6 +57,7 @@ class World:
             ledger=Ledger(CAPACITY, (0, 1)),
             surroundings=model.Surroundings("/bin", {}),
             images=self.images,
+            network=self.network,
         )
 
     async def next_life(self):

@@ -162,6 +162,8 @@ def test_cluster_is_shown_kernel_by_kernel():
     assert "  sub1 RUNNING" in out
     assert "python:3.11 x2" in Ran("session ls", answers=answers).out
     assert Ran("session create p --kernels 2").asked[-1].body["cluster_size"] == 2
+    asked = Ran("session create p --kernels 2 --port 8000 --port 8001").asked[-1].body
+    assert asked["ports"] == [8000, 8001]
     assert Ran("session logs fit -k sub1").asked[-1].query == (("kernel", "sub1"),)
     assert Ran("session exec fit -k sub1 -c", "1").asked[-1].query == (("kernel", "sub1"),)
 

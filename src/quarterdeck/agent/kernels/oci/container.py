@@ -125,7 +125,7 @@ class Container:
         given = self._directory / "given"
         (given / "quarterdeck" / "agent" / "kernels").mkdir(mode=0o755, parents=True)
         host = self._kernel.hostname
-        (given / "hosts").write_text(f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {host}\n")
+        (given / "hosts").write_text(self._kernel.hosts_file())
         (given / "hostname").write_text(f"{host}\n")
         (given / "resolv.conf").touch()
 

@@ -5,4 +5,4 @@ DROP TABLE session_history, allocations, kernel_removals, kernels, session_logs,
     image_variants, images, registries, keypairs, users;
 DROP FUNCTION announce_keypair(), guard_session_status(), guard_kernel_status(), record_session_status(),
     record_kernel_status(), guard_allocation(), place_sessions, can_run, end_session, dependencies_met,
-    kernel_runs, kernel_ended, force_end_session, restart_session;
+    kernel_runs, kernel_ended, force_end_session, restart_session, peers_of;

@@ -197,6 +197,7 @@ CREATE TABLE sessions (
     memory_mib integer NOT NULL CHECK (memory_mib > 0),
     cluster_size integer NOT NULL DEFAULT 1 CHECK (cluster_size BETWEEN 1 AND 16),
     limits jsonb NOT NULL DEFAULT '{}',
+    ports integer[] NOT NULL DEFAULT '{}',
     isolation text NOT NULL DEFAULT 'process' CHECK (isolation IN ('process', 'namespaced', 'oci')),
     environment jsonb NOT NULL DEFAULT '{}',
     type text NOT NULL DEFAULT 'interactive' CHECK (type IN ('interactive', 'batch', 'inference')),
@@ -226,6 +227,7 @@ CREATE TABLE sessions (
 COMMENT ON COLUMN sessions.image_digest IS 'What the image''s tag named when the session was made: it stays so when the tag moves. Null: each agent has the image of its own.';
 COMMENT ON COLUMN sessions.architectures IS 'Of machines that can run the image; empty: any can.';
 COMMENT ON COLUMN sessions.cpu IS 'Slots are for each of the session''s kernels, of which there are cluster_size.';
+COMMENT ON COLUMN sessions.ports IS 'TCP ports of each kernel at which the others of the session reach it by name.';
 COMMENT ON COLUMN sessions.status_cause IS 'Why the status last changed; whoever changes it sets cause and actor with it, the history copies them.';
 COMMENT ON COLUMN sessions.depends_on IS 'Sessions of the same owner that have to succeed before this one may be placed.';
 COMMENT ON COLUMN sessions.expires_at IS 'The earlier end of batch_seconds and lifetime_seconds since started_at, by the clock of this database alone.';
@@ -488,6 +490,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION end_session IS
     'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns its kernels. The culprit is a kernel: the detail names it. Nothing happens if it is of another generation by now.';
+
+CREATE FUNCTION peers_of(session uuid) RETURNS json STABLE LANGUAGE sql AS $$
+    SELECT json_agg(json_build_array(k.hostname, k.id, a.address) ORDER BY k.role, k.index)
+    FROM kernels k JOIN agents a ON a.id = k.agent_id
+    WHERE k.session_id = session AND k.status <> 'TERMINATED'
+$$;
+COMMENT ON FUNCTION peers_of IS 'The kernels of a session that has been placed, in their order, and where they are: hostname, id, URL of the agent.';
 
 CREATE FUNCTION force_end_session(session uuid, actor text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
