@@ -18,7 +18,6 @@ from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.testing.fakes.clock import FakeClock
-from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.executions import Complete, Completion, Execute, ExecutionError, Input
 from quarterdeck.wire.sessions import IsolationLevel
 
@@ -237,25 +236,6 @@ class FakeImages:
     def release(self, user: str) -> None:
         """Forget a user."""
         self.users.pop(user, None)
-
-
-class FakeNetwork:
-    """The port `Network`: notes who is in it. Set `failure` to have a join fail."""
-
-    def __init__(self) -> None:
-        self.members: dict[str, int] = {}
-        self.failure: KernelNotStarted | None = None
-
-    async def join(self, id_: str, pid: int, request: KernelCreate) -> None:
-        """Note a kernel that has peers."""
-        if self.failure is not None:
-            raise self.failure
-        if request.peers:
-            self.members[id_] = pid
-
-    def leave(self, id_: str) -> None:
-        """Forget it."""
-        self.members.pop(id_, None)
 
 
 class FakeScratch:

@@ -25,12 +25,12 @@ from quarterdeck.base import tasks
 from quarterdeck.testing.fakes.agent import (
     FakeImages,
     FakeKernels,
-    FakeNetwork,
     FakeNews,
     FakeRecords,
     FakeScratch,
 )
-from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelMount
+from quarterdeck.testing.fakes.network import FakeNetwork
+from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelMount, KernelPeer
 from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.sessions import Slots
 
@@ -402,3 +402,31 @@ async def test_no_image_is_kept_for_a_kernel_that_has_no_room(world):
     with pytest.raises(InsufficientCapacity):
         await world.service.create("k", request(digest="sha256:a", slots=Slots(64, 1024)))
     assert world.images.users == {}
+
+
+PEERS = (KernelPeer("main1", "k", "http://a@h:1"), KernelPeer("sub1", "l", "http://a@h:1"))
+
+
+async def test_a_kernel_is_with_its_peers_from_its_start_to_its_end(world):
+    view = await world.service.create("k", request(ports=(8000,), peers=PEERS))
+    assert world.network.members == {"k": view.pid}
+    world.network.members.clear()
+    await world.next_life()
+    assert world.network.members == {"k": view.pid}
+    await world.service.destroy("k")
+    assert world.network.members == {}
+
+
+async def test_a_kernel_that_cannot_join_its_peers_is_none(world):
+    world.network.failure = KernelNotStarted("no wires")
+    with pytest.raises(KernelNotStarted, match="no wires"):
+        await world.service.create("k", request(ports=(8000,), peers=PEERS))
+    assert world.service.inventory() == []
+    assert world.kernels.living == {}
+
+
+async def test_peers_that_have_moved_make_no_other_kernel(world):
+    asked = request(ports=(8000,), peers=PEERS)
+    first = await world.service.create("k", asked)
+    moved = tuple(msgspec.structs.replace(one, agent="http://a@h:2") for one in PEERS)
+    assert await world.service.create("k", msgspec.structs.replace(asked, peers=moved)) == first
