@@ -64,10 +64,7 @@ class Launcher:
         isolate: bool = True,
         program: str = forkserver.ZYGOTE,
     ) -> "Launcher":
-        """Launch a zygote; `ready` waits for it. `environment`: what its process carries besides.
-
-        `isolate=False`: use no namespaces even where the machine allows them. `program`: which kind of zygote.
-        """
+        """Launch a zygote of some kind; `ready` waits for it. `environment`: what its process carries besides. `isolate`: in namespaces."""
         return cls(forkserver.launch(environment or {}, isolate=isolate, program=program))
 
     @classmethod
@@ -95,11 +92,11 @@ class Launcher:
         if process is None:
             return None
         process.recognise(pid)
-        if process.exit is None:
-            self._heirs[id_] = on_exit
-        else:
+        if process.exit is not None:
             on_exit(process.exit)
             self._forget(id_)
+            return process
+        self._heirs[id_] = on_exit
         return process
 
     @property

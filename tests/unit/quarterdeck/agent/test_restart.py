@@ -20,6 +20,7 @@ from quarterdeck.testing.fakes.agent import (
     FakeRecords,
     FakeScratch,
 )
+from quarterdeck.testing.fakes.network import FakeNetwork
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.sessions import Slots
@@ -44,6 +45,7 @@ class World:
             ledger=Ledger(FULL, (0, 1)),
             surroundings=model.Surroundings("/bin", {}),
             images=FakeImages(),
+            network=FakeNetwork(),
         )
 
     async def next_life(self):
