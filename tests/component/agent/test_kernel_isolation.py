@@ -12,6 +12,9 @@ from quarterdeck.testing.workshops import execute
 
 pytestmark = pytest.mark.usefixtures("mounts")
 
+TOPS = {Path(path).absolute().parts[1] for path in (sys.prefix, sys.base_prefix, *sys.path)}
+"""Where Python and what it imports lie, at the top."""
+
 
 async def seen(kernel, expression):
     """The value of an expression in a kernel."""
@@ -59,7 +62,7 @@ async def test_its_file_system_is_what_programs_need(workshop):
             "tmp",
             "usr",
         ),
-        *(Path(path).parts[1] for path in (sys.prefix, sys.base_prefix, *sys.path) if path),
+        *TOPS,
         Path(workshop.scratch.directory("")).parts[1],
     }
     assert sorted(await seen(kernel, "os.listdir('/run')")) == [
