@@ -237,8 +237,9 @@ SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'life
     claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
 FROM begun s, agents a
 WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'SCHEDULED' AND a.id = k.agent_id
--- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, ports, isolation, environment, type, command, depends_on,
+RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.generation, k.agent_id AS agent,
+    a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.ports, s.isolation, s.environment, s.type, s.command,
+    CASE WHEN s.ports <> '{}' AND s.cluster_size > 1 THEN peers_of(s.id) END AS peers,
     NULL AS url, 0::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
     set_config('synchronous_commit', 'off', true);
@@ -269,8 +270,9 @@ WHERE k.id = %(kernel)s AND o.id = k.id AND k.session_id = s.id AND k.status <> 
   AND (s.status = 'TERMINATING' OR k.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RESTARTING'))
   AND a.id = k.agent_id AND a.status = 'ALIVE'
   AND (k.claimed_until IS NULL OR k.claimed_until < now() OR k.claimed_by = %(manager)s)
--- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, ports, isolation, environment, type, command, depends_on,
+RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role, k.index, k.generation, k.agent_id AS agent,
+    a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.ports, s.isolation, s.environment, s.type, s.command,
+    CASE WHEN s.ports <> '{}' AND s.cluster_size > 1 THEN peers_of(s.id) END AS peers,
     s.url, s.repository, s.username, s.secret,
     CASE WHEN o.status = k.status THEN extract(epoch FROM clock_timestamp() - k.status_changed_at) ELSE 0 END::float AS status_seconds,
     ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
