@@ -6,7 +6,12 @@ import msgspec
 import pytest
 
 from quarterdeck.agent import model
-from quarterdeck.agent.errors import KernelConflict, KernelNotFound, KernelRestarted
+from quarterdeck.agent.errors import (
+    InsufficientCapacity,
+    KernelConflict,
+    KernelNotFound,
+    KernelRestarted,
+)
 from quarterdeck.agent.executions import Executions
 from quarterdeck.agent.kernels.errors import KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.spec import Exit
@@ -78,6 +83,15 @@ async def test_greater_generation_makes_new_processes_in_the_same_place(world):
     assert world.scratch.removed == []
     assert await world.execute("'x' in globals()") == "False"
     assert world.news.kernels == []
+
+
+async def test_slots_are_held_through_a_restart(world):
+    await world.create()
+    await world.create(1)
+    with pytest.raises(InsufficientCapacity):
+        await world.service.create(
+            "other", KernelCreate(session="t", image=model.IMAGE, slots=FULL)
+        )
 
 
 async def test_same_and_smaller_generation_change_nothing(world):
