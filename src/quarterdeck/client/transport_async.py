@@ -13,6 +13,7 @@ from quarterdeck.base.clock import Clock
 from quarterdeck.client import events, files, request
 from quarterdeck.client.errors import Refused, Unreachable
 from quarterdeck.client.request import Credentials, Grant, Prepared, Procedure, Request
+from quarterdeck.client.sockets import Socket
 from quarterdeck.wire import decode
 
 TRANSFERS_MAX = 16
@@ -101,7 +102,7 @@ class Transport:
                 await tasks.pause(following.come_back(self.clock.monotonic()))
 
     @contextlib.asynccontextmanager
-    async def socket(self, wanted: Request) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    async def socket(self, wanted: Request) -> AsyncIterator[Socket]:
         """Be connected to a WebSocket of the manager for the time of a block. Raises `Refused`, `Unreachable`."""
         prepared = self._credentials.prepare(wanted, self.clock.now())
         url = yarl.URL(prepared.url + prepared.target, encoded=True)
@@ -117,7 +118,7 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"cannot reach {prepared.url}: {error}") from error
         try:
-            yield socket
+            yield Socket(socket)
         finally:
             await socket.close()
 

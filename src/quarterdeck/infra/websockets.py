@@ -120,15 +120,25 @@ async def relay(one: Socket, other: Socket) -> None:
 async def _pass_on(source: Socket, target: Socket) -> None:
     code = GOING_AWAY
     with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-        async for message in source:
+        message = await source.receive()
+        while message.type in {aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT}:
             if message.type is aiohttp.WSMsgType.BINARY:
                 await target.send_bytes(message.data)
-            elif message.type is aiohttp.WSMsgType.TEXT:
+            else:
                 await target.send_str(message.data)
-    if source.close_code not in {None, 1005, 1006}:
-        code = int(source.close_code or GOING_AWAY)
+            message = await source.receive()
+        code = _code_of_end(message, source)
     with contextlib.suppress(ConnectionError, aiohttp.ClientError):
         await target.close(code=code)
+
+
+def _code_of_end(last: aiohttp.WSMessage, source: Socket) -> int:
+    """Return the code to close with after a last message.
+
+    The message knows the other side's code; `close_code` is 1006 when that side was gone before its last message was read.
+    """
+    code = last.data if last.type is aiohttp.WSMsgType.CLOSE else source.close_code
+    return GOING_AWAY if code in {None, 0, 1005, 1006} else int(code)
 
 
 async def _close_when_draining(request: web.Request, socket: web.WebSocketResponse) -> None:

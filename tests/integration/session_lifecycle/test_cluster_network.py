@@ -28,16 +28,24 @@ with socket.create_connection(({host!r}, {port}), 10) as one:
     told = one.makefile("rb").read()
 told.decode()
 """
+ECHO = """
+import socket
+server = socket.create_server(("0.0.0.0", 8000))
+print(flush=True)
+one, _ = server.accept()
+one.sendall(one.recv(5))
+one.recv(1)
+"""
 APART = f"""
 import subprocess, sys
-child = subprocess.Popen(
-    [sys.executable, "-c", {SERVE + "print(flush=True); threading.Event().wait()"!r}], stdout=subprocess.PIPE
-)
+child = subprocess.Popen([sys.executable, "-c", {ECHO!r}], stdout=subprocess.PIPE)
+child.stdout.readline()
 """
 HOLD = """
 import socket
 held = socket.create_connection(("sub1", 8000), 10)
 held.sendall(b"hello")
+held.recv(5)
 """
 NEVER = """
 import socket
@@ -130,8 +138,8 @@ async def test_no_other_session_reaches_a_server(cluster_of, user):
 async def test_a_connection_ends_with_the_server_that_it_leads_to(cluster_of):
     """A peer that dies is not waited for. Hold a connection to a process in sub1 and SIGKILL that; the other side is told."""
     session = await cluster_of(2)
-    await session.execute(APART + "child.stdout.readline()", kernel="sub1")
-    await session.execute(HOLD, kernel="main1")
+    await session.execute(APART, kernel="sub1")
+    assert await told(session, HOLD, "main1") == "b'hello'"
     await session.execute("child.kill()", kernel="sub1")
     assert await told(session, "held.recv(10)", "main1") == "b''"
 

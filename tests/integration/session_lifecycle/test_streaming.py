@@ -159,7 +159,7 @@ async def test_disconnecting_leaves_the_run_and_nothing_else(session, admin, obs
             if number % 2:
                 await first_piece(stream)
             if number % 3 == 0:
-                stream._socket._response.connection.transport.abort()
+                stream._socket._socket._response.connection.transport.abort()
     await until(
         admin.diagnostics,
         within=20,
@@ -240,9 +240,9 @@ async def test_what_makes_no_sense_is_refused(session, other_user):
             await rest(stream)
     assert refused.value.code == "input-not-wanted"
     async with run.stream() as stream:
-        await stream._socket.send_str('{"reply": 1}')
+        await stream._socket.send('{"reply": 1}')
         await rest(stream)
-        assert stream._socket.close_code == 4400
+        assert stream._socket.end_code == 4400
     await run.reply(1, "alive")
     async with run.stream() as stream:
         assert "alive\n" in "".join(piece.stdout for piece in await rest(stream))
