@@ -15,6 +15,7 @@ from quarterdeck.infra.etcd import Etcd
 from quarterdeck.storage_proxy import ports
 from quarterdeck.storage_proxy.config import Config, LocalVolumeConfig, VolumeConfig
 from quarterdeck.storage_proxy.http.client_api import ClientApi
+from quarterdeck.storage_proxy.http.gate import Gate
 from quarterdeck.storage_proxy.http.manager_api import ManagerApi
 from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.storage_proxy.service import Host, StorageService
@@ -43,10 +44,11 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             for name, volume in config.volumes.items()
         }
         storage = StorageService(hosts, limits)
+        gate = Gate(config.token_key, clock)
         app = http_server.application(
             [
                 *ManagerApi(storage, config.storage_secret).routes(),
-                *ClientApi(storage, config.token_key, clock).routes(),
+                *ClientApi(storage, gate).routes(),
                 http_server.health("storage-proxy", config.id, health.check, clock),
             ]
         )

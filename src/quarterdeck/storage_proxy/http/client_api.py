@@ -1,28 +1,23 @@
 """The client API: the files of one tree, for whoever holds a token. Bodies are streams, bounded in memory, not in size."""
 
-import functools
 import re
 from collections.abc import AsyncIterator
 
 import msgspec
 from aiohttp import web
 
-from quarterdeck.base.clock import Clock
-from quarterdeck.base.config import Secret
 from quarterdeck.infra import http_server
 from quarterdeck.infra.errors import UnsupportedMediaType
 from quarterdeck.storage_proxy import errors, model
-from quarterdeck.storage_proxy.http import bearer, downloads
+from quarterdeck.storage_proxy.http import downloads
+from quarterdeck.storage_proxy.http.gate import Gate
 from quarterdeck.storage_proxy.model import TreePath
-from quarterdeck.storage_proxy.service import StorageService, Tree
-from quarterdeck.wire import tokens
-from quarterdeck.wire.errors import Invalid, TokenExpired, Unauthenticated
+from quarterdeck.storage_proxy.service import StorageService
+from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.folders import FileEntry, Right
 from quarterdeck.wire.items import Items
 
 _FILES = "/client/v1/files"
-_TOKENS_REMEMBERED = 1024
-"""Tokens whose signature need not be computed again."""
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 
@@ -37,15 +32,9 @@ class ListingQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ClientApi:
     """Handlers for holders of a token."""
 
-    def __init__(self, storage: StorageService, token_key: Secret, clock: Clock) -> None:
+    def __init__(self, storage: StorageService, gate: Gate) -> None:
         self._storage = storage
-        self._clock = clock
-
-        @functools.lru_cache(maxsize=_TOKENS_REMEMBERED)
-        def verified(text: str) -> tokens.StorageToken:
-            return tokens.verify(text, token_key.reveal(), clock.now())
-
-        self._verified = verified
+        self._gate = gate
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this API."""
@@ -58,14 +47,14 @@ class ClientApi:
         ]
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
-        tree = self._authorise(request, Right.READ)
+        tree = self._gate.admit(request, Right.READ)
         wanted = http_server.query(request, ListingQuery)
         path = model.parse(wanted.path, self._storage.limits)
         found = await self._storage.entries(tree, path, recursive=wanted.recursive)
         return http_server.reply(Items[FileEntry](found))
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
-        tree = self._authorise(request, Right.WRITE)
+        tree = self._gate.admit(request, Right.WRITE)
         if "Content-Encoding" in request.headers:
             raise UnsupportedMediaType("files are taken as they are, without Content-Encoding")
         written = await self._storage.upload(
@@ -74,25 +63,14 @@ class ClientApi:
         return http_server.reply(written)
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
-        tree = self._authorise(request, Right.READ)
+        tree = self._gate.admit(request, Right.READ)
         async with self._storage.open(tree, self._path(request)) as source:
             return await downloads.send(request, source)
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
-        tree = self._authorise(request, Right.WRITE)
+        tree = self._gate.admit(request, Right.WRITE)
         await self._storage.delete(tree, self._path(request))
         return http_server.no_content()
-
-    def _authorise(self, request: web.Request, right: Right) -> Tree:
-        """Return the tree that the token opens. Raises `Unauthenticated` and its kin, `RightMissing`."""
-        if (text := bearer.credential(request)) is None:
-            raise Unauthenticated
-        token = self._verified(text)
-        if self._clock.now().timestamp() >= token.exp:
-            raise TokenExpired
-        if not token.allows(right):
-            raise errors.RightMissing(f"the token gives no right to {right}")
-        return Tree(token.host, token.tree)
 
     def _path(self, request: web.Request) -> TreePath:
         """Return the file's path as the client sent it, before anybody has tidied it."""
