@@ -13,6 +13,17 @@ QuarterdeckError
     ├── HostNotMountable     the volume cannot be mounted into a kernel
     ├── ChecksumMismatch     the bytes are not those that the client announced
     ├── UploadIncomplete     the client went away before the last byte
+    ├── UploadNotFound       no upload of that id in the tree
+    ├── UploadExpired        the upload took too long
+    ├── UploadBusy           somebody else writes the upload
+    ├── UploadRefused        the request does not keep to the protocol of uploads in pieces
+    ├── UploadsUnsupported   the volume takes files as a whole only
+    ├── TooManyUploads       the tree has too many uploads under way
+    ├── TooManyTransfers     the user has too many transfers at once
+    ├── OffsetDiffers        a piece is not the one that comes next
+    ├── PieceDamaged         a piece is not what its checksum says
+    ├── FileTooLarge         no file may be as large
+    ├── PreconditionFailed   the file is not in the version that was expected
     ├── StorageFull          no space, or over quota
     ├── StorageUnavailable   the store behind the volume does not answer
     ├── RangeUnsatisfiable   the range starts behind the end of the file
@@ -91,6 +102,77 @@ class UploadIncomplete(StorageError):
     """The upload ended before its last byte; nothing was kept."""
 
     code = "upload-incomplete"
+
+
+class UploadNotFound(StorageError):
+    """There is no such upload."""
+
+    code = "upload-not-found"
+
+
+class UploadExpired(StorageError):
+    """The upload took too long; nothing of it was kept."""
+
+    code = "upload-expired"
+
+
+class UploadBusy(StorageError):
+    """Another request writes this upload."""
+
+    code = "upload-busy"
+
+
+class UploadRefused(StorageError):
+    """The request does not keep to the protocol of uploads."""
+
+    code = "upload-refused"
+
+
+class UploadsUnsupported(StorageError):
+    """This storage host takes files as a whole only."""
+
+    code = "uploads-unsupported"
+
+
+class TooManyUploads(StorageError):
+    """Too many uploads are under way."""
+
+    code = "too-many-uploads"
+
+
+class TooManyTransfers(StorageError):
+    """Too many transfers at once."""
+
+    code = "too-many-transfers"
+
+
+class OffsetDiffers(StorageError):
+    """The piece is not the one that comes next; nothing was written."""
+
+    code = "offset-differs"
+
+    def __init__(self, offset: int) -> None:
+        """Name how many bytes are kept."""
+        super().__init__(f"the next piece begins at byte {offset}", field="Upload-Offset")
+        self.offset = offset
+
+
+class PieceDamaged(StorageError):
+    """The piece is not what its checksum says; nothing of it was kept."""
+
+    code = "piece-damaged"
+
+
+class FileTooLarge(StorageError):
+    """The file is too large."""
+
+    code = "file-too-large"
+
+
+class PreconditionFailed(StorageError):
+    """The file is not in the version that was expected."""
+
+    code = "precondition-failed"
 
 
 class StorageFull(StorageError):

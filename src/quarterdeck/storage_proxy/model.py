@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+import msgspec
+
 from quarterdeck.base import ids
 from quarterdeck.storage_proxy import errors
 from quarterdeck.wire.errors import Invalid
@@ -25,6 +27,10 @@ class Limits:
     depth_max: int = 32
     directory_entries_max: int = 10_000
     listing_entries_max: int = 10_000
+    file_bytes_max: int = 100 * 1024**3
+    parts_max: int = 64
+    uploads_max: int = 100
+    transfers_max: int = 32
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,28 @@ class Span:
 
     start: int
     length: int
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload in pieces, as its beginning told. It is kept in a volume in this form."""
+
+    id: str
+    path: TreePath
+    """Where the file will be; empty for a part, which is no file by itself."""
+    size: int
+    expires_at: float
+    """In seconds since 1970."""
+    sha256: str | None = None
+    """Of the whole, in hexadecimal; empty: it follows with the last piece; None: nobody compares."""
+    source: str = ""
+    """By what a client knows its own file again."""
+    metadata: str = ""
+    """The header `Upload-Metadata`, as it came."""
+
+    @property
+    def part(self) -> bool:
+        """Whether this is a part, to be joined with others."""
+        return not self.path
 
 
 def tree_id(text: str) -> str:

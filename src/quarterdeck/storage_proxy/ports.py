@@ -3,15 +3,18 @@
 Every operation raises the conditions of `quarterdeck.storage_proxy.errors`, `TreeNotFound` foremost.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import BinaryIO, Protocol, runtime_checkable
 
-from quarterdeck.storage_proxy.model import Span, TreePath
+from quarterdeck.storage_proxy.model import Span, TreePath, Upload
 from quarterdeck.wire.folders import FileEntry
 
 ABILITY_MOUNT = "mount"
 """The volume's trees are directories of this machine: it is `Mountable`."""
+
+ABILITY_RESUME = "resume"
+"""The volume takes files in pieces: it is `Resumable`."""
 
 
 class Source(Protocol):
@@ -85,4 +88,93 @@ class Mountable(Protocol):
 
     async def mount_path(self, tree: str) -> str:
         """Return the absolute path of the tree's root directory."""
+        ...
+
+
+class Writer(Protocol):
+    """The only writer of an upload: nobody else, on no storage-proxy, writes while this is held."""
+
+    @property
+    def upload(self) -> Upload:
+        """What the upload said when it began."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """How many bytes are kept: a crash takes none of them back. All of them once the file is at its path."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Whether the file is at its path already."""
+        ...
+
+    @property
+    def mark(self) -> str:
+        """A mark of what is kept: the same when nobody else has written since."""
+        ...
+
+    async def write(self, block: bytes) -> None:
+        """Append, without keeping it yet. Raises `StorageFull`."""
+        ...
+
+    async def keep(self) -> None:
+        """Keep what was written."""
+        ...
+
+    async def drop(self) -> None:
+        """Take back what was written and not kept."""
+        ...
+
+    async def join(self, parts: Sequence["Writer"]) -> None:
+        """Write the kept content of other uploads of the same tree, one after the other."""
+        ...
+
+    def content(self, length: int) -> AsyncIterator[bytes]:
+        """Read the first bytes of what was written."""
+        ...
+
+    async def finish(self) -> FileEntry:
+        """Put all that was written at the upload's path, whole and durable; nothing of it stays elsewhere.
+
+        Raises as `Volume.put` does; then nothing has changed.
+        """
+        ...
+
+    async def discard(self) -> None:
+        """Forget the upload and what was written."""
+        ...
+
+
+class Uploads(Protocol):
+    """Uploads in pieces. What is known of one lies beside its data, so that every storage-proxy of the volume can go on with it."""
+
+    async def begin(self, tree: str, upload: Upload) -> None:
+        """Begin an upload, empty. Raises `TreeNotFound`, `TooManyUploads`, and at once what can be told of its path."""
+        ...
+
+    async def find(self, tree: str, upload: str) -> tuple[Upload, int]:
+        """Return an upload and how many bytes of it are kept, whoever writes. Raises `UploadNotFound`."""
+        ...
+
+    async def list(self, tree: str) -> list[tuple[Upload, int]]:
+        """Return the uploads that are under way, oldest first."""
+        ...
+
+    def writer(self, tree: str, upload: str) -> AbstractAsyncContextManager[Writer]:
+        """Become the writer of an upload. Raises `UploadBusy` while there is one, `UploadNotFound`."""
+        ...
+
+    async def sweep(self) -> None:
+        """Forget all uploads that have expired, in every tree."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A volume that takes files in pieces."""
+
+    @property
+    def uploads(self) -> Uploads:
+        """The uploads in pieces."""
         ...

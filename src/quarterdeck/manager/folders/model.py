@@ -27,11 +27,11 @@ class Tree:
 
 
 def grant(
-    host: Host, tree: Tree, right: folders.Right, *, now: datetime, key: str
+    host: Host, tree: Tree, right: folders.Right, *, user: str, now: datetime, key: str
 ) -> folders.StorageGrant:
-    """Return access to one tree with one right until one deadline."""
+    """Return access for a user to one tree with one right until one deadline."""
     expires_at = (now + GRANT_LIFETIME).replace(microsecond=0)
     token = tokens.StorageToken(
-        host=tree.host, tree=tree.id, right=right, exp=int(expires_at.timestamp())
+        host=tree.host, tree=tree.id, right=right, exp=int(expires_at.timestamp()), user=user
     )
     return folders.StorageGrant(host.client_url, tokens.sign(token, key), expires_at)

@@ -81,6 +81,7 @@ class FolderService:
             host,
             model.Tree(view.id, view.host),
             given.right,
+            user=by.user,
             now=self._clock.now(),
             key=self._token_key.reveal(),
         )

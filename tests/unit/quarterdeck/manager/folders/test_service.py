@@ -180,6 +180,7 @@ async def test_grant_names_one_tree_one_right_one_deadline():
     granted = await world.service.grant(ADA, view.id, TokenRequest(Right.READ))
     token = tokens.verify(granted.token, "key", world.clock.now())
     assert (token.tree, token.host, token.right) == (view.id, "local", Right.READ)
+    assert token.user == ADA.user
     assert token.exp == int(granted.expires_at.timestamp())
 
 
