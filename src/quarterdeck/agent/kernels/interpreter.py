@@ -7,8 +7,7 @@ import sys
 import traceback
 import types
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from quarterdeck.agent.kernels import channel, completion
 from quarterdeck.agent.kernels.completion import Found
@@ -31,8 +30,7 @@ def _nothing() -> None:
     """Do nothing first."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a piece of code. `result` is the repr of its last expression; `error` has type, message and traceback."""
 
     status: str
@@ -43,7 +41,7 @@ class Outcome:
 
     def message(self) -> dict[str, Any]:
         """Return it as a message for the channel."""
-        return asdict(self)
+        return self._asdict()
 
 
 class Interpreter:

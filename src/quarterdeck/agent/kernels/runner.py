@@ -4,14 +4,12 @@ Messages on its control channel: `{"started": pid}` or `{"refused": code, "detai
 `supervisor`.
 """
 
-import gc
 import itertools
 import json
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from functools import partial
 from pathlib import Path
@@ -21,12 +19,9 @@ from quarterdeck.agent.kernels import channel, limits, linux, namespaces, progra
 from quarterdeck.agent.kernels.interpreter import Interpreter
 from quarterdeck.agent.kernels.namespaces import Frame
 from quarterdeck.agent.kernels.owners import Owner
-from quarterdeck.agent.kernels.responder import Responder
+from quarterdeck.agent.kernels.serving import DESCRIPTOR_FIRST, serve
 from quarterdeck.agent.kernels.spec import MARK, KernelSpec, SetUpFailed
 from quarterdeck.agent.kernels.streams import Streams
-
-DESCRIPTOR_FIRST = 1100
-"""Where a runner's own descriptors begin: above those that code closes which closes "all"."""
 
 SPEC_BYTES_MAX = 2**24
 
@@ -123,22 +118,6 @@ def _wait(link: int) -> tuple[Gift, list[int], bytes]:
     os.closerange(0, DESCRIPTOR_FIRST)
     count = len(Gift._fields)
     return Gift(*kept[:count]), kept[count:], failure
-
-
-def serve(
-    control: socket.socket,
-    streams: Streams,
-    pid: int,
-    show: Callable[[str], None] = lambda _: None,
-) -> NoReturn:
-    """Be an interpreter for the agent until it lets go. `pid`: this process, as the agent sees it; `show`: see `Responder`."""
-    responder = Responder(control, streams, show)
-    gc.enable()
-    try:
-        channel.send(control, {"started": pid})
-        responder.serve()
-    except (channel.ChannelBroken, OSError):
-        os._exit(spec.EXIT_CHANNEL_LOST)
 
 
 def _show(title: linux.Mark, kernel: str, run: str) -> None:

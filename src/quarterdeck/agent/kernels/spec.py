@@ -6,6 +6,8 @@ import signal
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from quarterdeck.agent.kernels.serving import EXIT_CHANNEL_LOST
+
 MARK = "QD_KERNEL_ID"
 """The environment variable by which every process of a kernel is known; its value is the kernel's id."""
 
@@ -33,9 +35,6 @@ RUNTIMES = (PYTHON, SHELL, COMMAND)
 
 EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 126, 127
 """Exit codes of a kernel whose command cannot be run, as shells have them."""
-
-EXIT_CHANNEL_LOST = 121
-"""Exit code of a runner whose control channel was closed under it."""
 
 
 @dataclass(frozen=True)

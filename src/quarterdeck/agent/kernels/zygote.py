@@ -30,13 +30,13 @@ from quarterdeck.agent.kernels.linux import Mark
 from quarterdeck.agent.kernels.namespaces import Frame, Isolation
 from quarterdeck.agent.kernels.owners import Owner, Owners
 from quarterdeck.agent.kernels.runner import (
-    DESCRIPTOR_FIRST,
     NO_FAILURE,
     SPEC_BYTES_MAX,
     Gift,
     Marks,
     Place,
 )
+from quarterdeck.agent.kernels.serving import DESCRIPTOR_FIRST
 from quarterdeck.agent.kernels.spec import ISOLATED, MARK, KernelSpec, SetUpFailed
 
 REHEARSALS = 10

@@ -16,7 +16,7 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
 from typing import NoReturn
 
-from quarterdeck.agent.kernels import channel, linux, namespaces, runner, spec
+from quarterdeck.agent.kernels import channel, linux, namespaces, runner, serving, spec
 from quarterdeck.agent.kernels.oci import bundle, cgroups, shell
 from quarterdeck.agent.kernels.oci.bundle import GIVEN, Staged
 from quarterdeck.agent.kernels.owners import Owner
@@ -240,7 +240,7 @@ def _wait(link: int) -> Gift:
         _, given, _, _ = socket.recv_fds(inbox, 1, len(Gift._fields))
     if not given:
         os._exit(0)
-    return Gift(*(fcntl(one, F_DUPFD_CLOEXEC, runner.DESCRIPTOR_FIRST) for one in given))
+    return Gift(*(fcntl(one, F_DUPFD_CLOEXEC, serving.DESCRIPTOR_FIRST) for one in given))
 
 
 def _wait_for(pid: int) -> int:

@@ -18,9 +18,9 @@ def main() -> None:
     from fcntl import F_DUPFD_CLOEXEC, fcntl  # noqa: PLC0415 - after the check of the version
 
     sys.path[0] = GIVEN
-    from quarterdeck.agent.kernels import runner, streams  # noqa: PLC0415 - after the check of the version
+    from quarterdeck.agent.kernels import serving, streams  # noqa: PLC0415 - after the check of the version
 
-    high = [fcntl(one, F_DUPFD_CLOEXEC, runner.DESCRIPTOR_FIRST) for one in (CONTROL, 1, 2)]
+    high = [fcntl(one, F_DUPFD_CLOEXEC, serving.DESCRIPTOR_FIRST) for one in (CONTROL, 1, 2)]
     os.close(CONTROL)
     with open(GIVEN + "/pid") as file:  # noqa: PTH123 - the fewer imports the faster
         pid = int(file.read())
@@ -29,7 +29,7 @@ def main() -> None:
     sys.dont_write_bytecode = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     streams.unbuffer_c_streams()
-    runner.serve(socket.socket(fileno=high[0]), streams.Streams(high[1], high[2]), pid)
+    serving.serve(socket.socket(fileno=high[0]), streams.Streams(high[1], high[2]), pid)
 
 
 def _refuse() -> None:

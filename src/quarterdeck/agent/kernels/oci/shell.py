@@ -11,7 +11,7 @@ import socket
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from quarterdeck.agent.kernels import channel, spec
+from quarterdeck.agent.kernels import channel, serving
 from quarterdeck.agent.kernels.oci.bundle import GIVEN
 
 CELL = "cell"
@@ -71,7 +71,7 @@ class Shell:
         try:
             request = channel.receive(self._control)
         except channel.ChannelBroken:
-            os._exit(spec.EXIT_CHANNEL_LOST)
+            os._exit(serving.EXIT_CHANNEL_LOST)
         if "execute" in request:
             self._begin(request)
         elif "complete" in request:
