@@ -157,7 +157,7 @@ class Uploads(Protocol):
         """Return an upload and how many bytes of it are kept, whoever writes. Raises `UploadNotFound`."""
         ...
 
-    async def list(self, tree: str) -> list[tuple[Upload, int]]:
+    async def under_way(self, tree: str) -> list[tuple[Upload, int]]:
         """Return the uploads that are under way, oldest first."""
         ...
 

@@ -1,6 +1,7 @@
 """Trees as directories, by calls that block: what `local` runs in threads, built on `walk` and `staging`.
 
     <root>/trees/<tree>/files/     the tree: what listings show and kernels mount
+    <root>/trees/<tree>/uploads/   files that arrive in pieces, see `partials`
     <root>/trees/<tree>/staging/   files on their way in, directories on their way out
     <root>/removed/                trees on their way out
 
@@ -13,7 +14,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import errors, model
@@ -36,6 +37,14 @@ class Opened:
     etag: str
     file: BinaryIO
     content: bytes | None
+
+
+class Publishable(Protocol):
+    """A file out of sight that can be put in place."""
+
+    def publish(self, parent: int, name: str) -> os.stat_result:
+        """Make the content durable, then visible as `name` in `parent`; what was there is replaced."""
+        ...
 
 
 class Directories:
@@ -79,14 +88,19 @@ class Directories:
                 for name in left:
                     removal.remove(removed, name)
 
+    def trees(self) -> list[str]:
+        """Return the ids of all trees."""
+        with walk.directory(self._root, (_TREES,)) as trees:
+            return walk.names(trees)
+
     def mount_path(self, tree: str) -> str:
         """Return the absolute path of the tree's root directory. Raises `TreeNotFound`."""
-        with self._part(tree, _FILES):
+        with self.part(tree, _FILES):
             return str(self._path / _TREES / tree / _FILES)
 
     def entries(self, tree: str, path: TreePath, *, recursive: bool) -> list[FileEntry]:
         """List what is in a directory, sorted by path; a file lists itself."""
-        with self._part(tree, _FILES) as top:
+        with self.part(tree, _FILES) as top:
             if path and (alone := self._file(top, path)):
                 return [alone]
             found = listing.Listing(self._limits, recursive=recursive)
@@ -96,16 +110,15 @@ class Directories:
 
     def stage(self, tree: str, path: TreePath) -> staging.Staged:
         """Begin a file that `publish` will put at `path`. Raises at once what can be told before its content is there."""
-        with self._part(tree, _FILES) as top:
-            self._require_place(top, path)
-        with self._part(tree, _STAGING) as stage:
+        self.require_place(tree, path)
+        with self.part(tree, _STAGING) as stage:
             staging.sweep(stage, self._clock.now().timestamp())
             return staging.Staged(os.dup(stage), unnamed=self._unnamed)
 
-    def publish(self, tree: str, path: TreePath, staged: staging.Staged) -> FileEntry:
+    def publish(self, tree: str, path: TreePath, staged: Publishable) -> FileEntry:
         """Put a staged file at its path, with the directories above it. Raises `TreeNotFound` if the tree went meanwhile."""
         with (
-            self._part(tree, _FILES) as top,
+            self.part(tree, _FILES) as top,
             walk.directory(top, path[:-1], make=True) as parent,
         ):
             if (kind := walk.look(parent, path[-1])) is None:
@@ -119,7 +132,7 @@ class Directories:
 
     def open(self, tree: str, path: TreePath) -> Opened:
         """Open a file. Raises `FileNotFound`, `IsDirectory`."""
-        with self._part(tree, _FILES) as top, walk.directory(top, path[:-1]) as parent:
+        with self.part(tree, _FILES) as top, walk.directory(top, path[:-1]) as parent:
             file = os.fdopen(walk.open_file(parent, path[-1]), "rb", buffering=0)
         found = os.fstat(file.fileno())
         etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
@@ -128,10 +141,10 @@ class Directories:
 
     def delete(self, tree: str, path: TreePath) -> None:
         """Remove a file, or a directory with all in it. Raises `FileNotFound`."""
-        with self._part(tree, _FILES) as top, walk.directory(top, path[:-1]) as parent:
+        with self.part(tree, _FILES) as top, walk.directory(top, path[:-1]) as parent:
             kind = walk.look(parent, path[-1])
             if kind == FileKind.DIRECTORY:
-                with self._part(tree, _STAGING) as stage:
+                with self.part(tree, _STAGING) as stage:
                     staging.discard(stage, parent, path[-1])
                 return
             if kind is not None:
@@ -140,18 +153,21 @@ class Directories:
             os.fsync(parent)
 
     @contextlib.contextmanager
-    def _part(self, tree: str, part: str) -> Iterator[int]:
+    def part(self, tree: str, part: str, *, make: bool = False) -> Iterator[int]:
+        """Give the descriptor of one of the directories of a tree; `make` makes it if the tree is there. Raises `TreeNotFound`."""
         with contextlib.ExitStack() as stack:
             try:
-                names = (_TREES, model.tree_id(tree), part)
-                descriptor = stack.enter_context(walk.directory(self._root, names))
+                names = (_TREES, model.tree_id(tree))
+                top = stack.enter_context(walk.directory(self._root, names))
+                descriptor = stack.enter_context(walk.directory(top, (part,), make=make))
             except errors.FileNotFound:
                 raise errors.TreeNotFound from None
             yield descriptor
 
-    def _require_place(self, top: int, path: TreePath) -> None:
+    def require_place(self, tree: str, path: TreePath) -> None:
+        """Raise what can be told before a file's content is there: `TreeNotFound`, `IsDirectory`, `NotDirectory`."""
         try:
-            with walk.directory(top, path[:-1]) as parent:
+            with self.part(tree, _FILES) as top, walk.directory(top, path[:-1]) as parent:
                 if (kind := walk.look(parent, path[-1])) is not None:
                     walk.require_file(kind)
         except errors.FileNotFound:

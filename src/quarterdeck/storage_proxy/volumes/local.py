@@ -3,36 +3,33 @@
 Work is done in threads of the volume's own, so that a slow disk stops nothing else.
 """
 
-import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, TypeVar
+from typing import BinaryIO
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import ports
 from quarterdeck.storage_proxy.model import Limits, Span, TreePath
-from quarterdeck.storage_proxy.volumes import directories, walk
+from quarterdeck.storage_proxy.volumes import directories, uploads
+from quarterdeck.storage_proxy.volumes.threads import Threads
 from quarterdeck.wire.folders import FileEntry
 
-_THREADS = 8
 _BLOCK_BYTES = 1 << 20
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
 
 
 class LocalVolume:
     """Trees below one root directory. Close it when done."""
 
-    abilities = frozenset({ports.ABILITY_MOUNT})
+    abilities = frozenset({ports.ABILITY_MOUNT, ports.ABILITY_RESUME})
 
     def __init__(self, root: Path, clock: Clock, limits: Limits) -> None:
         """Use `root`, which is made if missing."""
         self._directories = directories.Directories(root, clock, limits)
         self._threads = Threads()
+        self.uploads = uploads.LocalUploads(self._directories, self._threads, clock, limits)
 
     def close(self) -> None:
         """Let go of the root. Work that is under way is waited for."""
@@ -73,26 +70,6 @@ class LocalVolume:
         opened = await self._threads.run(self._directories.open, tree, path)
         with opened.file:
             yield _Source(self._threads, opened)
-
-
-class Threads:
-    """Runs calls that block, and turns what the file system answers into the conditions of `errors`."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="volume")
-
-    def close(self) -> None:
-        """Wait for what runs, start nothing more."""
-        self._pool.shutdown()
-
-    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Run the call in a thread."""
-
-        def call() -> _T:
-            with walk.translated():
-                return work(*args, **kwargs)
-
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
 @dataclass(frozen=True)

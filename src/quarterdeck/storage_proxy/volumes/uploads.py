@@ -1,0 +1,152 @@
+"""Uploads in pieces on a local volume: the port `Uploads` of `quarterdeck.storage_proxy.ports` over `partials`, in threads."""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+from quarterdeck.base.clock import Clock
+from quarterdeck.storage_proxy import errors, ports
+from quarterdeck.storage_proxy.model import Limits, Upload
+from quarterdeck.storage_proxy.volumes import directories, partials
+from quarterdeck.storage_proxy.volumes.threads import Threads
+from quarterdeck.wire.folders import FileEntry
+
+_UPLOADS = "uploads"
+_BLOCK_BYTES = 1 << 20
+
+
+class LocalUploads:
+    """The uploads in all trees of a volume."""
+
+    def __init__(
+        self, volume: directories.Directories, threads: Threads, clock: Clock, limits: Limits
+    ) -> None:
+        self._volume = volume
+        self._threads = threads
+        self._clock = clock
+        self._limits = limits
+
+    async def begin(self, tree: str, upload: Upload) -> None:
+        """Begin an upload; those of this tree that have expired make room."""
+        await self._threads.run(self._begin, tree, upload)
+
+    async def find(self, tree: str, upload: str) -> tuple[Upload, int]:
+        """Return an upload and how many bytes of it are kept."""
+        return await self._threads.run(self._find, tree, upload)
+
+    async def under_way(self, tree: str) -> list[tuple[Upload, int]]:
+        """Return the uploads that are under way, oldest first."""
+        return await self._threads.run(self._under_way, tree)
+
+    @contextlib.asynccontextmanager
+    async def writer(self, tree: str, upload: str) -> AsyncIterator[ports.Writer]:
+        """Become the writer of an upload."""
+        partial = await self._threads.take(self._enter, tree, upload)
+        with contextlib.closing(partial):
+            yield _Writer(self._volume, self._threads, tree, partial)
+
+    async def sweep(self) -> None:
+        """Forget all uploads that have expired."""
+        for tree in await self._threads.run(self._volume.trees):
+            with contextlib.suppress(errors.TreeNotFound, errors.UploadNotFound):
+                await self._threads.run(self._sweep, tree)
+
+    def _begin(self, tree: str, upload: Upload) -> None:
+        if upload.path:
+            self._volume.require_place(tree, upload.path)
+        with self._volume.part(tree, _UPLOADS, make=True) as directory:
+            partials.sweep(directory, self._clock.now().timestamp())
+            partials.begin(directory, upload, self._limits.uploads_max)
+
+    def _find(self, tree: str, upload: str) -> tuple[Upload, int]:
+        with self._directory(tree) as directory:
+            return partials.look(directory, upload)
+
+    def _under_way(self, tree: str) -> list[tuple[Upload, int]]:
+        found = []
+        with contextlib.suppress(errors.UploadNotFound), self._directory(tree) as directory:
+            for upload in partials.records(directory):
+                with contextlib.suppress(errors.UploadNotFound):
+                    found.append(partials.look(directory, upload))
+        return found
+
+    def _enter(self, tree: str, upload: str) -> partials.Partial:
+        with self._directory(tree) as directory:
+            return partials.Partial(directory, upload)
+
+    def _sweep(self, tree: str) -> None:
+        with self._directory(tree) as directory:
+            partials.sweep(directory, self._clock.now().timestamp())
+
+    @contextlib.contextmanager
+    def _directory(self, tree: str) -> Iterator[int]:
+        """Give the directory of a tree's uploads. Raises `UploadNotFound` if there never was one, `TreeNotFound`."""
+        with contextlib.ExitStack() as stack:
+            try:
+                directory = stack.enter_context(self._volume.part(tree, _UPLOADS))
+            except errors.TreeNotFound:
+                self._volume.mount_path(tree)
+                raise errors.UploadNotFound from None
+            yield directory
+
+
+class _Writer:
+    """One upload, locked."""
+
+    def __init__(
+        self,
+        volume: directories.Directories,
+        threads: Threads,
+        tree: str,
+        partial: partials.Partial,
+    ) -> None:
+        self._volume = volume
+        self._threads = threads
+        self._tree = tree
+        self.partial = partial
+
+    @property
+    def upload(self) -> Upload:
+        return self.partial.upload
+
+    @property
+    def offset(self) -> int:
+        return self.partial.offset
+
+    @property
+    def finished(self) -> bool:
+        return self.partial.finished
+
+    @property
+    def mark(self) -> str:
+        return self.partial.mark
+
+    async def write(self, block: bytes) -> None:
+        await self._threads.run(self.partial.write, block)
+
+    async def keep(self) -> None:
+        await self._threads.run(self.partial.keep)
+
+    async def drop(self) -> None:
+        await self._threads.run(self.partial.drop)
+
+    async def join(self, parts: Sequence[ports.Writer]) -> None:
+        others = [part.partial for part in parts if isinstance(part, _Writer)]
+        await self._threads.run(self.partial.join, others)
+
+    async def content(self, length: int) -> AsyncIterator[bytes]:
+        offset = 0
+        while offset < length:
+            wanted = min(_BLOCK_BYTES, length - offset)
+            block = await self._threads.run(self.partial.read, wanted, offset)
+            if not block:
+                raise errors.StorageUnavailable("the upload has lost bytes")
+            offset += len(block)
+            yield block
+
+    async def finish(self) -> FileEntry:
+        return await self._threads.run(
+            self._volume.publish, self._tree, self.upload.path, self.partial
+        )
+
+    async def discard(self) -> None:
+        await self._threads.run(self.partial.discard)
