@@ -196,11 +196,10 @@ async def _backend(config: Config, scratch: Scratch) -> Backend:
     if group:
         await asyncio.to_thread(cgroups.sweep, group, clocks.SystemClock().now().timestamp())
 
-    async def containers() -> Launcher:
+    def containers() -> Launcher:
         place.mkdir(mode=0o700, exist_ok=True)
         made = Launcher.launch(environment, program=forkserver.CONTAINERS)
         _let_outlive(made, place, config)
-        await made.ready()
         return made
 
     plain = await _found(scratch.state, scratch)

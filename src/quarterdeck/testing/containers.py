@@ -23,6 +23,7 @@ from shakeout.skips import Prerequisite, require, skip
 
 ROOT = Prerequisite("root", "containers are made by root's agents only, so far")
 TREE_BYTES_MAX = 2**30
+_GROUPS = Path("/sys/fs/cgroup")
 
 
 def required() -> None:
@@ -30,6 +31,11 @@ def required() -> None:
     require(debian.RUNC)
     if os.geteuid() != 0:
         skip(ROOT)
+
+
+def groups(group: str, kernel: str) -> list[Path]:
+    """Return the control groups of a kernel, below that of all."""
+    return [path for path in _GROUPS.glob(f"*/{group}/{kernel}") if path.is_dir()]
 
 
 class Unpacked:
@@ -89,18 +95,20 @@ class Contained:
 
 
 @contextlib.asynccontextmanager
-async def contained(room: Path, image: Image) -> AsyncIterator[Contained]:
-    """Own a zygote of containers for the time of a block."""
+async def contained(
+    room: Path, image: Image, launch: Callable[[], Launcher] | None = None
+) -> AsyncIterator[Contained]:
+    """Own a zygote of containers for the time of a block. `launch`: see `Containers`."""
     group = cgroups.of_agent(room)
 
-    async def launch() -> Launcher:
-        launcher = Launcher.launch(program=forkserver.CONTAINERS)
-        await launcher.ready()
-        return launcher
-
-    containers = Containers(launch, directory=room.joinpath, group=group)
+    containers = Containers(launch or launched, directory=room.joinpath, group=group)
     try:
         yield Contained(containers, image, group)
     finally:
         await containers.close()
         cgroups.remove(group)
+
+
+def launched() -> Launcher:
+    """Launch a zygote of containers."""
+    return Launcher.launch(program=forkserver.CONTAINERS)

@@ -167,3 +167,20 @@ async def test_an_agent_killed_while_it_makes_a_container_leaves_nothing(
             within=5,
         )
         assert await agent.inventory() == {}
+
+
+@pytest.mark.parametrize("sign", ["", "bundle", "runc/kernel", "given/pid"])
+async def test_kernels_destroyed_while_they_are_made_leave_nothing(
+    agent, registry, cluster, scratch, sign
+):
+    """Destroy ten kernels, each as soon as there is some part of it; every one is refused or ends, and nothing is left."""
+    digest = await pulled(agent, registry, image_contents.shell_image())
+    kernels = [ids.new(SystemClock()) for _ in range(10)]
+    for kernel in kernels:
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(agent.put(kernel, agent.request(digest=digest)))
+            await until((scratch / kernel / sign if sign else scratch).exists, within=10)
+            assert (await agent.destroy(kernel)).status == 204
+        assert asked.result().code in {None, "kernel-terminated"}
+    assert remains(cluster, *kernels) == NOTHING
+    assert not await agent.inventory()

@@ -9,13 +9,11 @@ import pytest
 
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.spec import Bind
-from quarterdeck.testing import image_contents
+from quarterdeck.testing import containers, image_contents
 from quarterdeck.testing.image_layers import Layer
 from quarterdeck.testing.image_layouts import Image
 from quarterdeck.testing.workshops import execute
 from shakeout.waiting.until import until
-
-GROUPS = Path("/sys/fs/cgroup")
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def namespaces(pid):
 
 def groups(contained, kernel):
     """The control groups of a kernel."""
-    return [path for path in GROUPS.glob(f"*/{contained.group}/{kernel}") if path.is_dir()]
+    return containers.groups(contained.group, kernel)
 
 
 async def test_python_runs_in_the_image_with_its_own_files(make):

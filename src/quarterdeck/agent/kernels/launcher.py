@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from quarterdeck.agent.kernels import custody, forkserver
 from quarterdeck.agent.kernels.errors import (
@@ -63,7 +63,7 @@ class Launcher:
         *,
         isolate: bool = True,
         program: str = forkserver.ZYGOTE,
-    ) -> "Launcher":
+    ) -> Self:
         """Launch a zygote of some kind; `ready` waits for it. `environment`: what its process carries besides. `isolate`: in namespaces."""
         return cls(forkserver.launch(environment or {}, isolate=isolate, program=program))
 

@@ -6,16 +6,20 @@ A part of the port `Kernels`; `levels` puts it together with the kernels that ha
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from quarterdeck.agent.kernels.errors import KernelNotStarted, KernelTerminated
+from quarterdeck.agent.kernels.errors import AgentLeft, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.oci import cgroups, container
 from quarterdeck.agent.kernels.process import KernelProcess
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.base import tasks
 
+LAUNCH_SECONDS_MAX = 10.0
+"""A zygote of containers must be ready by then; else it is ended, and the next kernel has another one launched."""
+START_SECONDS_MAX = 60.0
+"""What an image runs must be ready for code by then."""
 LIMIT_BYTES_MAX = 200
 REMOVALS_MAX = 50
 REMOVAL_PAUSE_SECONDS = 0.02
@@ -28,19 +32,22 @@ class Containers:
 
     def __init__(
         self,
-        launch: Callable[[], Awaitable[Launcher]],
+        launch: Callable[[], Launcher],
         *,
         directory: Callable[[str], Path],
         group: str,
         why_not: str = "",
         found: Launcher | None = None,
     ) -> None:
-        """`directory`: where a kernel's directory is. `found`: the zygote of an earlier life, which tells by itself what is `explained`. `group`: the control group of all."""
+        """`launch` launches a zygote. `directory`: where a kernel's directory is. `found`: the zygote of an earlier life, which tells by itself what is `explained`. `group`: the control group of all."""
         self.why_not = why_not
         self._launch = launch
         self._group = group
         self._launching = asyncio.Lock()
         self._launcher = found
+        self._left = False
+        self._awaiting: set[str] = set()
+        """Kernels for which there is no zygote yet, and which nobody has ended."""
         self._directories: dict[str, Path] = {}
         if found is not None:
             self._directories = {id_: directory(id_) for id_ in found.held()}
@@ -50,19 +57,26 @@ class Containers:
         if self.why_not or spec.image is None:
             raise KernelNotStarted(self.why_not, code="isolation-unsupported")
         self._directories[spec.id] = Path(spec.directory)
-        launcher = await self._started()
-        if spec.id not in self._directories:
+        launcher = await self._launcher_for(spec.id)
+        if launcher is None:
             on_exit(Exit())
             raise KernelTerminated
         grouped = dataclasses.replace(
             spec, image=dataclasses.replace(spec.image, group=self._group)
         )
-        return await launcher.spawn(grouped, on_exit)
+        try:
+            async with asyncio.timeout(START_SECONDS_MAX):
+                return await launcher.spawn(grouped, on_exit)
+        except TimeoutError:
+            raise KernelNotStarted(
+                f"What the image runs was not ready after {START_SECONDS_MAX:.0f} s"
+            ) from None
 
     async def kill(self, id_: str) -> bool:
         """End a kernel and what is left of it; tell whether it is one of these. Raises `AgentLeft`."""
         if id_ not in self._directories:
             return False
+        self._awaiting.discard(id_)
         if self._launcher is not None:
             await self._launcher.kill(id_)
         if self._group:
@@ -82,6 +96,7 @@ class Containers:
 
     def leave(self) -> None:
         """Let go of all kernels."""
+        self._left = True
         if self._launcher is not None:
             self._launcher.leave()
 
@@ -90,12 +105,35 @@ class Containers:
         if self._launcher is not None:
             await self._launcher.close()
 
-    async def _started(self) -> Launcher:
-        async with self._launching:
-            if self._launcher is None or self._launcher.died.is_set():
-                self._launcher = await self._launch()
-                self._launcher.explain = self._explain
-            return self._launcher
+    async def _launcher_for(self, id_: str) -> Launcher | None:
+        """Return the zygote that is to make a kernel; None: it has been ended meanwhile. Raises `KernelNotStarted`, `AgentLeft`."""
+        self._awaiting.add(id_)
+        try:
+            async with asyncio.timeout(LAUNCH_SECONDS_MAX), self._launching:
+                if self._launcher is None or self._launcher.died.is_set():
+                    self._launcher = await self._launched()
+        except TimeoutError:
+            raise KernelNotStarted(
+                f"The zygote of containers was not ready after {LAUNCH_SECONDS_MAX:.0f} s"
+            ) from None
+        else:
+            return self._launcher if id_ in self._awaiting else None
+        finally:
+            self._awaiting.discard(id_)
+
+    async def _launched(self) -> Launcher:
+        """Launch a zygote; one that is not waited for to the end is ended. Raises `ForkServerDied`, `AgentLeft`."""
+        launcher = self._launch()
+        launcher.explain = self._explain
+        try:
+            await launcher.ready()
+        except BaseException:
+            await launcher.end_by_force()
+            raise
+        if self._left:
+            launcher.leave()
+            raise AgentLeft
+        return launcher
 
     async def _remove_group(self, group: str) -> None:
         for _ in range(REMOVALS_MAX):
