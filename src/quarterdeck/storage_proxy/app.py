@@ -9,16 +9,20 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 
 from quarterdeck.base import clock as clocks
+from quarterdeck.base import tasks
 from quarterdeck.base.clock import Clock
 from quarterdeck.infra import etcd_registration, http_server
 from quarterdeck.infra.etcd import Etcd
 from quarterdeck.storage_proxy import ports
 from quarterdeck.storage_proxy.config import Config, LocalVolumeConfig, VolumeConfig
+from quarterdeck.storage_proxy.http import tus
 from quarterdeck.storage_proxy.http.client_api import ClientApi
 from quarterdeck.storage_proxy.http.gate import Gate
 from quarterdeck.storage_proxy.http.manager_api import ManagerApi
+from quarterdeck.storage_proxy.http.uploads_api import UploadsApi
 from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.storage_proxy.service import Host, StorageService
+from quarterdeck.storage_proxy.transfers.slots import Slots
 from quarterdeck.storage_proxy.volumes import lazy, local
 from quarterdeck.wire import decode, nodes
 from quarterdeck.wire.folders import StorageRecord
@@ -27,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 READ_BYTES = 1024 * 1024
 """How much of an upload a connection takes in while a block is written; it stops the socket at twice as much."""
+
+SWEEP_SECONDS = 300
+"""Between two looks for uploads that have expired."""
 
 _S3 = "quarterdeck.storage_proxy.volumes.s3"
 """Imported at the first use of such a volume, as it takes most of a second."""
@@ -44,14 +51,18 @@ async def run(config: Config, stop: asyncio.Event) -> None:
             for name, volume in config.volumes.items()
         }
         storage = StorageService(hosts, limits)
-        gate = Gate(config.token_key, clock)
+        gate, slots = Gate(config.token_key, clock), Slots(limits.transfers_max)
         app = http_server.application(
             [
                 *ManagerApi(storage, config.storage_secret).routes(),
-                *ClientApi(storage, gate).routes(),
+                *ClientApi(storage, gate, slots).routes(),
+                *UploadsApi(storage, gate, slots, clock).routes(),
                 http_server.health("storage-proxy", config.id, health.check, clock),
             ]
         )
+        app.on_response_prepare.append(tus.add_headers)
+        background = await stack.enter_async_context(tasks.background())
+        background.start(tasks.every(SWEEP_SECONDS, storage.sweep, name="sweep"))
         listener = http_server.listen(config.listen)
         await stack.enter_async_context(http_server.serve(app, listener, read_bytes=READ_BYTES))
         health.registration = await stack.enter_async_context(_registered(etcd, config))

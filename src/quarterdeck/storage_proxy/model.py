@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 
@@ -83,6 +83,11 @@ def parse(text: str, limits: Limits) -> TreePath:
 def render(path: Sequence[str]) -> str:
     """Return the path as plain text."""
     return "/".join(path)
+
+
+def encode(path: Sequence[str]) -> str:
+    """Return the path in percent-encoding, as a URL carries it."""
+    return "/".join(quote(name, safe="") for name in path)
 
 
 def span(header: str | None, size: int) -> Span | None:

@@ -69,7 +69,7 @@ class StorageService:
         self, tree: Tree, path: TreePath, blocks: AsyncIterator[bytes], announced: str | None
     ) -> FileWritten:
         """Take in a file. Raises `ChecksumMismatch`, `StorageFull` and others; then nothing of it is left."""
-        content = uploads.Checked(blocks, announced)
+        content = uploads.Checked(blocks, announced, self.limits.file_bytes_max)
         async with contextlib.aclosing(content.blocks()) as checked:
             entry = await self._volume(tree).put(tree.id, path, checked)
         return FileWritten(entry=entry, sha256=content.sha256)
@@ -81,6 +81,19 @@ class StorageService:
     async def delete(self, tree: Tree, path: TreePath) -> None:
         """Remove a file, or a directory with all in it. Raises `FileNotFound`."""
         await self._volume(tree).delete(tree.id, path)
+
+    def uploads(self, tree: Tree) -> ports.Uploads:
+        """Return the uploads in pieces of a tree's host. Raises `UploadsUnsupported`, `HostNotFound`."""
+        volume = self._volume(tree)
+        if not isinstance(volume, ports.Resumable):
+            raise errors.UploadsUnsupported(f"the host {tree.host!r} takes whole files only")
+        return volume.uploads
+
+    async def sweep(self) -> None:
+        """Forget the uploads in pieces that have expired, on every host."""
+        for host in self._hosts.values():
+            if isinstance(host.volume, ports.Resumable):
+                await host.volume.uploads.sweep()
 
     def _volume(self, tree: Tree) -> ports.Volume:
         if (host := self._hosts.get(tree.host)) is None:

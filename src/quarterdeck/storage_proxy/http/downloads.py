@@ -1,12 +1,11 @@
 """Answers with the content of a file: whole or a range, conditional on its version, by sendfile where the file is local."""
 
 import asyncio
-from datetime import UTC
-from email.utils import format_datetime
 
 from aiohttp import web
 
 from quarterdeck.storage_proxy import errors, model, ports
+from quarterdeck.storage_proxy.http import conditions
 from quarterdeck.storage_proxy.model import Span
 from quarterdeck.wire import decode, problem
 
@@ -15,12 +14,15 @@ _BUFFERED_BYTES_MAX = 256 * 1024
 
 
 async def send(request: web.Request, source: ports.Source) -> web.StreamResponse:
-    """Answer a GET or HEAD: 200, 206 for a range, 304 for a version that the client has, 416 for a range behind the end."""
+    """Answer a GET or HEAD: 200, 206 for a range, 304 for a version that the client has, 416 for a range behind the end.
+
+    Raises `PreconditionFailed` for a version that the client does not mean.
+    """
     size = source.entry.size
-    if _matches(request.headers.get("If-None-Match"), source.etag):
-        return web.Response(status=304, headers=_version(source))
+    if conditions.unchanged(request.headers, source):
+        return web.Response(status=304, headers=conditions.version(source))
     try:
-        stretch = model.span(_range(request, source.etag), size)
+        stretch = model.span(conditions.byte_range(request.headers, source), size)
     except errors.RangeUnsatisfiable as error:
         return _unsatisfiable(error)
     headers = _headers(source)
@@ -64,31 +66,9 @@ async def _stream(
         await response.write(block)
 
 
-def _range(request: web.Request, etag: str) -> str | None:
-    """Return the range asked for, unless it is meant for another version."""
-    condition = request.headers.get("If-Range")
-    if condition is not None and condition.strip() != f'"{etag}"':
-        return None
-    return request.headers.get("Range")
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    if header is None:
-        return False
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-    return "*" in tags or f'"{etag}"' in tags
-
-
-def _version(source: ports.Source) -> dict[str, str]:
-    return {
-        "ETag": f'"{source.etag}"',
-        "Last-Modified": format_datetime(source.entry.modified_at.astimezone(UTC), usegmt=True),
-    }
-
-
 def _headers(source: ports.Source) -> dict[str, str]:
     return {
-        **_version(source),
+        **conditions.version(source),
         "Accept-Ranges": "bytes",
         "Content-Type": "application/octet-stream",
         "Content-Disposition": "attachment",

@@ -1,4 +1,4 @@
-"""An upload's content on its way from a socket to a volume: its SHA-256 is computed beside, in a thread, and judged at its end.
+"""An upload's content on its way from a socket to a volume: checksums are computed beside, in a thread, and judged at its end.
 
 Memory is bounded: one block is hashed and written while the connection's buffer takes in the next.
 """
@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Protocol
 
 from quarterdeck.storage_proxy import errors
 
@@ -14,13 +15,48 @@ _INLINE_BYTES_MAX = 64 * 1024
 """What is hashed faster than a thread is told to."""
 
 
-class Checked:
-    """Content whose end is an error if it is not what was announced, so that no volume keeps it."""
+class Digest(Protocol):
+    """A checksum under way, of `hashlib`."""
 
-    def __init__(self, blocks: AsyncIterator[bytes], announced: str | None) -> None:
+    def update(self, data: bytes, /) -> object:
+        """Take in a block."""
+        ...
+
+    def hexdigest(self) -> str:
+        """Return the checksum so far, in hexadecimal."""
+        ...
+
+
+async def hashed(blocks: AsyncIterator[bytes], *digests: Digest) -> AsyncGenerator[bytes, None]:
+    """Pass blocks on; each is taken in by the checksums while whoever asked works on it."""
+
+    def take_in(block: bytes) -> None:
+        for digest in digests:
+            digest.update(block)
+
+    loop = asyncio.get_running_loop()
+    async for block in blocks:
+        if len(block) <= _INLINE_BYTES_MAX or not digests:
+            take_in(block)
+            yield block
+            continue
+        taken = loop.run_in_executor(None, take_in, block)
+        try:
+            yield block
+        finally:
+            await taken
+
+
+class Checked:
+    """Content whose end is an error if it is not what was announced, or too much, so that no volume keeps it."""
+
+    def __init__(
+        self, blocks: AsyncIterator[bytes], announced: str | None, bytes_max: int
+    ) -> None:
         """Expect a content whose SHA-256 in hexadecimal is `announced`; None takes any."""
         self._blocks = blocks
         self._announced = announced
+        self._bytes_max = bytes_max
         self._content = hashlib.sha256()
 
     @property
@@ -29,17 +65,24 @@ class Checked:
         return self._content.hexdigest()
 
     async def blocks(self) -> AsyncGenerator[bytes, None]:
-        """Pass the blocks on. Raises `ChecksumMismatch` after the last one."""
-        loop = asyncio.get_running_loop()
-        async for block in self._blocks:
-            if len(block) <= _INLINE_BYTES_MAX:
-                self._content.update(block)
-                yield block
-                continue
-            hashed = loop.run_in_executor(None, self._content.update, block)
-            try:
-                yield block
-            finally:
-                await hashed
-        if self._announced and not hmac.compare_digest(self.sha256, self._announced.lower()):
-            raise errors.ChecksumMismatch(f"received {self.sha256}", field="X-Content-SHA256")
+        """Pass the blocks on. Raises `FileTooLarge`, `ChecksumMismatch` after the last one."""
+        size = 0
+        async for block in hashed(self._blocks, self._content):
+            size += len(block)
+            if size > self._bytes_max:
+                raise errors.FileTooLarge(f"a file has at most {self._bytes_max} bytes")
+            yield block
+        if self._announced:
+            compare(self.sha256, self._announced)
+
+
+def require_size(size: int | None, bytes_max: int) -> None:
+    """Raise `FileTooLarge` if a size that was announced is."""
+    if size is not None and size > bytes_max:
+        raise errors.FileTooLarge(f"a file has at most {bytes_max} bytes", field="Content-Length")
+
+
+def compare(received: str, announced: str) -> None:
+    """Raise `ChecksumMismatch` unless two SHA-256 in hexadecimal are the same."""
+    if not hmac.compare_digest(received, announced.lower()):
+        raise errors.ChecksumMismatch(f"received {received}", field="X-Content-SHA256")

@@ -30,13 +30,13 @@ def storage(shakeout_runner):
 
 @pytest.mark.parametrize("blocks", [(), (b"abc",), (b"a" * 200_000, b"b", b"c" * 65_537)])
 async def test_checked_content_passes_unchanged(blocks):
-    content = uploads.Checked(stream(*blocks), None)
+    content = uploads.Checked(stream(*blocks), None, 1 << 20)
     assert [block async for block in content.blocks()] == list(blocks)
     assert content.sha256 == hashlib.sha256(b"".join(blocks)).hexdigest()
 
 
 async def test_checked_content_ends_in_an_error_if_it_is_not_what_was_announced():
-    content = uploads.Checked(stream(b"abc"), hashlib.sha256(b"abd").hexdigest())
+    content = uploads.Checked(stream(b"abc"), hashlib.sha256(b"abd").hexdigest(), 3)
     blocks = content.blocks()
     assert await anext(blocks) == b"abc"
     with pytest.raises(errors.ChecksumMismatch):
