@@ -5,11 +5,15 @@ This is the only module that may catch every exception of a loop's step: a recon
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from quarterdeck.base.errors import QuarterdeckError
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
 
@@ -97,6 +101,17 @@ async def every(
 async def pause(seconds: float) -> None:
     """Let time pass between two attempts of something that cannot be waited for; the place to sleep outside of this module."""
     await asyncio.sleep(seconds)
+
+
+async def in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Run a call in a thread. Who is cancelled meanwhile leaves when the call has ended: nothing of it goes on behind the back."""
+    call = functools.partial(work, *args, **kwargs)
+    running = asyncio.get_running_loop().run_in_executor(None, call)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 class Background:

@@ -2,8 +2,7 @@
 
 import contextlib
 import hashlib
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -16,11 +15,16 @@ BLOCK_BYTES = 1024 * 1024
 _FILES = "/client/v1/files"
 
 
+Report = Callable[[int], None]
+"""Is told how many bytes of a file are there."""
+
+
 class Copy(NamedTuple):
-    """One file to copy, between a local path and a path in the folder."""
+    """One file to copy, between a local path and a path in the folder; its size in bytes where that is known."""
 
     local: Path
     remote: str
+    size: int = 0
 
 
 def put(grant: Grant, remote: str, size: int) -> Prepared:
@@ -33,6 +37,16 @@ def put(grant: Grant, remote: str, size: int) -> Prepared:
 def get(grant: Grant, remote: str) -> Prepared:
     """Return the request that reads a file."""
     return request.with_token(grant, "GET", f"{_FILES}/{_quoted(remote)}")
+
+
+def head(grant: Grant, remote: str) -> Prepared:
+    """Return the request for size and version of a file."""
+    return request.with_token(grant, "HEAD", f"{_FILES}/{_quoted(remote)}")
+
+
+def checksum(grant: Grant, remote: str) -> Prepared:
+    """Return the request for the SHA-256 of a file."""
+    return request.with_token(grant, "GET", "/client/v1/checksum", (("path", remote.strip("/")),))
 
 
 def delete(grant: Grant, remote: str) -> Prepared:
@@ -77,70 +91,17 @@ def downloads(remote: str, local: Path, entries: list[dict[str, Any]]) -> list[C
         local = local / remote.rsplit("/", 1)[-1]
     remote = remote.strip("/")
     if [entry["path"] for entry in entries] == [remote]:
-        return [Copy(local, remote)]
+        return [Copy(local, remote, int(entries[0]["size"]))]
     base = f"{remote}/" if remote else ""
     return [
-        Copy(local / _inside(str(entry["path"]).removeprefix(base)), str(entry["path"]))
+        Copy(
+            local / _inside(str(entry["path"]).removeprefix(base)),
+            str(entry["path"]),
+            int(entry["size"]),
+        )
         for entry in entries
         if entry["kind"] == "file"
     ]
-
-
-class Source:
-    """A local file that is being sent; `size` in bytes and `sha256` of what was given so far."""
-
-    def __init__(self, local: Path) -> None:
-        """Open the file. Raises `FileUnusable`."""
-        self._local = local
-        self._digest = hashlib.sha256()
-        with _usable(local):
-            self._file = local.open("rb")
-            self.size = os.fstat(self._file.fileno()).st_size
-
-    @property
-    def sha256(self) -> str:
-        """The checksum in hexadecimal."""
-        return self._digest.hexdigest()
-
-    def read(self) -> bytes:
-        """Return the next block; nothing at the end. Raises `FileUnusable`."""
-        with _usable(self._local):
-            block = self._file.read(BLOCK_BYTES)
-        self._digest.update(block)
-        return block
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-class Sink:
-    """A local file that is being written; it appears under its name when `finish` is called, and not before."""
-
-    def __init__(self, local: Path) -> None:
-        """Begin. Raises `FileUnusable`."""
-        self._local = local
-        self._partial = local.with_name(f".{local.name}.part")
-        with _usable(local):
-            local.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._partial.open("wb")
-        self.size = 0
-
-    def write(self, block: bytes) -> None:
-        """Append. Raises `FileUnusable`."""
-        with _usable(self._local):
-            self.size += self._file.write(block)
-
-    def finish(self) -> None:
-        """Give the file its name. Raises `FileUnusable`."""
-        with _usable(self._local):
-            self._file.close()
-            self._partial.replace(self._local)
-
-    def discard(self) -> None:
-        """Leave nothing behind, unless it is finished."""
-        self._file.close()
-        self._partial.unlink(missing_ok=True)
 
 
 def check(remote: str, sent: str, stored: str) -> None:
@@ -149,8 +110,15 @@ def check(remote: str, sent: str, stored: str) -> None:
         raise ContentDiffers(f"{remote} was stored with other content than was sent")
 
 
+def digest(local: Path) -> str:
+    """Return the SHA-256 of a local file, in hexadecimal. Raises `FileUnusable`."""
+    with usable(local), local.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @contextlib.contextmanager
-def _usable(path: Path) -> Iterator[None]:
+def usable(path: Path) -> Iterator[None]:
+    """Raise `FileUnusable` for what the operating system says of a local path within the block."""
     try:
         yield
     except OSError as error:

@@ -3,13 +3,13 @@
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC
-from pathlib import Path
 from typing import Any, TypeVar
 
 from quarterdeck.base import clock as clocks
 from quarterdeck.base.clock import Clock
-from quarterdeck.client import events, files, http1, request
-from quarterdeck.client.errors import ClientError, NotReached, Unreachable
+from quarterdeck.client import events, fetching, files, http1, request, sending
+from quarterdeck.client.errors import ClientError, NotReached, Refused, Unreachable
+from quarterdeck.client.local_files import Sink, Source, nobody
 from quarterdeck.client.request import Credentials, Prepared, Procedure, Request
 
 ANSWER_SECONDS_MAX = 600.0
@@ -77,20 +77,61 @@ class Transport:
             if not following.ended:
                 clocks.pause(following.come_back(self._clock.monotonic()))
 
-    def upload(self, grant: request.Grant, copy: files.Copy) -> Any:
-        """Copy a local file into a folder, compare checksums, and return its entry. Raises `ClientError`s."""
-        with contextlib.closing(files.Source(copy.local)) as source:
+    def upload(self, grant: request.Grant, copy: files.Copy, report: files.Report = nobody) -> Any:
+        """Copy a local file into a folder, compare checksums, and return its entry; a large one in pieces. Raises `ClientError`s."""
+        with contextlib.closing(Source(copy.local, report)) as source:
+            if source.size > sending.PIECE_BYTES:
+                try:
+                    return self._transfer(sending.upload(grant, copy.remote, source, self._clock))
+                except Refused as refused:
+                    sending.require_unsupported(refused)
+                    source.stand_at(0)
             prepared = files.put(grant, copy.remote, source.size)
             written = request.loads(self.send(prepared, iter(source.read, b"")))
         files.check(copy.remote, source.sha256, written["sha256"])
+        report(source.size)
         return written["entry"]
 
-    def download(self, grant: request.Grant, copy: files.Copy) -> int:
+    def download(
+        self, grant: request.Grant, copy: files.Copy, report: files.Report = nobody
+    ) -> int:
         """Copy a file of a folder to a local path, which appears when it is whole; return its size. Raises `ClientError`s."""
-        with self._exchange(files.get(grant, copy.remote)) as response:
-            if response.status >= 400:
-                request.outcome("GET", response.status, response.read())
-            return _save(response, copy.local)
+        if copy.size > sending.PIECE_BYTES:
+            return self._transfer(fetching.download(grant, copy, self._clock, report))
+        sink = Sink(copy.local, report=report)
+        try:
+            self._step(sending.Step(files.get(grant, copy.remote), sink=sink))
+            sink.finish()
+        finally:
+            sink.forget()
+        return sink.size
+
+    def check(self, grant: request.Grant, copy: files.Copy) -> None:
+        """Compare a local file with the one in a folder. Raises `ContentDiffers` and other `ClientError`s."""
+        self._transfer(fetching.check(grant, copy))
+
+    def _transfer(self, transfer: sending.Transfer[T]) -> T:
+        with contextlib.closing(transfer):
+            step = sending.advance(transfer, None)
+            while isinstance(step, sending.Step):
+                step = sending.advance(transfer, self._outcome(step))
+        return step.result
+
+    def _outcome(self, step: sending.Step) -> sending.Reply | ClientError:
+        try:
+            return self._step(step)
+        except ClientError as error:
+            return error
+
+    def _step(self, step: sending.Step) -> sending.Reply:
+        if step.pause:
+            clocks.pause(step.pause)
+        with self._exchange(step.prepared) as response:
+            if step.sink is None or response.status >= 400:
+                return sending.reply(step, response.status, response.headers, response.read())
+            for block in response.blocks():
+                step.sink.write(block)
+            return sending.Reply(response.headers, b"")
 
     @contextlib.contextmanager
     def _exchange(
@@ -155,17 +196,6 @@ class Transport:
 
 class _DeadlinePassed(ClientError):
     """There is no time left."""
-
-
-def _save(response: http1.Response, local: Path) -> int:
-    sink = files.Sink(local)
-    try:
-        for block in response.blocks():
-            sink.write(block)
-        sink.finish()
-    finally:
-        sink.discard()
-    return sink.size
 
 
 def _words(error: OSError) -> str:

@@ -10,8 +10,9 @@ import yarl
 
 from quarterdeck.base import http_pool, tasks
 from quarterdeck.base.clock import Clock
-from quarterdeck.client import events, files, request
-from quarterdeck.client.errors import Refused, Unreachable
+from quarterdeck.client import events, fetching, files, request, sending
+from quarterdeck.client.errors import ClientError, Refused, Unreachable
+from quarterdeck.client.local_files import Sink, Source, nobody
 from quarterdeck.client.request import Credentials, Grant, Prepared, Procedure, Request
 from quarterdeck.client.sockets import Socket
 from quarterdeck.wire import decode
@@ -122,30 +123,67 @@ class Transport:
         finally:
             await socket.close()
 
-    async def upload(self, grant: Grant, copy: files.Copy) -> dict[str, Any]:
-        """Copy a local file into a folder, compare checksums, and return its entry. Raises `ClientError`s."""
-        with contextlib.closing(files.Source(copy.local)) as source:
+    async def upload(
+        self, grant: Grant, copy: files.Copy, report: files.Report = nobody
+    ) -> dict[str, Any]:
+        """Copy a local file into a folder, compare checksums, and return its entry; a large one in pieces. Raises `ClientError`s."""
+        with contextlib.closing(Source(copy.local, report)) as source:
+            if source.size > sending.PIECE_BYTES:
+                sent = sending.upload(grant, copy.remote, source, self.clock)
+                try:
+                    return dict(await self._transfer(sent))
+                except Refused as refused:
+                    sending.require_unsupported(refused)
+                    source.stand_at(0)
             prepared = files.put(grant, copy.remote, source.size)
             async with self._stream(prepared, _content(source)) as response:
                 answer = request.outcome("PUT", response.status, await response.read())
         written = request.loads(answer)
         files.check(copy.remote, source.sha256, written["sha256"])
-        entry: dict[str, Any] = written["entry"]
-        return entry
+        report(source.size)
+        return dict(written["entry"])
 
-    async def download(self, grant: Grant, copy: files.Copy) -> int:
+    async def download(self, grant: Grant, copy: files.Copy, report: files.Report = nobody) -> int:
         """Copy a file of a folder to a local path, which appears when it is whole; return its size. Raises `ClientError`s."""
-        async with self._stream(files.get(grant, copy.remote)) as response:
-            if response.status >= 400:
-                request.outcome("GET", response.status, await response.read())
-            sink = files.Sink(copy.local)
-            try:
-                async for block in response.content.iter_chunked(files.BLOCK_BYTES):
-                    await asyncio.to_thread(sink.write, block)
-                sink.finish()
-            finally:
-                sink.discard()
-            return sink.size
+        if copy.size > sending.PIECE_BYTES:
+            return await self._transfer(fetching.download(grant, copy, self.clock, report))
+        sink = Sink(copy.local, report=report)
+        try:
+            await self._step(sending.Step(files.get(grant, copy.remote), sink=sink))
+            sink.finish()
+        finally:
+            sink.forget()
+        return sink.size
+
+    async def check(self, grant: Grant, copy: files.Copy) -> None:
+        """Compare a local file with the one in a folder. Raises `ContentDiffers` and other `ClientError`s."""
+        await self._transfer(fetching.check(grant, copy))
+
+    async def _transfer(self, transfer: sending.Transfer[T]) -> T:
+        """Drive a transfer. Its own work, on local files, is done in threads."""
+        with contextlib.closing(transfer):
+            step = await tasks.in_thread(sending.advance, transfer, None)
+            while isinstance(step, sending.Step):
+                step = await tasks.in_thread(sending.advance, transfer, await self._outcome(step))
+        return step.result
+
+    async def _outcome(self, step: sending.Step) -> sending.Reply | ClientError:
+        try:
+            return await self._step(step)
+        except ClientError as error:
+            return error
+
+    async def _step(self, step: sending.Step) -> sending.Reply:
+        if step.pause:
+            await tasks.pause(step.pause)
+        body = step.prepared.body or None
+        async with self._stream(step.prepared, body) as response:
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            if step.sink is None or response.status >= 400:
+                return sending.reply(step, response.status, headers, await response.read())
+            async for block in response.content.iter_chunked(files.BLOCK_BYTES):
+                await tasks.in_thread(step.sink.write, block)
+            return sending.Reply(headers, b"")
 
     async def _events(self, following: events.Following) -> AsyncGenerator[dict[str, Any], None]:
         prepared = self._credentials.prepare(following.request(), self.clock.now())
@@ -166,7 +204,7 @@ class Transport:
     async def _stream(
         self,
         prepared: Prepared,
-        body: AsyncIterator[bytes] | None = None,
+        body: AsyncIterator[bytes] | bytes | None = None,
         *,
         silence: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -202,6 +240,6 @@ def _timeout(silence: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS_MAX, sock_read=silence)
 
 
-async def _content(source: files.Source) -> AsyncIterator[bytes]:
+async def _content(source: Source) -> AsyncIterator[bytes]:
     while block := await asyncio.to_thread(source.read):
         yield block

@@ -11,6 +11,7 @@ from quarterdeck.cli import arguments, run
 from quarterdeck.cli.console import Console
 from quarterdeck.client import files, request
 from quarterdeck.client.events import Following
+from quarterdeck.client.local_files import nobody
 from quarterdeck.client.request import Credentials, Prepared, Request
 from quarterdeck.client.transport import Transport
 
@@ -106,14 +107,18 @@ class Platform(Transport):
         self.asked.append(following.request())
         yield from self.answers["follow"]
 
-    def upload(self, grant: request.Grant, copy: files.Copy) -> Any:
+    def upload(self, grant: request.Grant, copy: files.Copy, report: files.Report = nobody) -> Any:
         """Note it."""
         self.asked.append((grant, copy))
+        report(copy.local.stat().st_size)
         return {"path": copy.remote, "kind": "file", "size": copy.local.stat().st_size}
 
-    def download(self, grant: request.Grant, copy: files.Copy) -> int:
+    def download(
+        self, grant: request.Grant, copy: files.Copy, report: files.Report = nobody
+    ) -> int:
         """Note it."""
         self.asked.append((grant, copy))
+        report(2048)
         return 2048
 
 
@@ -138,7 +143,7 @@ ANSWERS: dict[str, Any] = {
         ]
     },
     "GET /client/v1/files?path=x.csv&recursive=true": {
-        "items": [{"path": "x.csv", "kind": "file"}]
+        "items": [{"path": "x.csv", "kind": "file", "size": 2048}]
     },
     "DELETE /client/v1/files/x.csv": None,
     "POST /v1/users": {"user": {}, "keypair": {"access_key": "QDAKA", "secret_key": "hush"}},

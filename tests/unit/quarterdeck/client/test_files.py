@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from quarterdeck.client import files
+from quarterdeck.client import files, local_files
 from quarterdeck.client.errors import ContentDiffers, FileUnusable
 from quarterdeck.client.request import Grant
 
@@ -51,14 +51,14 @@ def test_upload_of_nothing_is_told(tmp_path):
 
 
 def entry(path, kind="file"):
-    return {"path": path, "kind": kind}
+    return {"path": path, "kind": kind, "size": 7}
 
 
 def test_download_of_a_file(tmp_path):
     listed = [entry("r/a.csv")]
     assert files.downloads("r/a.csv", tmp_path, listed)[0].local == tmp_path / "a.csv"
     assert files.downloads("/r/a.csv", tmp_path / "b", listed)[0] == files.Copy(
-        tmp_path / "b", "r/a.csv"
+        tmp_path / "b", "r/a.csv", 7
     )
 
 
@@ -66,8 +66,8 @@ def test_download_of_a_directory(tmp_path):
     listed = [entry("r/d", "directory"), entry("r/d/x"), entry("r/y"), entry("r/l", "other")]
     copies = files.downloads("r/", tmp_path, listed)
     assert copies == [
-        files.Copy(tmp_path / "d" / "x", "r/d/x"),
-        files.Copy(tmp_path / "y", "r/y"),
+        files.Copy(tmp_path / "d" / "x", "r/d/x", 7),
+        files.Copy(tmp_path / "y", "r/y", 7),
     ]
     assert files.downloads("r", tmp_path, listed)[1].local == tmp_path / "r" / "y"
     everything = files.downloads("", tmp_path, [entry("a"), entry("b/c")])
@@ -91,20 +91,20 @@ def test_requests_quote_paths():
 
 def test_sink_appears_when_it_is_finished(tmp_path):
     local = tmp_path / "new" / "file"
-    sink = files.Sink(local)
+    sink = local_files.Sink(local)
     sink.write(b"abc")
     assert not local.exists()
     sink.finish()
-    sink.discard()
+    sink.forget()
     assert (local.read_bytes(), sink.size) == (b"abc", 3)
     assert [path.name for path in local.parent.iterdir()] == ["file"]
 
 
 def test_sink_that_is_given_up_leaves_nothing(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
-    sink = files.Sink(tmp_path / "file")
+    sink = local_files.Sink(tmp_path / "file")
     sink.write(b"new")
-    sink.discard()
+    sink.forget()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
 
@@ -112,11 +112,11 @@ def test_sink_that_is_given_up_leaves_nothing(tmp_path):
 def test_sink_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(FileUnusable, match="cannot use"):
-        files.Sink(tmp_path / "file" / "below")
+        local_files.Sink(tmp_path / "file" / "below")
 
 
 def test_source_is_read_in_blocks_with_its_checksum(tree):
-    with contextlib.closing(files.Source(tree / "a.csv")) as source:
+    with contextlib.closing(local_files.Source(tree / "a.csv")) as source:
         assert (source.size, source.read(), source.read()) == (4, b"1,2\n", b"")
     files.check("a.csv", source.sha256, hashlib.sha256(b"1,2\n").hexdigest())
     with pytest.raises(ContentDiffers, match=r"a\.csv"):
@@ -126,4 +126,34 @@ def test_source_is_read_in_blocks_with_its_checksum(tree):
 @pytest.mark.parametrize("name", ["d", "nope"])
 def test_source_that_cannot_be_read_is_told(tree, name):
     with pytest.raises(FileUnusable, match="cannot use"):
-        files.Source(tree / name)
+        local_files.Source(tree / name)
+
+
+def test_sink_goes_on_with_the_same_version_only(tmp_path):
+    first = local_files.Sink(tmp_path / "file", version="1")
+    first.write(b"abc")
+    first.close()
+    again = local_files.Sink(tmp_path / "file", version="1")
+    assert again.size == 3
+    again.close()
+    other = local_files.Sink(tmp_path / "file", version="2")
+    assert (other.size, len(list(tmp_path.iterdir()))) == (0, 1)
+    other.forget()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_source_stands_where_it_is_told_with_the_checksum_of_what_is_before(tmp_path):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    with contextlib.closing(local_files.Source(tmp_path / "file")) as source:
+        source.stand_at(7)
+        assert (source.sha256, source.read()) == (hashlib.sha256(b"0123456").hexdigest(), b"789")
+        source.stand_at(2)
+        assert source.sha256 == hashlib.sha256(b"01").hexdigest()
+
+
+def test_source_that_became_shorter_is_told(tmp_path):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    with contextlib.closing(local_files.Source(tmp_path / "file")) as source:
+        (tmp_path / "file").write_bytes(b"01234")
+        with pytest.raises(FileUnusable, match="shorter"):
+            source.read()
