@@ -12,7 +12,8 @@ from quarterdeck.client.errors import ContentDiffers, FileUnusable
 from quarterdeck.client.request import Grant, Prepared
 
 BLOCK_BYTES = 1024 * 1024
-_FILES = "/client/v1/files"
+_CLIENT = "/client/v1"
+_FILES = f"{_CLIENT}/files"
 
 
 Report = Callable[[int], None]
@@ -59,6 +60,35 @@ def ls(grant: Grant, remote: str = "", *, recursive: bool = False) -> Prepared:
     query = [("path", remote)] if remote else []
     query += [("recursive", "true")] if recursive else []
     return request.with_token(grant, "GET", _FILES, tuple(query))
+
+
+def stat(grant: Grant, remote: str) -> Prepared:
+    """Return the request that tells what is at a path."""
+    return request.with_token(grant, "GET", f"{_CLIENT}/stat", (("path", remote),))
+
+
+def search(grant: Grant, pattern: str, remote: str = "", limit: int | None = None) -> Prepared:
+    """Return the request that finds what matches a pattern below a path."""
+    query = [("pattern", pattern), ("path", remote)]
+    query += [] if limit is None else [("limit", str(limit))]
+    return request.with_token(grant, "GET", f"{_CLIENT}/search", tuple(query))
+
+
+def mkdir(grant: Grant, remote: str) -> Prepared:
+    """Return the request that makes a directory and those above it."""
+    return request.with_json(grant, "POST", f"{_CLIENT}/directories", {"path": remote})
+
+
+def move(grant: Grant, source: str, target: str) -> Prepared:
+    """Return the request that gives a file or directory another path."""
+    body = {"source": source, "target": target}
+    return request.with_json(grant, "POST", f"{_CLIENT}/moves", body)
+
+
+def copy(grant: Grant, source: str, target: str) -> Prepared:
+    """Return the request that copies a file, or a directory with all in it."""
+    body = {"source": source, "target": target}
+    return request.with_json(grant, "POST", f"{_CLIENT}/copies", body)
 
 
 def uploads(local: Path, remote: str | None) -> list[Copy]:

@@ -10,6 +10,7 @@ from quarterdeck.client.transport_async import Transport
 from quarterdeck.wire import decode
 from quarterdeck.wire.folders import FileEntry, FolderView, Right, StorageGrant
 from quarterdeck.wire.items import Items
+from quarterdeck.wire.trees import Found
 
 
 class Folders:
@@ -77,6 +78,34 @@ class Folder:
         """Return what is below a path, directly or at any depth. The path may name a file: then that."""
         wanted = files.ls(await self._access(Right.READ), remote.strip("/"), recursive=recursive)
         return decode.decode(Items[FileEntry], await self._transport.send(wanted)).items
+
+    async def stat(self, remote: str) -> FileEntry:
+        """Return what is at a path. Raises `Refused`."""
+        wanted = files.stat(await self._access(Right.READ), remote.strip("/"))
+        return decode.decode(FileEntry, await self._transport.send(wanted))
+
+    async def search(self, pattern: str, remote: str = "", *, limit: int | None = None) -> Found:
+        """Find names that match a pattern at any depth below a path, or, if it has a slash, paths; `**` is any number of directories."""
+        access = await self._access(Right.READ)
+        wanted = files.search(access, pattern, remote.strip("/"), limit)
+        return decode.decode(Found, await self._transport.send(wanted))
+
+    async def mkdir(self, remote: str) -> FileEntry:
+        """Make a directory and those above it. Raises `Refused`."""
+        wanted = files.mkdir(await self._access(Right.WRITE), remote.strip("/"))
+        return decode.decode(FileEntry, await self._transport.send(wanted))
+
+    async def move(self, source: str, target: str) -> FileEntry:
+        """Give a file or directory another path; nothing may be there. Raises `Refused`."""
+        access = await self._access(Right.WRITE)
+        wanted = files.move(access, source.strip("/"), target.strip("/"))
+        return decode.decode(FileEntry, await self._transport.send(wanted))
+
+    async def copy(self, source: str, target: str) -> FileEntry:
+        """Copy a file, or a directory with all in it; nothing may be at the target. Raises `Refused`."""
+        access = await self._access(Right.WRITE)
+        wanted = files.copy(access, source.strip("/"), target.strip("/"))
+        return decode.decode(FileEntry, await self._transport.send(wanted))
 
     async def remove(self, remote: str) -> None:
         """Delete a file in the folder."""

@@ -87,6 +87,13 @@ def with_token(
     return Prepared(method, f"{parts.scheme}://{parts.netloc}", target, headers, b"")
 
 
+def with_json(grant: Grant, method: str, path: str, body: Any) -> Prepared:
+    """Return a request with a grant's token and a body of JSON."""
+    prepared = with_token(grant, method, path)
+    headers = {**prepared.headers, "Content-Type": "application/json"}
+    return prepared._replace(headers=headers, body=json.dumps(body).encode())
+
+
 def outcome(method: str, status: int, body: bytes) -> bytes:
     """Return the body of an answer. Raises `Refused`, `OutcomeUnknown`."""
     if status < 400:

@@ -16,6 +16,7 @@ QuarterdeckError
 │   └── DigestMismatch                     the content is not what its digest says
 └── Unavailable                            a service we depend on does not answer
     ├── DatabaseUnavailable, RedisUnavailable, EtcdUnavailable, ObjectStoreUnavailable
+    ├── BucketMissing                      an object store that has no such bucket
     └── Contended                          a transaction lost against another, nothing was done
 """
 
@@ -99,6 +100,12 @@ class EtcdUnavailable(Unavailable):
 
 class ObjectStoreUnavailable(Unavailable):
     """The object store does not answer."""
+
+
+class BucketMissing(ObjectStoreUnavailable):
+    """The object store has no such bucket."""
+
+    code = "bucket-missing"
 
 
 class RegistryError(QuarterdeckError):

@@ -16,7 +16,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 
 from quarterdeck.base.config import Secret
-from quarterdeck.infra.errors import ObjectStoreUnavailable
+from quarterdeck.infra.errors import BucketMissing, ObjectStoreUnavailable
 
 PART_BYTES = 8 * 1024 * 1024
 READ_BYTES = 256 * 1024
@@ -26,6 +26,8 @@ READ_SECONDS_MAX = 60
 ATTEMPTS_MAX = 3
 
 _NOT_FOUND = frozenset({"404", "NoSuchKey", "NotFound"})
+_NO_BUCKET = "NoSuchBucket"
+_CHANGED = frozenset({"412", "PreconditionFailed"})
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,14 @@ class ObjectStore:
             yield cls(client, bucket)
 
     async def check(self) -> None:
-        """Ask whether the bucket is there. Raises `ObjectStoreUnavailable`."""
+        """Ask whether the bucket is there. Raises `BucketMissing`, `ObjectStoreUnavailable`."""
         with _unavailable():
-            await self._client.head_bucket(Bucket=self._bucket)
+            try:
+                await self._client.head_bucket(Bucket=self._bucket)
+            except ClientError as error:
+                if _code(error) in {*_NOT_FOUND, _NO_BUCKET}:
+                    raise BucketMissing(f"there is no bucket {self._bucket!r}") from error
+                raise
 
     async def head(self, key: str) -> Object | None:
         """Return an object without its content; None if it is not there. Raises `ObjectStoreUnavailable`."""
@@ -86,7 +93,7 @@ class ObjectStore:
             try:
                 found = await self._client.head_object(Bucket=self._bucket, Key=key)
             except ClientError as error:
-                if error.response.get("Error", {}).get("Code") in _NOT_FOUND:
+                if _code(error) in _NOT_FOUND:
                     return None
                 raise
         return Object(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
@@ -119,6 +126,22 @@ class ObjectStore:
                 await self._client.put_object(Bucket=self._bucket, Key=key, Body=first)
             return len(first)
         return await self._put_parts(key, first, parts)
+
+    async def copy(self, key: str, new_key: str, *, etag: str) -> bool:
+        """Copy an object within the bucket; False when it is gone or has another version than `etag`. Raises `ObjectStoreUnavailable`."""
+        with _unavailable():
+            try:
+                await self._client.copy_object(
+                    Bucket=self._bucket,
+                    Key=new_key,
+                    CopySource={"Bucket": self._bucket, "Key": key},
+                    CopySourceIfMatch=f'"{etag}"',
+                )
+            except ClientError as error:
+                if _code(error) in {*_NOT_FOUND, *_CHANGED}:
+                    return False
+                raise
+        return True
 
     async def below(self, prefix: str) -> AsyncGenerator[Object, None]:
         """Give all objects whose key begins with a prefix, in order of keys. Raises `ObjectStoreUnavailable`."""
@@ -220,9 +243,17 @@ async def _parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(buffer)
 
 
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code"))
+
+
 @contextlib.contextmanager
 def _unavailable() -> Iterator[None]:
     try:
         yield
-    except (ClientError, BotoCoreError, aiohttp.ClientError) as error:
+    except ClientError as error:
+        if _code(error) == _NO_BUCKET:
+            raise BucketMissing from error
+        raise ObjectStoreUnavailable(f"the object store does not answer: {error}") from error
+    except (BotoCoreError, aiohttp.ClientError) as error:
         raise ObjectStoreUnavailable(f"the object store does not answer: {error}") from error

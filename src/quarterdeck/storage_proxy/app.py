@@ -19,6 +19,7 @@ from quarterdeck.storage_proxy.http import tus
 from quarterdeck.storage_proxy.http.client_api import ClientApi
 from quarterdeck.storage_proxy.http.gate import Gate
 from quarterdeck.storage_proxy.http.manager_api import ManagerApi
+from quarterdeck.storage_proxy.http.tree_api import TreeApi
 from quarterdeck.storage_proxy.http.uploads_api import UploadsApi
 from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.storage_proxy.service import Host, StorageService
@@ -57,6 +58,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
                 *ManagerApi(storage, config.storage_secret).routes(),
                 *ClientApi(storage, gate, slots).routes(),
                 *UploadsApi(storage, gate, slots, clock).routes(),
+                *TreeApi(storage, gate).routes(),
                 http_server.health("storage-proxy", config.id, health.check, clock),
             ]
         )

@@ -9,7 +9,9 @@ QuarterdeckError
     ├── FileNotFound         nothing at that path
     ├── IsDirectory          a directory is where a file is needed
     ├── NotDirectory         a file is where a directory is needed
-    ├── TooManyEntries       a directory, or a listing, is at its limit
+    ├── PathTaken            something is where a file or directory was to be put
+    ├── FileBusy             a kernel keeps writing into what is to be copied
+    ├── TooManyEntries       a directory, a listing, a search or a copy is at its limit
     ├── HostNotMountable     the volume cannot be mounted into a kernel
     ├── ChecksumMismatch     the bytes are not those that the client announced
     ├── UploadIncomplete     the client went away before the last byte
@@ -24,7 +26,10 @@ QuarterdeckError
     ├── PieceDamaged         a piece is not what its checksum says
     ├── FileTooLarge         no file may be as large
     ├── PreconditionFailed   the file is not in the version that was expected
-    ├── StorageFull          no space, or over quota
+    ├── StorageFull          no space
+    ├── QuotaExceeded        the scope of the tree has no more bytes or inodes to give
+    ├── QuotaUnsupported     the volume counts nothing
+    ├── StorageReadOnly      the volume takes no writes
     ├── StorageUnavailable   the store behind the volume does not answer
     ├── RangeUnsatisfiable   the range starts behind the end of the file
     ├── SecretRefused        the manager API's shared secret is missing or wrong
@@ -78,6 +83,18 @@ class NotDirectory(StorageError):
     """A part of this path is a file, not a directory."""
 
     code = "not-a-directory"
+
+
+class PathTaken(StorageError):
+    """There is something at this path already."""
+
+    code = "path-taken"
+
+
+class FileBusy(StorageError):
+    """A file changes while it is copied; try again when nobody writes into it."""
+
+    code = "file-busy"
 
 
 class TooManyEntries(StorageError):
@@ -179,6 +196,24 @@ class StorageFull(StorageError):
     """The storage host has no space left; nothing was kept."""
 
     code = "storage-full"
+
+
+class QuotaExceeded(StorageError):
+    """The quota is used up; nothing was kept."""
+
+    code = "quota-exceeded"
+
+
+class QuotaUnsupported(StorageError):
+    """This storage host has no quotas."""
+
+    code = "quota-unsupported"
+
+
+class StorageReadOnly(StorageError):
+    """The storage host takes no writes now."""
+
+    code = "storage-read-only"
 
 
 class StorageUnavailable(StorageError):

@@ -9,6 +9,7 @@ import msgspec
 
 from quarterdeck.base import ids
 from quarterdeck.storage_proxy import errors
+from quarterdeck.wire import limits as wire_limits
 from quarterdeck.wire.errors import Invalid
 
 TreePath = tuple[str, ...]
@@ -31,6 +32,8 @@ class Limits:
     parts_max: int = 64
     uploads_max: int = 100
     transfers_max: int = 32
+    search_entries_max: int = 100_000
+    copy_entries_max: int = 100_000
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,16 @@ def tree_id(text: str) -> str:
     if not ids.is_id(text):
         raise Invalid("tree", "the id of a tree is a UUID")
     return text
+
+
+def scope(text: str) -> str:
+    """Return the text if it may name a quota scope. Raises `Invalid`."""
+    try:
+        return msgspec.convert(text, wire_limits.Name)
+    except msgspec.ValidationError:
+        raise Invalid(
+            "scope", "a scope is 1 to 63 lower-case letters, digits and hyphens"
+        ) from None
 
 
 def decode(raw: str, limits: Limits) -> TreePath:

@@ -7,14 +7,22 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import BinaryIO, Protocol, runtime_checkable
 
+from quarterdeck.storage_proxy.globs import Glob
 from quarterdeck.storage_proxy.model import Span, TreePath, Upload
 from quarterdeck.wire.folders import FileEntry
+from quarterdeck.wire.trees import Found, QuotaLimits, QuotaView
 
 ABILITY_MOUNT = "mount"
 """The volume's trees are directories of this machine: it is `Mountable`."""
 
 ABILITY_RESUME = "resume"
 """The volume takes files in pieces: it is `Resumable`."""
+
+ABILITY_QUOTA = "quota"
+"""The volume counts what its trees hold: it is `Metered`."""
+
+ABILITY_ATOMIC = "atomic"
+"""A move happens at once, a copy or clone appears whole and shows one moment; elsewhere only each file does."""
 
 
 class Source(Protocol):
@@ -45,8 +53,8 @@ class Descriptor(Protocol):
         ...
 
 
-class Volume(Protocol):
-    """A storage host: trees of files, each alone under its id."""
+class Files(Protocol):
+    """Trees of files, each alone under its id."""
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -79,6 +87,55 @@ class Volume(Protocol):
 
     async def delete(self, tree: str, path: TreePath) -> None:
         """Remove a file, or a directory with all in it. Raises `FileNotFound`."""
+        ...
+
+
+class Arranged(Protocol):
+    """What else can be done in trees. Nothing that is there is ever replaced: `PathTaken`."""
+
+    async def stat(self, tree: str, path: TreePath) -> FileEntry:
+        """Tell what is at a path; the root is a directory. Raises `FileNotFound`."""
+        ...
+
+    async def mkdir(self, tree: str, path: TreePath) -> FileEntry:
+        """Make a directory and those above it; nothing happens if it is there. Raises `NotDirectory`."""
+        ...
+
+    async def move(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
+        """Give a file or directory another path. Raises `FileNotFound`, `PathTaken`, `PathRefused` for a target inside the source."""
+        ...
+
+    async def copy(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
+        """Copy a file, or a directory with all in it. Raises as `move` does, and `FileBusy`, `TooManyEntries`."""
+        ...
+
+    async def search(self, tree: str, path: TreePath, glob: Glob, limit: int) -> Found:
+        """Find what matches below a directory, at most so many, in a bounded number of steps. Raises `TooManyEntries` beyond these."""
+        ...
+
+    async def clone_tree(self, tree: str, clone: str, scope: str | None) -> None:
+        """Make a new tree with a copy of all that is in another; nothing happens if the new one is there. Raises as `copy` does."""
+        ...
+
+
+class Volume(Files, Arranged, Protocol):
+    """A storage host."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A volume that counts what the trees of a scope hold, and refuses what would be too much: `QuotaExceeded`."""
+
+    async def create_tree(self, tree: str, scope: str | None = None) -> None:
+        """Make an empty tree in a scope; nothing happens if it is there."""
+        ...
+
+    async def limit(self, scope: str, limits: QuotaLimits) -> None:
+        """Set how much the trees of a scope may hold from now on."""
+        ...
+
+    async def quota(self, scope: str) -> QuotaView:
+        """Return limits and usage of a scope; one without trees and limits uses nothing."""
         ...
 
 

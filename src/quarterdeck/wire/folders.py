@@ -98,6 +98,7 @@ class HostView(msgspec.Struct, frozen=True):
     name: str
     kind: str
     mountable: bool
+    abilities: tuple[str, ...] = ()
 
 
 class StorageRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import pytest
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits
-from quarterdeck.storage_proxy.volumes import local, staging
+from quarterdeck.storage_proxy.volumes import local, places, quotas, staging
 
 TREE = "0195c0de-0000-7000-8000-000000000001"
 OTHER = "0195c0de-0000-7000-8000-000000000002"
@@ -182,19 +182,27 @@ async def test_removal_that_was_cut_short_is_finished_at_the_next_start(root):
 
 @pytest.mark.parametrize("unnamed", [True, False])
 def test_staged_file_appears_at_once_or_leaves_nothing(tmp_path, unnamed):
-    directory = os.open(tmp_path, os.O_RDONLY)
+    (tmp_path / "stage").mkdir()
+    directory = os.open(tmp_path / "stage", os.O_RDONLY)
+    where = places.Places(tmp_path / "volume")
+
+    def begun():
+        account = quotas.Quotas(where, SystemClock()).account_of(None)
+        return contextlib.closing(staging.Staged(os.dup(directory), account, unnamed=unnamed))
+
     try:
-        with contextlib.closing(staging.Staged(os.dup(directory), unnamed=unnamed)) as staged:
+        with begun() as staged:
             staged.write(b"lost")
-        assert list(tmp_path.iterdir()) == []
-        with contextlib.closing(staging.Staged(os.dup(directory), unnamed=unnamed)) as staged:
+        assert list((tmp_path / "stage").iterdir()) == []
+        with begun() as staged:
             staged.write(b"kept")
             staged.publish(directory, "file")
-        assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
+        assert [(path.name, path.read_bytes()) for path in (tmp_path / "stage").iterdir()] == [
             ("file", b"kept")
         ]
     finally:
         os.close(directory)
+        where.close()
 
 
 def test_sweep_removes_only_what_is_a_day_old(tmp_path):

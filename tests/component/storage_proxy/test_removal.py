@@ -10,7 +10,7 @@ import pytest
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits
-from quarterdeck.storage_proxy.volumes import directories, removal, staging, walk
+from quarterdeck.storage_proxy.volumes import directories, places, quotas, removal, staging, walk
 
 TREE = "0195c0de-0000-7000-8000-000000000001"
 _CAPABILITIES_VERSION = 0x20080522
@@ -36,9 +36,17 @@ def root(tmp_path):
     return tmp_path / "volume"
 
 
+@contextlib.contextmanager
+def opened(root):
+    """The trees below a directory."""
+    clock, where = SystemClock(), places.Places(root)
+    with contextlib.closing(where):
+        yield directories.Directories(where, quotas.Quotas(where, clock), clock, Limits())
+
+
 @pytest.fixture
 def volume(root, ordinary):
-    with contextlib.closing(directories.Directories(root, SystemClock(), Limits())) as volume:
+    with opened(root) as volume:
         volume.create_tree(TREE)
         yield volume
 
@@ -120,10 +128,12 @@ def test_tree_that_resists_keeps_no_storage_proxy_from_starting(volume, root, fi
     resists = Resists(monkeypatch, "file")
     with pytest.raises(PermissionError):
         volume.delete_tree(TREE)
-    directories.Directories(root, SystemClock(), Limits()).close()
+    with opened(root):
+        pass
     assert left(root) != []
     resists.over = True
-    directories.Directories(root, SystemClock(), Limits()).close()
+    with opened(root):
+        pass
     assert left(root) == []
 
 

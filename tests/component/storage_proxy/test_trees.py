@@ -42,8 +42,13 @@ async def test_unknown_host_is_not_found(proxy):
 async def test_hosts(proxy):
     answer = await proxy.call("GET", "/manager/v1/hosts", bearer=proxy.secret)
     assert answer.json["items"] == [
-        {"name": "archive", "kind": "s3", "mountable": False},
-        {"name": "local", "kind": "local", "mountable": True},
+        {"name": "archive", "kind": "s3", "mountable": False, "abilities": []},
+        {
+            "name": "local",
+            "kind": "local",
+            "mountable": True,
+            "abilities": ["atomic", "mount", "quota"],
+        },
     ]
 
 

@@ -1,4 +1,4 @@
-"""The manager API: trees and hosts, for callers that hold the shared secret."""
+"""The manager API: trees, hosts and quotas, for callers that hold the shared secret."""
 
 import hmac
 
@@ -11,8 +11,10 @@ from quarterdeck.storage_proxy.http import bearer
 from quarterdeck.storage_proxy.service import StorageService
 from quarterdeck.wire.folders import HostView, TreePath
 from quarterdeck.wire.items import Items
+from quarterdeck.wire.trees import QuotaLimits, TreeClone, TreeCreate
 
 _TREE = "/manager/v1/trees/{host}/{tree}"
+_SCOPE = "/manager/v1/scopes/{host}/{scope}"
 
 
 class ManagerApi:
@@ -25,15 +27,19 @@ class ManagerApi:
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this API."""
         return [
-            http_server.route("PUT", _TREE, self._create),
+            http_server.route("PUT", _TREE, self._create, query=TreeCreate),
             http_server.route("DELETE", _TREE, self._delete),
             http_server.route("GET", f"{_TREE}/mount", self._mount),
+            http_server.route("POST", f"{_TREE}/clone", self._clone),
             http_server.route("GET", "/manager/v1/hosts", self._hosts),
+            http_server.route("PUT", _SCOPE, self._limit),
+            http_server.route("GET", _SCOPE, self._quota),
         ]
 
     async def _create(self, request: web.Request) -> web.Response:
         self._authorise(request)
-        await self._storage.create_tree(_tree(request))
+        wanted = http_server.query(request, TreeCreate)
+        await self._storage.create_tree(_tree(request), wanted.scope)
         return http_server.no_content()
 
     async def _delete(self, request: web.Request) -> web.Response:
@@ -49,6 +55,22 @@ class ManagerApi:
         self._authorise(request)
         return http_server.reply(Items[HostView](self._storage.hosts()))
 
+    async def _clone(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        wanted = await http_server.body(request, TreeClone)
+        await self._storage.clone_tree(_tree(request), wanted.tree, wanted.scope)
+        return http_server.no_content()
+
+    async def _limit(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        wanted = await http_server.body(request, QuotaLimits)
+        await self._storage.limit(*_scope(request), wanted)
+        return http_server.no_content()
+
+    async def _quota(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        return http_server.reply(await self._storage.quota(*_scope(request)))
+
     def _authorise(self, request: web.Request) -> None:
         """Raise `SecretRefused` unless the request shows the shared secret."""
         shown = bearer.credential(request) or ""
@@ -60,3 +82,7 @@ class ManagerApi:
 
 def _tree(request: web.Request) -> service.Tree:
     return service.Tree(request.match_info["host"], model.tree_id(request.match_info["tree"]))
+
+
+def _scope(request: web.Request) -> tuple[str, str]:
+    return request.match_info["host"], model.scope(request.match_info["scope"])

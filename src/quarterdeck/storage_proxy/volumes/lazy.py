@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from quarterdeck.storage_proxy import ports
+from quarterdeck.storage_proxy.globs import Glob
 from quarterdeck.storage_proxy.model import TreePath
 from quarterdeck.wire.folders import FileEntry
+from quarterdeck.wire.trees import Found
 
 Opener = Callable[[], Awaitable[AbstractAsyncContextManager[ports.Volume]]]
 
@@ -56,6 +58,30 @@ class LazyVolume:
     async def delete(self, tree: str, path: TreePath) -> None:
         """Remove a file, or a directory with all in it."""
         await (await self._opened()).delete(tree, path)
+
+    async def stat(self, tree: str, path: TreePath) -> FileEntry:
+        """Tell what is at a path."""
+        return await (await self._opened()).stat(tree, path)
+
+    async def mkdir(self, tree: str, path: TreePath) -> FileEntry:
+        """Make a directory and those above it; nothing happens if it is there."""
+        return await (await self._opened()).mkdir(tree, path)
+
+    async def move(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
+        """Give a file or directory another path."""
+        return await (await self._opened()).move(tree, source, target)
+
+    async def copy(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
+        """Copy a file, or a directory with all in it."""
+        return await (await self._opened()).copy(tree, source, target)
+
+    async def search(self, tree: str, path: TreePath, glob: Glob, limit: int) -> Found:
+        """Find what matches below a directory."""
+        return await (await self._opened()).search(tree, path, glob, limit)
+
+    async def clone_tree(self, tree: str, clone: str, scope: str | None) -> None:
+        """Make a new tree with a copy of all that is in another; nothing happens if the new one is there."""
+        await (await self._opened()).clone_tree(tree, clone, scope)
 
     async def _opened(self) -> ports.Volume:
         async with self._lock:

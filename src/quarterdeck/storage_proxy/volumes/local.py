@@ -12,10 +12,13 @@ from typing import BinaryIO
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import ports
+from quarterdeck.storage_proxy.globs import Glob
 from quarterdeck.storage_proxy.model import Limits, Span, TreePath
-from quarterdeck.storage_proxy.volumes import directories, uploads
+from quarterdeck.storage_proxy.volumes import arranging, directories, quotas, uploads
+from quarterdeck.storage_proxy.volumes.places import Places
 from quarterdeck.storage_proxy.volumes.threads import Threads
 from quarterdeck.wire.folders import FileEntry
+from quarterdeck.wire.trees import Found, QuotaLimits, QuotaView
 
 _BLOCK_BYTES = 1 << 20
 
@@ -23,22 +26,27 @@ _BLOCK_BYTES = 1 << 20
 class LocalVolume:
     """Trees below one root directory. Close it when done."""
 
-    abilities = frozenset({ports.ABILITY_MOUNT, ports.ABILITY_RESUME})
+    abilities = frozenset(
+        {ports.ABILITY_MOUNT, ports.ABILITY_QUOTA, ports.ABILITY_ATOMIC, ports.ABILITY_RESUME}
+    )
 
     def __init__(self, root: Path, clock: Clock, limits: Limits) -> None:
         """Use `root`, which is made if missing."""
-        self._directories = directories.Directories(root, clock, limits)
+        self._places = Places(root)
+        self._quotas = quotas.Quotas(self._places, clock)
+        self._directories = directories.Directories(self._places, self._quotas, clock, limits)
+        self._arranging = arranging.Arranging(self._places, self._quotas, clock, limits)
         self._threads = Threads()
         self.uploads = uploads.LocalUploads(self._directories, self._threads, clock, limits)
 
     def close(self) -> None:
         """Let go of the root. Work that is under way is waited for."""
         self._threads.close()
-        self._directories.close()
+        self._places.close()
 
-    async def create_tree(self, tree: str) -> None:
-        """Make an empty tree; nothing happens if it is there."""
-        await self._threads.run(self._directories.create_tree, tree)
+    async def create_tree(self, tree: str, scope: str | None = None) -> None:
+        """Make an empty tree in a quota scope; nothing happens if it is there."""
+        await self._threads.run(self._directories.create_tree, tree, scope)
 
     async def delete_tree(self, tree: str) -> None:
         """Remove the tree with all its files; nothing happens if it is gone."""
@@ -63,6 +71,38 @@ class LocalVolume:
             async for block in blocks:
                 await self._threads.run(staged.write, block)
             return await self._threads.run(self._directories.publish, tree, path, staged)
+
+    async def stat(self, tree: str, path: TreePath) -> FileEntry:
+        """Tell what is at a path."""
+        return await self._threads.run(self._arranging.stat, tree, path)
+
+    async def mkdir(self, tree: str, path: TreePath) -> FileEntry:
+        """Make a directory and those above it; nothing happens if it is there."""
+        return await self._threads.run(self._arranging.mkdir, tree, path)
+
+    async def move(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
+        """Give a file or directory another path."""
+        return await self._threads.run(self._arranging.move, tree, source, target)
+
+    async def copy(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
+        """Copy a file, or a directory with all in it."""
+        return await self._threads.run(self._arranging.copy, tree, source, target)
+
+    async def search(self, tree: str, path: TreePath, glob: Glob, limit: int) -> Found:
+        """Find what matches below a directory."""
+        return await self._threads.run(self._arranging.search, tree, path, glob, limit)
+
+    async def clone_tree(self, tree: str, clone: str, scope: str | None) -> None:
+        """Make a new tree with a copy of all that is in another; nothing happens if the new one is there."""
+        await self._threads.run(self._arranging.clone_tree, tree, clone, scope)
+
+    async def limit(self, scope: str, limits: QuotaLimits) -> None:
+        """Set how much the trees of a scope may hold."""
+        await self._threads.run(self._quotas.limit, scope, limits)
+
+    async def quota(self, scope: str) -> QuotaView:
+        """Return limits and usage of a scope."""
+        return await self._threads.run(self._quotas.view, scope)
 
     @contextlib.asynccontextmanager
     async def open(self, tree: str, path: TreePath) -> AsyncIterator[ports.Source]:

@@ -17,12 +17,12 @@ import msgspec
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Upload
-from quarterdeck.storage_proxy.volumes import walk
+from quarterdeck.storage_proxy.volumes import counting, walk
 
 RECEIPT_SECONDS = 600
 """How long a finished upload is known."""
 
-_RECORD, _DATA = ".upload", ".data"
+_RECORD, _DATA = ".upload", counting.DATA
 _DIGITS = 20
 _NEW = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,6 +32,8 @@ _ORPHAN_SECONDS = 3600
 
 class Partial:
     """One upload, locked. Its methods may be called from any thread; close it when done, only then somebody else can write."""
+
+    is_counted = True
 
     def __init__(self, directory: int, upload: str) -> None:
         """Lock the upload in an open directory. Raises `UploadNotFound`, `UploadBusy`."""
@@ -49,7 +51,12 @@ class Partial:
                 self._data = os.open(upload + _DATA, _OPEN, dir_fd=directory)
                 stack.callback(os.close, self._data)
             self.finished = self._data is None
-            self.offset = self._written = self._cut(kept)
+            size = self.upload.size if self._data is None else os.fstat(self._data).st_size
+            self.has_lost = False
+            if self._data is not None and size > kept:
+                os.ftruncate(self._data, kept)
+                self.has_lost = True
+            self.offset = self._written = size if self.finished else min(size, kept)
             self._files = stack.pop_all()
 
     def close(self) -> None:
@@ -128,15 +135,6 @@ class Partial:
                 raise errors.UploadNotFound
             yield self._data
 
-    def _cut(self, kept: int) -> int:
-        """Return how many bytes count, and cut off what is behind them."""
-        if self._data is None:
-            return self.upload.size
-        size = os.fstat(self._data).st_size
-        if size > kept:
-            os.ftruncate(self._data, kept)
-        return min(size, kept)
-
 
 def begin(directory: int, upload: Upload, uploads_max: int) -> None:
     """Make an upload, empty and durable, in an open directory. Raises `TooManyUploads`."""
@@ -172,15 +170,20 @@ def records(directory: int) -> list[str]:
     return sorted(each for each in ids if each + _DATA in names)
 
 
-def sweep(directory: int, now: float) -> None:
-    """Remove uploads that have expired, receipts and what a crash has left; what is being written stays. `now`: seconds since 1970."""
-    for name in walk.names(directory):
+def sweep(directory: int, now: float) -> bool:
+    """Remove uploads that have expired, receipts and what a crash has left; what is being written stays. Tell whether any went.
+
+    `now` is in seconds since 1970.
+    """
+    before = walk.names(directory)
+    for name in before:
         with contextlib.suppress(FileNotFoundError, errors.UploadNotFound, errors.UploadBusy):
             changed = os.stat(name, dir_fd=directory, follow_symlinks=False).st_mtime
             if name.endswith(_RECORD):
                 _end(directory, name.removesuffix(_RECORD), now, now - changed)
             elif now - changed > _ORPHAN_SECONDS and not _has_record(directory, name):
                 os.unlink(name, dir_fd=directory)
+    return len(walk.names(directory)) < len(before)
 
 
 def _end(directory: int, upload: str, now: float, age: float) -> None:

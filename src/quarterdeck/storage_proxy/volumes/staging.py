@@ -1,17 +1,22 @@
 """Files on their way into a tree: written where no listing and no kernel sees them, then put in place at once. For `local`.
 
 A staged file has no name at all where the file system can do that, so that even a killed storage-proxy leaves nothing;
-elsewhere it has a random name in the staging directory, and leftovers are removed when they are a day old. `removal` removes.
+elsewhere it has a random name in the staging directory, and leftovers are removed when they are a day old. Directories there are locked
+by who makes them. `removal` removes.
 """
 
 import contextlib
 import errno
+import fcntl
 import os
 import secrets
+import stat
 import threading
 import warnings
 
 from quarterdeck.storage_proxy.volumes import removal, walk
+from quarterdeck.storage_proxy.volumes.quotas import Account
+from quarterdeck.storage_proxy.volumes.scopes import Amount
 
 _UNNAMED = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
 _NAMED = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -22,9 +27,12 @@ _CANNOT = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 class Staged:
     """One file being written. Its methods may be called from any thread; after `close` they do nothing."""
 
-    def __init__(self, directory: int, *, unnamed: bool) -> None:
-        """Begin an empty file in the staging directory, whose descriptor becomes ours."""
+    is_counted = False
+
+    def __init__(self, directory: int, account: Account, *, unnamed: bool) -> None:
+        """Begin an empty file in the staging directory, whose descriptor becomes ours, as does the account."""
         self._directory = directory
+        self.account = account
         self._lock = threading.Lock()
         self._name = "" if unnamed else _fresh()
         try:
@@ -41,6 +49,8 @@ class Staged:
         """Append the block."""
         with self._lock:
             rest = memoryview(block)
+            if self._descriptor >= 0:
+                self.account.reserve(Amount(len(block)))
             while rest and self._descriptor >= 0:
                 rest = rest[os.write(self._descriptor, rest) :]
 
@@ -72,6 +82,7 @@ class Staged:
             os.close(self._descriptor)
             os.close(self._directory)
             self._descriptor = -1
+            self.account.close()
 
     def __del__(self) -> None:
         """Close what a cancelled caller never got."""
@@ -100,13 +111,26 @@ def discard(staging: int, parent: int, name: str) -> None:
 
 
 def sweep(staging: int, now: float) -> None:
-    """Remove what was left behind more than a day ago; what resists is tried again a day later. `now` is in seconds since 1970."""
+    """Remove directories whose makers are dead, and what else was left behind more than a day ago; what resists is tried again
+    a day later. `now` is in seconds since 1970.
+    """
     for name in walk.names(staging):
         with contextlib.suppress(FileNotFoundError, PermissionError):
             found = os.stat(name, dir_fd=staging, follow_symlinks=False)
-            if now - found.st_mtime < _LEFT_OVER_SECONDS or removal.try_remove(staging, name):
+            old = now - found.st_mtime >= _LEFT_OVER_SECONDS
+            if not (old or _is_orphan(staging, name, found)) or removal.try_remove(staging, name):
                 continue
             os.utime(name, (now, now), dir_fd=staging, follow_symlinks=False)
+
+
+def _is_orphan(staging: int, name: str, found: os.stat_result) -> bool:
+    """Tell whether this is a directory that nobody holds the lock of."""
+    if not stat.S_ISDIR(found.st_mode):
+        return False
+    with contextlib.suppress(BlockingIOError), walk.directory(staging, (name,)) as directory:
+        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
 
 
 def _fresh() -> str:

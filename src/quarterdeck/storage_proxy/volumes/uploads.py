@@ -1,17 +1,19 @@
 """Uploads in pieces on a local volume: the port `Uploads` of `quarterdeck.storage_proxy.ports` over `partials`, in threads."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import ParamSpec
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import errors, ports
 from quarterdeck.storage_proxy.model import Limits, Upload
-from quarterdeck.storage_proxy.volumes import directories, partials
+from quarterdeck.storage_proxy.volumes import directories, partials, places
+from quarterdeck.storage_proxy.volumes.scopes import Amount
 from quarterdeck.storage_proxy.volumes.threads import Threads
 from quarterdeck.wire.folders import FileEntry
 
-_UPLOADS = "uploads"
 _BLOCK_BYTES = 1 << 20
+_P = ParamSpec("_P")
 
 
 class LocalUploads:
@@ -53,9 +55,12 @@ class LocalUploads:
     def _begin(self, tree: str, upload: Upload) -> None:
         if upload.path:
             self._volume.require_place(tree, upload.path)
-        with self._volume.part(tree, _UPLOADS, make=True) as directory:
-            partials.sweep(directory, self._clock.now().timestamp())
-            partials.begin(directory, upload, self._limits.uploads_max)
+        with self._volume.places.part(tree, places.UPLOADS, make=True) as directory:
+            if partials.sweep(directory, self._clock.now().timestamp()):
+                self._volume.quotas.recount(tree)
+            self._volume.quotas.require(tree, Amount(upload.size, 1))
+            with self._volume.quotas.grown(tree, Amount(inodes=1)):
+                partials.begin(directory, upload, self._limits.uploads_max)
 
     def _find(self, tree: str, upload: str) -> tuple[Upload, int]:
         with self._directory(tree) as directory:
@@ -71,18 +76,22 @@ class LocalUploads:
 
     def _enter(self, tree: str, upload: str) -> partials.Partial:
         with self._directory(tree) as directory:
-            return partials.Partial(directory, upload)
+            partial = partials.Partial(directory, upload)
+        if partial.has_lost:
+            self._volume.quotas.recount(tree)
+        return partial
 
     def _sweep(self, tree: str) -> None:
         with self._directory(tree) as directory:
-            partials.sweep(directory, self._clock.now().timestamp())
+            if partials.sweep(directory, self._clock.now().timestamp()):
+                self._volume.quotas.recount(tree)
 
     @contextlib.contextmanager
     def _directory(self, tree: str) -> Iterator[int]:
         """Give the directory of a tree's uploads. Raises `UploadNotFound` if there never was one, `TreeNotFound`."""
         with contextlib.ExitStack() as stack:
             try:
-                directory = stack.enter_context(self._volume.part(tree, _UPLOADS))
+                directory = stack.enter_context(self._volume.places.part(tree, places.UPLOADS))
             except errors.TreeNotFound:
                 self._volume.mount_path(tree)
                 raise errors.UploadNotFound from None
@@ -121,17 +130,17 @@ class _Writer:
         return self.partial.mark
 
     async def write(self, block: bytes) -> None:
-        await self._threads.run(self.partial.write, block)
+        await self._threads.run(self._write, block)
 
     async def keep(self) -> None:
         await self._threads.run(self.partial.keep)
 
     async def drop(self) -> None:
-        await self._threads.run(self.partial.drop)
+        await self._threads.run(self._recounted, self.partial.drop)
 
     async def join(self, parts: Sequence[ports.Writer]) -> None:
         others = [part.partial for part in parts if isinstance(part, _Writer)]
-        await self._threads.run(self.partial.join, others)
+        await self._threads.run(self._recounted, self.partial.join, others)
 
     async def content(self, length: int) -> AsyncIterator[bytes]:
         offset = 0
@@ -149,4 +158,15 @@ class _Writer:
         )
 
     async def discard(self) -> None:
-        await self._threads.run(self.partial.discard)
+        await self._threads.run(self._recounted, self.partial.discard)
+
+    def _write(self, block: bytes) -> None:
+        with self._volume.quotas.grown(self._tree, Amount(len(block))):
+            self.partial.write(block)
+
+    def _recounted(self, change: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
+        """Change what an upload holds. Parts that are joined lie twice on the disk until they are discarded: that is not refused."""
+        try:
+            change(*args, **kwargs)
+        finally:
+            self._volume.quotas.recount(self._tree)

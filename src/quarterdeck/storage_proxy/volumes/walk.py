@@ -16,7 +16,7 @@ _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP})
-_AWAY = frozenset({errno.EIO, errno.ESTALE, errno.EROFS, errno.ETIMEDOUT, errno.ENODEV})
+_AWAY = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV})
 
 
 @contextlib.contextmanager
@@ -33,6 +33,8 @@ def translated() -> Iterator[None]:
             raise errors.PathRefused(
                 "this file may not be touched: its owner forbids it", field="path"
             ) from error
+        if error.errno == errno.EROFS:
+            raise errors.StorageReadOnly from error
         if error.errno in _AWAY:
             raise errors.StorageUnavailable from error
         if error.errno == errno.ENOTEMPTY:

@@ -1,0 +1,107 @@
+"""Where things are in a volume of directories, and who may change a tree meanwhile. For `directories`, `arranging` and `quotas`.
+
+    <root>/trees/<tree>/files/     the tree: what listings show and kernels mount
+    <root>/trees/<tree>/uploads/   files that arrive in pieces, see `partials`
+    <root>/trees/<tree>/staging/   files and copies on their way in, directories on their way out
+    <root>/trees/<tree>/scope      the quota scope that the tree belongs to; absent if to none
+    <root>/removed/                trees on their way out
+    <root>/scopes/<scope>/         what `scopes` keeps of a quota scope
+
+Nothing is reached by a path text: every access walks down from the open root.
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from quarterdeck.storage_proxy import errors, model
+from quarterdeck.storage_proxy.model import TreePath
+from quarterdeck.storage_proxy.volumes import walk
+
+TREES = "trees"
+REMOVED = "removed"
+FILES = "files"
+UPLOADS = "uploads"
+STAGING = "staging"
+SCOPE = "scope"
+_SCOPE_BYTES_MAX = 256
+
+
+class Places:
+    """The open root of a volume."""
+
+    def __init__(self, path: Path) -> None:
+        """Use the directory, which is made if missing."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = path.resolve()
+        self.root = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        for name in (TREES, REMOVED):
+            with walk.directory(self.root, (name,), make=True):
+                pass
+
+    def close(self) -> None:
+        """Let go of the root."""
+        os.close(self.root)
+
+    @contextlib.contextmanager
+    def part(self, tree: str, part: str, *, make: bool = False) -> Iterator[int]:
+        """Give a part of a tree: `FILES`, `UPLOADS` or `STAGING`; `make` makes it if the tree is there. Raises `TreeNotFound`."""
+        with contextlib.ExitStack() as stack:
+            try:
+                names = (TREES, model.tree_id(tree))
+                top = stack.enter_context(walk.directory(self.root, names))
+                descriptor = stack.enter_context(walk.directory(top, (part,), make=make))
+            except errors.FileNotFound:
+                raise errors.TreeNotFound from None
+            yield descriptor
+
+    def changed(self, tree: str) -> contextlib.AbstractContextManager[int]:
+        """Give the files of a tree, to change them for a moment: nobody takes a snapshot meanwhile. Raises `TreeNotFound`."""
+        return self._held(tree, fcntl.LOCK_SH)
+
+    def still(self, tree: str) -> contextlib.AbstractContextManager[int]:
+        """Give the files of a tree while no storage-proxy changes them. Raises `TreeNotFound`."""
+        return self._held(tree, fcntl.LOCK_EX)
+
+    def scope_of(self, tree: str) -> str | None:
+        """Return the quota scope of a tree, None if it has none or is not there."""
+        try:
+            with walk.directory(self.root, (TREES, model.tree_id(tree))) as place:
+                file = walk.open_file(place, SCOPE)
+        except errors.FileNotFound:
+            return None
+        try:
+            return os.read(file, _SCOPE_BYTES_MAX).decode()
+        finally:
+            os.close(file)
+
+    @contextlib.contextmanager
+    def _held(self, tree: str, how: int) -> Iterator[int]:
+        with self.part(tree, FILES) as files:
+            fcntl.flock(files, how)
+            yield files
+
+
+def note_scope(place: int, scope: str) -> None:
+    """Write into the directory of a tree which scope it belongs to."""
+    file = os.open(
+        SCOPE, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600, dir_fd=place
+    )
+    try:
+        os.write(file, scope.encode())
+    finally:
+        os.close(file)
+
+
+def missing(top: int, path: TreePath) -> int:
+    """Count what is to be made for something to be at a path: the directories above it that are not there, and itself."""
+    with contextlib.ExitStack() as stack:
+        below = top
+        for depth, name in enumerate(path[:-1]):
+            try:
+                below = stack.enter_context(walk.directory(below, (name,)))
+            except errors.FileNotFound:
+                return len(path) - depth
+        return 1 if walk.look(below, path[-1]) is None else 0
