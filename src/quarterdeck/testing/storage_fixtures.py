@@ -75,6 +75,19 @@ def s3_volume(cluster: Cluster, shakeout_runner: Runner) -> Iterator[VolumeMaker
     store.close()
 
 
+@pytest.fixture(
+    params=[
+        "fake_volume",
+        "local_volume",
+        pytest.param("s3_volume", marks=pytest.mark.needs("s3")),
+    ]
+)
+def make_volume(request: pytest.FixtureRequest) -> VolumeMaker:
+    """Make volumes of each kind: the fake, on disk, in a bucket."""
+    made: VolumeMaker = request.getfixturevalue(request.param)
+    return made
+
+
 @pytest.fixture
 def platform(request: pytest.FixtureRequest) -> Cluster:
     """The cluster that this test is about: `private_cluster` if it takes one, else the shared one."""

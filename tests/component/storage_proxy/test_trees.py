@@ -47,7 +47,7 @@ async def test_hosts(proxy):
             "name": "local",
             "kind": "local",
             "mountable": True,
-            "abilities": ["atomic", "mount", "quota"],
+            "abilities": ["atomic", "mount", "quota", "resume"],
         },
     ]
 

@@ -41,17 +41,6 @@ async def names(volume, path=(), *, recursive=True):
     return [(entry.path, str(entry.kind), entry.size) for entry in entries]
 
 
-@pytest.fixture(
-    params=[
-        "fake_volume",
-        "local_volume",
-        pytest.param("s3_volume", marks=pytest.mark.needs("s3")),
-    ]
-)
-def make_volume(request):
-    return request.getfixturevalue(request.param)
-
-
 @pytest.fixture
 def volume(make_volume, shakeout_runner):
     volume = make_volume()

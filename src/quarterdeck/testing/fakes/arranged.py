@@ -54,6 +54,7 @@ class FakeArranged:
             raise errors.PathTaken(field="target")
         memory.require_room(there, target, self._limits)
         taken = memory.below(there, source)
+        memory.bound(len(taken), self._limits.copy_entries_max)
         if any(len(target) + len(place) - len(source) > self._limits.depth_max for place in taken):
             raise errors.PathTooLong(field="target")
         memory.make(there, target[:-1], self._clock.now())
