@@ -17,6 +17,7 @@ from quarterdeck.testing.agent_client import Agent
 from quarterdeck.testing.fakes.registry_http import REPOSITORY, StubRegistry
 from quarterdeck.testing.image_layouts import Layout
 from quarterdeck.wire.agents import ImagePull
+from quarterdeck.wire.executions import Execute, Execution, Interrupt
 from quarterdeck.wire.sessions import Slots
 from shakeout.process import procfs
 from shakeout.waiting.until import until
@@ -118,6 +119,100 @@ async def test_containers_go_on_in_the_next_life(private_cluster, registry, how)
         assert (await agent.show(kernel.id)).reason == "killed: memory limit 64 MiB"
         await agent.destroy(kernel.id)
     assert remains(private_cluster, kernel.id) == NOTHING
+
+
+WAITING = {
+    "python": (
+        "import os, time\nwith open('log', 'a') as log: log.write('begun\\n')\n"
+        "while not os.path.exists('go'): time.sleep(0.01)\nprint('late')"
+    ),
+    "shell": "echo begun >> log; until [ -e go ]; do sleep 0.01; done; echo late",
+}
+"""By runtime: code that says when it begins, and ends when it may."""
+
+ENDLESS = {
+    "python": WAITING["python"],
+    "shell": "echo begun >> log; sleep 1000",
+}
+"""The same, but it does not end by itself."""
+
+
+@pytest.mark.parametrize("runtime", WAITING)
+async def test_a_run_asked_for_again_in_the_next_life_is_the_same_run(
+    private_cluster, registry, runtime
+):
+    """The same id runs nothing again. Kill the agent while code runs in a container; ask again; let the code end; ask once more."""
+    images = {"python": image_contents.python_image, "shell": image_contents.shell_image}
+    run, code = ids.new(SystemClock()), WAITING[runtime]
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, images[runtime]())
+        kernel = (await agent.make(digest=digest)).id
+        work = (
+            private_cluster.place("agent").directory / layout.SCRATCH_DIRECTORY / kernel / "work"
+        )
+        await agent.run(kernel, Execute(code, wait=0), run)
+        await until((work / "log").exists, within=10)
+        await private_cluster.kill("agent")
+    await private_cluster.start("agent")
+    async with talking_to(private_cluster) as agent:
+        again = agent.read(Execution, await agent.run(kernel, Execute(code, wait=0), run))
+        assert again.status == "continued"
+        (work / "go").touch()
+        done = agent.read(Execution, await agent.run(kernel, code, run))
+        assert (done.status, done.stdout, done.truncated) == ("ok", "late\n", True)
+        assert (work / "log").read_text() == "begun\n"
+        await agent.destroy(kernel)
+
+
+@pytest.mark.parametrize("runtime", WAITING)
+async def test_a_run_is_interrupted_by_its_id_in_the_next_life(private_cluster, registry, runtime):
+    """The next agent knows what runs. Kill the agent while code waits for what never comes; interrupt it by its id; the kernel runs something else."""
+    images = {"python": image_contents.python_image, "shell": image_contents.shell_image}
+    run, code = ids.new(SystemClock()), ENDLESS[runtime]
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, images[runtime]())
+        kernel = (await agent.make(digest=digest)).id
+        work = (
+            private_cluster.place("agent").directory / layout.SCRATCH_DIRECTORY / kernel / "work"
+        )
+        await agent.run(kernel, Execute(code, wait=0), run)
+        await until((work / "log").exists, within=10)
+        await private_cluster.kill("agent")
+    await private_cluster.start("agent")
+    async with talking_to(private_cluster) as agent:
+        assert (await agent.look(kernel, run)).status == "continued"
+        assert (await agent.post(kernel, "interrupt", Interrupt(run))).status == 204
+        other = await agent.run(
+            kernel, Execute("print(6 * 7)" if runtime == "python" else "echo 42")
+        )
+        assert agent.read(Execution, other).stdout == "42\n"
+        assert (await agent.look(kernel, run)).status == "error"
+        await agent.destroy(kernel)
+
+
+@pytest.mark.parametrize("runtime", WAITING)
+async def test_a_run_whose_outcome_an_earlier_life_took_is_forgotten_not_run_again(
+    private_cluster, registry, runtime
+):
+    """What came of it cannot be known any more, and is said so. Kill the agent after a run has ended; ask for the run again."""
+    images = {"python": image_contents.python_image, "shell": image_contents.shell_image}
+    run, code = ids.new(SystemClock()), WAITING[runtime]
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, images[runtime]())
+        kernel = (await agent.make(digest=digest)).id
+        work = (
+            private_cluster.place("agent").directory / layout.SCRATCH_DIRECTORY / kernel / "work"
+        )
+        work.joinpath("go").touch()
+        assert agent.read(Execution, await agent.run(kernel, code, run)).stdout == "late\n"
+        await private_cluster.kill("agent")
+    await private_cluster.start("agent")
+    async with talking_to(private_cluster) as agent:
+        for _ in range(2):
+            refused = await agent.run(kernel, code, run)
+            assert (refused.status, refused.code) == (410, "run-forgotten")
+        assert (work / "log").read_text() == "begun\n"
+        await agent.destroy(kernel)
 
 
 async def test_the_death_of_their_zygote_ends_containers_only(private_cluster, registry):

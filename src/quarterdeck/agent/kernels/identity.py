@@ -5,6 +5,9 @@ from pathlib import Path
 
 from quarterdeck.agent.kernels.errors import KernelNotStarted
 
+_PARENT = 1
+"""Field of /proc/<pid>/stat after the name."""
+
 _TITLE = re.compile(rb"kernel \S+ run (\S+)")
 
 
@@ -20,9 +23,12 @@ def pid(told: int, file: Path | None) -> int:
 
 
 def run_of(pid_: int) -> str | None:
-    """Return the run that a kernel shows in its title."""
+    """Return the run that a kernel shows in its title, or in that of its parent if an image's shell runs it."""
     try:
-        found = _TITLE.search(Path(f"/proc/{pid_}/cmdline").read_bytes())
+        stat = Path(f"/proc/{pid_}/stat").read_text()
+        parent = stat[stat.rindex(")") + 2 :].split()[_PARENT]
+        titles = [Path(f"/proc/{one}/cmdline").read_bytes() for one in (pid_, parent)]
     except OSError:
         return None
+    found = next(filter(None, map(_TITLE.search, titles)), None)
     return found[1].decode() if found else None

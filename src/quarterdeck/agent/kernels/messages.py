@@ -23,11 +23,11 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Done(_Said, frozen=True, kw_only=True, tag="done"):
-    """The end of a run, by its number and its id."""
+    """The end of a run, by its number and its id; `forgotten`: it was over before this was asked, and nothing was run again."""
 
     number: int
     run: str
-    status: Literal["ok", "error"]
+    status: Literal["ok", "error", "forgotten"]
     result: str | None = None
     error: ExecutionError | None = None
     truncated: bool = False

@@ -43,6 +43,11 @@ class Output:
         self._sink = sink
         self._decoder = _decoder()
 
+    def pass_to(self, sink: Sink) -> None:
+        """Go on with the same run under another name."""
+        if self._sink is not None:
+            self._sink = sink
+
     def end(self) -> None:
         """Finish a run: all that was written until now is its output."""
         self.drain()

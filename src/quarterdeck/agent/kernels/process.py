@@ -175,7 +175,7 @@ class KernelProcess:
         self.pid = pid
         run, id_ = self._runs.current, identity.run_of(pid)
         if run is not None and not run.id and id_ is not None:
-            self._runs.name(run, id_)
+            self._name(run, id_)
 
     def leave(self) -> None:
         """Let go of the kernel, which goes on: close every channel without a word. What was not read stays for the next agent."""
@@ -266,14 +266,24 @@ class KernelProcess:
     def _end_run(self, done: messages.Done) -> None:
         run = self._current()
         if self._resuming and not run.id:
-            self._runs.name(run, done.run)
+            run = self._name(run, done.run)
         if run.id != done.run or (done.number != self._count and not self._resuming):
             raise channel.ChannelBroken("an answer to something else")
         for output in self._outputs:
             output.end()
         self.activity.end()
-        self._runs.end(run, done)
+        if done.status == "forgotten":
+            self._runs.forget(run)
+        else:
+            self._runs.end(run, done)
         self._go_on()
+
+    def _name(self, run: Run, id_: str) -> Run:
+        """Give the run that was resumed its id; return the one that is it now."""
+        named = self._runs.name(run, id_)
+        for output in self._outputs:
+            output.pass_to(named)
+        return named
 
     def _end_completion(self, found: messages.Completed) -> None:
         if self._completion is None or found.number != self._count:
@@ -286,9 +296,9 @@ class KernelProcess:
         if not self._resuming or resumed.number != self._count:
             raise channel.ChannelBroken("an answer to something else")
         self._resuming = False
-        if self._runs.current is not None:  # nothing was run
+        if self._runs.current is not None:  # nothing runs, and nothing more is told of what ran
             self.activity.end()
-            self._runs.current = None
+            self._runs.forget(self._runs.current)
         for output in self._outputs:
             output.end()
         self._go_on()

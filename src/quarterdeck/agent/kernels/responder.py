@@ -18,10 +18,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from quarterdeck.agent.kernels import channel, commands, completion, interpreter, rich
+from quarterdeck.agent.kernels.begun import Begun
 from quarterdeck.agent.kernels.interpreter import Interpreter, Outcome
 from quarterdeck.agent.kernels.streams import Streams
-
-RUNS_REMEMBERED_MAX = 4096
 
 _WHOLE = frozenset({channel.send.__code__, channel.receive.__code__})
 """Functions that must not be left in the middle: a message would be torn."""
@@ -52,7 +51,7 @@ class Responder:
         self._deferred: _Request | None = None
         self._interrupted = False
         self._taking = False
-        self._seen: dict[str, None] = {}
+        self._begun = Begun()
         self._listen_for_interrupts()
 
     def serve(self) -> NoReturn:
@@ -78,11 +77,8 @@ class Responder:
     def _execute(self, request: _Request) -> Outcome:
         """Run code or a command, unless it was run already: an agent that has started anew may not know."""
         self._run = request["run"]
-        if self._run in self._seen:
-            return Outcome("error", error=_ran_already(self._run))
-        self._seen[self._run] = None
-        if len(self._seen) > RUNS_REMEMBERED_MAX:
-            del self._seen[next(iter(self._seen))]
+        if not self._begun.note(self._run):
+            return Outcome("forgotten")
         self._streams.heal()
         begin = partial(self._begin, request["execute"])
         if "command" in request:
@@ -214,10 +210,6 @@ class Responder:
                 raise KeyboardInterrupt
             frame = frame.f_back
         self._interrupted = True
-
-
-def _ran_already(run: str) -> dict[str, str]:
-    return {"type": "RunForgotten", "message": f"run {run} has been run already", "traceback": ""}
 
 
 def _not_started(program: str, error: OSError) -> dict[str, str]:

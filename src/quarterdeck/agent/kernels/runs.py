@@ -108,6 +108,12 @@ class Run:
         self.answered = number
         return True
 
+    def take_over(self, found: "Run") -> None:
+        """Be a run that was found to be this one, with what it has said until now."""
+        self.resumed, self.record, self.data = True, found.record, found.data
+        self.question, self.answered = found.question, found.answered
+        self._tell()
+
     def end(self, outcome: messages.Done) -> None:
         """Take note of its end."""
         self.outcome = outcome
@@ -217,11 +223,18 @@ class Runs:
         run.resumed = True
         return run
 
-    def name(self, run: Run, id_: str) -> None:
-        """Give a run that was found its id."""
-        run.id = id_
-        self._known[id_] = run
+    def name(self, found: Run, id_: str) -> Run:
+        """Give the run that was resumed its id; return the one that is it now: it may have been asked for again meanwhile."""
+        asked = self._known.get(id_)
+        if asked is not None and asked in self._waiting:
+            self._waiting.remove(asked)
+            asked.take_over(found)
+            self.current = asked
+            return asked
+        found.id = id_
+        self._known[id_] = found
         self._ids[id_] = None
+        return found
 
     def next(self) -> Run | None:
         """Make the next one the current one, if none is; return it."""
@@ -239,6 +252,12 @@ class Runs:
         run.end(outcome)
         self._keep(run)
 
+    def forget(self, run: Run) -> None:
+        """Take note that the current one was over before this agent came: what came of it is not known."""
+        self.current = None
+        self._known.pop(run.id, None)
+        run.fail(RunForgotten())
+
     def fail(self, failure: QuarterdeckError) -> None:
         """Take note that the kernel has ended, and with it all that has not."""
         current, self.current = self.current, None
@@ -255,7 +274,7 @@ class Runs:
         ):
             oldest = self._ended.popleft()
             self._ended_size -= oldest.record.size
-            del self._known[oldest.id]
+            self._known.pop(oldest.id, None)
 
 
 def _same(one: Execute, other: Execute) -> bool:

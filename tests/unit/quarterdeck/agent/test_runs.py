@@ -87,6 +87,30 @@ def test_too_many_that_wait_are_refused():
         all_runs.find("more")
 
 
+def test_a_run_that_is_found_is_the_one_that_was_asked_for_again():
+    """An agent that has started anew learns late which run it is that goes on: those who asked again get what it wrote since, and its end."""
+    all_runs = Runs()
+    found, asked = all_runs.resume(), all_runs.add("a", Execute("1"))
+    found.write(Kind.STDOUT, "since")
+    found.ask(3)
+    assert all_runs.name(found, "a") is asked
+    assert (asked.report().stdout, asked.report().question) == ("since", Question(3))
+    all_runs.end(asked, done("a"))
+    assert all_runs.next() is None
+    assert all_runs.add("a", Execute("1")) is asked
+
+
+def test_a_run_that_was_over_before_is_forgotten_for_good():
+    all_runs = Runs()
+    run = all_runs.add("a", Execute("1"))
+    all_runs.next()
+    all_runs.forget(run)
+    assert isinstance(run.failure, RunForgotten)
+    assert all_runs.current is None
+    with pytest.raises(RunForgotten):
+        all_runs.add("a", Execute("1"))
+
+
 def test_with_the_kernel_all_runs_end():
     all_runs = Runs()
     first, second = (all_runs.add(id_, Execute("1")) for id_ in "ab")

@@ -29,7 +29,8 @@ LIMIT_FILE = "limit"
 CONTROL = 3
 """The descriptor of the control channel in a container."""
 
-PYTHON = ("python3", "-s", "-B", f"{GIVEN}/quarterdeck/agent/kernels/oci/entry.py")
+_ENTRY = f"{GIVEN}/quarterdeck/agent/kernels/oci/entry.py"
+PYTHON = ("python3", "-s", "-B", _ENTRY, spec.TITLE_ROOM)
 SHELL = ("/bin/sh", "-c", shell.PROGRAM)
 
 _STAGES = ("/mnt", "/media", "/srv")

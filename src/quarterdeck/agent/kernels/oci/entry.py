@@ -19,6 +19,7 @@ def main() -> None:
 
     sys.path[0] = GIVEN
     from quarterdeck.agent.kernels import serving, streams  # noqa: PLC0415 - after the check of the version
+    from quarterdeck.agent.kernels.oci.title import Title  # noqa: PLC0415 - after the check of the version
 
     high = [fcntl(one, F_DUPFD_CLOEXEC, serving.DESCRIPTOR_FIRST) for one in (CONTROL, 1, 2)]
     os.close(CONTROL)
@@ -29,7 +30,8 @@ def main() -> None:
     sys.dont_write_bytecode = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     streams.unbuffer_c_streams()
-    serving.serve(socket.socket(fileno=high[0]), streams.Streams(high[1], high[2]), pid)
+    given = streams.Streams(high[1], high[2])
+    serving.serve(socket.socket(fileno=high[0]), given, pid, Title().show)
 
 
 def _refuse() -> None:

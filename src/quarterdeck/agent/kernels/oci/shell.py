@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from quarterdeck.agent.kernels import channel, serving
+from quarterdeck.agent.kernels.begun import Begun
+from quarterdeck.agent.kernels.linux import Mark
 from quarterdeck.agent.kernels.oci.bundle import GIVEN
 
 CELL = "cell"
@@ -49,6 +51,8 @@ class Shell:
         self._given = given
         self._number = 0
         self._run = ""
+        self._begun = Begun()
+        self._title = Mark.of_last_argument()
         self._resumed: int | None = None
         self._answer = b""
 
@@ -83,8 +87,13 @@ class Shell:
             self._tell_resumed()
 
     def _begin(self, request: dict[str, Any]) -> None:
-        """Have the shell run code, or a command, which is code too."""
+        """Have the shell run code, or a command, which is code too; not what it has run already."""
+        if not self._begun.note(request["run"]):
+            told = {"number": request["execute"], "run": request["run"]}
+            self._say({"said": "done", "status": "forgotten", **told})
+            return
         self._number, self._run = request["execute"], request["run"]
+        self._title.write(f"kernel here run {self._run}")
         code = shlex.join(request["command"]) if "command" in request else request["code"]
         new = self._given / f"{CELL}.new"
         new.write_text(code + "\n", encoding="utf-8")
@@ -105,6 +114,7 @@ class Shell:
     def _end(self, status: int) -> None:
         told = {"number": self._number, "run": self._run, "exit_code": status}
         self._say({"said": "done", "status": "error" if status else "ok", **told})
+        self._title.write("kernel here")
         self._run = ""
         self._tell_resumed()
 
