@@ -170,3 +170,5 @@ class Completion(msgspec.Struct, frozen=True):
     matches: tuple[str, ...]
     start: int
     end: int
+    reason: str | None = None
+    """Why nothing was found, if that was not for want of names."""

@@ -1,5 +1,6 @@
 """Runs in a real kernel: commands, input, interrupts, following, repeating; and code that makes it hard."""
 
+import asyncio
 from functools import partial
 
 import msgspec
@@ -272,6 +273,39 @@ async def test_names_are_completed(kernel):
     kernel.interrupt()
     await ended(run)
     assert (await kernel.complete(Complete("gre"))).matches == ("greeting",)
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["while True: pass", "time.sleep(1000)"],
+    ids=["loops", "sleeps"],
+)
+async def test_a_completion_that_hangs_is_interrupted(kernel, body):
+    """An object may take forever to tell its names. Whoever asked is told why there are none; code that waited for its turn runs."""
+    code = f"import time\nclass Slow:\n    def __dir__(self):\n        {body}\nslow = Slow()"
+    await execute(kernel, code)
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(kernel.complete(Complete("slow.")))
+        await tasks.pause(0)
+        waiting = group.create_task(execute(kernel, "6 * 7"))
+    assert (asked.result().matches, asked.result().start) == ((), 5)
+    assert "took more than 3 s" in asked.result().reason
+    assert waiting.result().result == "42"
+    assert (await kernel.complete(Complete("tim"))).matches == ("time",)
+
+
+async def test_a_completion_that_swallows_interrupts_keeps_nobody_waiting(kernel):
+    """Code may overhear some interrupts: whoever asked is told nevertheless, and with enough of them the kernel is free."""
+    code = (
+        "import time\nheard = 0\nclass Deaf:\n    def __dir__(self):\n        global heard\n"
+        "        while heard < 3:\n            try: time.sleep(1000)\n            except KeyboardInterrupt: heard += 1\n"
+        "        return ['late']\ndeaf = Deaf()"
+    )
+    await execute(kernel, code)
+    assert "took more than 3 s" in (await kernel.complete(Complete("deaf."))).reason
+    with pytest.raises(KernelBusy):
+        await kernel.complete(Complete("tim"))
+    assert (await execute(kernel, "heard")).result == "3"
 
 
 async def test_a_run_is_refused_by_a_kernel_that_ran_it_before(kernel):

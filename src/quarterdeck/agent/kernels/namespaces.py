@@ -127,7 +127,7 @@ def open_trees(kernel: KernelSpec, owner: Owner) -> list[int]:
     try:
         opened.append(_open_tree(kernel.directory, owner, 0))
         opened.extend(_open_bind(bind, owner) for bind in kernel.binds)
-    except BaseException:
+    except (OSError, SetUpFailed):
         for descriptor in opened:
             os.close(descriptor)
         raise

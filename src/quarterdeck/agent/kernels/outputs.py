@@ -44,7 +44,7 @@ class Output:
         self._decoder = _decoder()
 
     def pass_to(self, sink: Sink) -> None:
-        """Go on with the same run under another name."""
+        """Give what comes from now on to another sink, if a run is under way."""
         if self._sink is not None:
             self._sink = sink
 
@@ -81,6 +81,38 @@ class Output:
         if self._sink is not None and (text := self._decoder.decode(piece)):
             self._sink.write(self._kind, text)
         return True
+
+
+class Outputs:
+    """Both pipes of a kernel."""
+
+    def __init__(self, stdout: int, stderr: int, log: Tail) -> None:
+        self._both = (Output(stdout, Kind.STDOUT, log), Output(stderr, Kind.STDERR, log))
+
+    def begin(self, sink: Sink, *, fresh: bool) -> None:
+        """Start a run, see `Output`."""
+        for one in self._both:
+            one.begin(sink, fresh=fresh)
+
+    def pass_to(self, sink: Sink) -> None:
+        """Give what comes from now on to another sink, if a run is under way."""
+        for one in self._both:
+            one.pass_to(sink)
+
+    def drain(self) -> None:
+        """Read what is there."""
+        for one in self._both:
+            one.drain()
+
+    def end(self) -> None:
+        """Finish a run."""
+        for one in self._both:
+            one.end()
+
+    def close(self, *, read: bool) -> None:
+        """Close the pipes; `read`: take what is left before."""
+        for one in self._both:
+            one.close(read=read)
 
 
 def _decoder() -> codecs.IncrementalDecoder:

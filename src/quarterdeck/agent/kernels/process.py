@@ -11,12 +11,14 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from quarterdeck.agent.kernels import channel, identity, messages
 from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal, Tail
+from quarterdeck.agent.kernels.completing import Completing
 from quarterdeck.agent.kernels.control import Control
 from quarterdeck.agent.kernels.errors import (
     AgentLeft,
@@ -25,8 +27,7 @@ from quarterdeck.agent.kernels.errors import (
     KernelNotStarted,
     KernelTerminated,
 )
-from quarterdeck.agent.kernels.outputs import Output
-from quarterdeck.agent.kernels.record import Kind
+from quarterdeck.agent.kernels.outputs import Outputs
 from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.wire.executions import Complete, Completion, Execute, Input
@@ -71,15 +72,12 @@ class KernelProcess:
         self._on_exit = on_exit
         self._kill = kill
         self._written = Tail()
-        self._outputs = (
-            Output(ends.stdout, Kind.STDOUT, self._written),
-            Output(ends.stderr, Kind.STDERR, self._written),
-        )
+        self._outputs = Outputs(ends.stdout, ends.stderr, self._written)
         self._control = Control(ends.control, self._take, self._give_up)
         self._broken = ""
         self._started: asyncio.Future[messages.Start | None] = self._loop.create_future()
         self._runs = Runs()
-        self._completion: asyncio.Future[messages.Completed | None] | None = None
+        self._completing: Completing | None = None
         self._interrupted = False
         self._count = 0
         self._resuming = False
@@ -125,7 +123,7 @@ class KernelProcess:
         if not self._interrupted:
             self._interrupted = True
             self._control.send({"interrupt": self._count})
-        self._signal(signal.SIGINT)
+        self._signal(os.killpg)
 
     def reply(self, id_: str, given: Input) -> None:
         """Give a run the input that it asks for; once more is fine. Raises `InputNotWanted`, `RunNotFound`, `RunForgotten`."""
@@ -133,19 +131,17 @@ class KernelProcess:
             self._control.send({"input": given.number, "text": given.text})
 
     async def complete(self, given: Complete) -> Completion:
-        """Return how code could go on. Raises `KernelBusy` while something runs, `KernelDied`, `KernelTerminated`."""
+        """Return how code could go on, soon. Raises `KernelBusy` while something runs, `KernelDied`, `KernelTerminated`."""
         if self.exit is not None or self.left:
             raise self._failure()
-        if self._resuming or self._runs.current is not None or self._completion is not None:
+        if self._resuming or self._runs.current is not None or self._completing is not None:
             raise KernelBusy
         self._count += 1
-        self._completion = waiting = self._loop.create_future()
+        self._completing = asked = Completing(given, partial(self._signal, os.kill))
         self._control.send({"complete": self._count, "code": given.code, "cursor": given.cursor})
-        await asyncio.wait((waiting,))  # so that a caller who goes away leaves it waiting
-        found = waiting.result()
-        if found is None:
+        if (answer := await asked.answer()) is None:
             raise self._failure()
-        return Completion(found.matches, found.start, found.end)
+        return answer
 
     def keep(self, journal: Journal) -> None:
         """Write down what it writes, also what it has written. One that has ended writes nothing more."""
@@ -193,14 +189,13 @@ class KernelProcess:
         self._on_exit(exit_)
 
     def _close(self) -> None:
-        for output in self._outputs:
-            output.close(read=not self.left)
+        self._outputs.close(read=not self.left)
         self._written.close()
         self._control.close()
         if not self._started.done():
             self._started.set_result(None)
-        if self._completion is not None:
-            self._completion.set_result(None)
+        if self._completing is not None:
+            self._completing.end(None)
         self._runs.fail(self._failure())
 
     def _failure(self) -> AgentLeft | KernelDied | KernelTerminated:
@@ -210,7 +205,7 @@ class KernelProcess:
 
     def _go_on(self) -> None:
         """Begin with the next run, if nothing else is under way."""
-        if self._resuming or self._completion is not None or (run := self._runs.next()) is None:
+        if self._resuming or self._completing is not None or (run := self._runs.next()) is None:
             return
         self._count += 1
         self._begin(run)
@@ -222,12 +217,12 @@ class KernelProcess:
         """Take what comes from now on for a run's."""
         self._interrupted = False
         self.activity.begin()
-        for output in self._outputs:
-            output.begin(run, fresh=not run.resumed)
+        self._outputs.begin(run, fresh=not run.resumed)
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _signal(self, send: Callable[[int, int], None]) -> None:
+        """Interrupt it by `os.kill`, or with all that it has started by `os.killpg`."""
         try:
-            os.killpg(self.pid, number)
+            send(self.pid, signal.SIGINT)
         except ProcessLookupError:  # it has just ended: the zygote tells
             return
 
@@ -259,8 +254,7 @@ class KernelProcess:
         """Return the run that may say something, with all it has written until now. Raises `channel.ChannelBroken`."""
         if self._runs.current is None:
             raise channel.ChannelBroken("a message about no run")
-        for output in self._outputs:
-            output.drain()
+        self._outputs.drain()
         return self._runs.current
 
     def _end_run(self, done: messages.Done) -> None:
@@ -269,8 +263,7 @@ class KernelProcess:
             run = self._name(run, done.run)
         if run.id != done.run or (done.number != self._count and not self._resuming):
             raise channel.ChannelBroken("an answer to something else")
-        for output in self._outputs:
-            output.end()
+        self._outputs.end()
         self.activity.end()
         if done.status == "forgotten":
             self._runs.forget(run)
@@ -281,15 +274,14 @@ class KernelProcess:
     def _name(self, run: Run, id_: str) -> Run:
         """Give the run that was resumed its id; return the one that is it now."""
         named = self._runs.name(run, id_)
-        for output in self._outputs:
-            output.pass_to(named)
+        self._outputs.pass_to(named)
         return named
 
     def _end_completion(self, found: messages.Completed) -> None:
-        if self._completion is None or found.number != self._count:
+        if self._completing is None or found.number != self._count:
             raise channel.ChannelBroken("an answer to something else")
-        self._completion.set_result(found)
-        self._completion = None
+        self._completing.end(found)
+        self._completing = None
         self._go_on()
 
     def _end_resuming(self, resumed: messages.Resumed) -> None:
@@ -299,6 +291,5 @@ class KernelProcess:
         if self._runs.current is not None:  # nothing runs, and nothing more is told of what ran
             self.activity.end()
             self._runs.forget(self._runs.current)
-        for output in self._outputs:
-            output.end()
+        self._outputs.end()
         self._go_on()

@@ -51,7 +51,7 @@ class Terminal:
         try:
             _resize(master, size)
             await _enter(slave, entrance)
-        except BaseException:
+        except BaseException:  # whoever is cancelled keeps no terminal open, either
             os.close(master)
             raise
         finally:
@@ -166,7 +166,7 @@ async def _enter(slave: int, entrance: Entrance) -> None:
     )
     try:
         _, said = await process.communicate(decode.encode(entrance._asdict()))
-    except BaseException:
+    except BaseException:  # nobody waits for it any more, be it by cancellation
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         raise
