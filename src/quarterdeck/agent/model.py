@@ -86,7 +86,9 @@ def spec(
         id=id_,
         directory=str(directory),
         environment=environment,
-        binds=tuple(Bind(one.source, one.path, one.read_only) for one in request.mounts),
+        binds=tuple(
+            Bind(one.source, one.path, one.read_only, one.subpath) for one in request.mounts
+        ),
         cores=tuple(cores),
         memory_bytes=request.slots.memory_mib * 2**20,
         processes=request.limits.pids,

@@ -21,6 +21,7 @@ def create(sessions: Actions) -> None:
         "qd session create python:3.11 --wait",
         "qd session create python:3.11 --name fit --cpu 2 --memory 2G",
         "qd session create python:3.11 --mount data:input --env SEED=7",
+        "qd session create python:3.11 --mount data:raw:ro,subpath=2026/raw",
         "qd session create python:3.11 --name fit -- python input/fit.py",
         "qd session create python:3.11 --after fit -- python input/report.py",
         "qd session create python:3.11 --kernels 3 --wait",
@@ -79,8 +80,8 @@ def _resources(create: argparse.ArgumentParser) -> None:
         (
             "--mount",
             kit.mount,
-            "FOLDER:PATH",
-            "show a folder at a path below the working directory",
+            "FOLDER:PATH[:ro]",
+            "show a folder below the working directory; with :ro to read only, with :subpath=DIRECTORY a part",
         ),
         ("--env", kit.variable, "NAME=VALUE", "set an environment variable"),
     ):

@@ -3,7 +3,7 @@
 import argparse
 import os
 import re
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 COLUMNS_MAX = 80
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -90,12 +90,33 @@ def within(action: argparse.ArgumentParser) -> None:
     )
 
 
-def mount(text: str) -> tuple[str, str]:
-    """Read FOLDER:PATH."""
-    folder, _, path = text.partition(":")
+class Mount(NamedTuple):
+    """A folder, where it is shown, and how: `ro` and `subpath` of it."""
+
+    folder: str
+    path: str
+    read_only: bool = False
+    subpath: str | None = None
+
+
+def mount(text: str) -> Mount:
+    """Read FOLDER:PATH, FOLDER:PATH:ro, FOLDER:PATH:subpath=DIRECTORY or both: FOLDER:PATH:ro,subpath=DIRECTORY."""
+    folder, _, rest = text.partition(":")
+    path, _, options = rest.partition(":")
     if not folder or not path:
         raise argparse.ArgumentTypeError(f"{text!r} is not FOLDER:PATH, such as data:input")
-    return folder, path
+    read_only, subpath = False, None
+    for option in options.split(",") if options else ():
+        name, _, value = option.partition("=")
+        if option == "ro":
+            read_only = True
+        elif name == "subpath" and value:
+            subpath = value.strip("/")
+        else:
+            raise argparse.ArgumentTypeError(
+                f"{option!r} is no way to mount: ro, subpath=DIRECTORY"
+            )
+    return Mount(folder, path, read_only, subpath)
 
 
 def variable(text: str) -> tuple[str, str]:

@@ -44,12 +44,20 @@ def _whole(seconds: float | None) -> int | None:
 
 
 def _request(given: argparse.Namespace, transport: Transport) -> Request:
-    folders = {name: transport.run(procedures.find_folder(name))["id"] for name, _ in given.mount}
+    mounts = [
+        {
+            "folder": transport.run(procedures.find_folder(mount.folder))["id"],
+            "path": mount.path,
+            **({"read_only": True} if mount.read_only else {}),
+            **({"subpath": mount.subpath} if mount.subpath else {}),
+        }
+        for mount in given.mount
+    ]
     return api.create_session(
         given.image,
         slots={"cpu": given.cpu, "memory_mib": given.memory},
         name=given.name,
-        mounts=[{"folder": folders[name], "path": path} for name, path in given.mount],
+        mounts=mounts,
         environment=dict(given.env),
         more={
             "type": given.type or ("batch" if given.words else None),

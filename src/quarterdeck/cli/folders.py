@@ -6,7 +6,8 @@ from typing import Any
 
 from quarterdeck.cli import console as console_module
 from quarterdeck.cli.console import Console
-from quarterdeck.client import api, files, procedures, request
+from quarterdeck.client import api_folders as api
+from quarterdeck.client import files, procedures, request
 from quarterdeck.client.request import Grant
 from quarterdeck.client.transport import Transport
 

@@ -50,7 +50,7 @@ def _headline(session: dict[str, Any], history: list[dict[str, Any]], console: C
 
 
 def _facts(session: dict[str, Any]) -> list[tuple[str, str]]:
-    mounts = ", ".join(f"{mount['folder']} at {mount['path']}" for mount in session["mounts"])
+    mounts = ", ".join(map(_mount, session["mounts"]))
     after = ", ".join(each[-procedures.SHORT_ID :] for each in session.get("depends_on", ()))
     ended = session.get("terminated_at")
     code = session.get("exit_code")
@@ -149,3 +149,9 @@ def _actor(actor: str, session: dict[str, Any]) -> str:
 def _quoted(word: str) -> str:
     plain = word and all(each.isalnum() or each in "-_./:=,@%+" for each in word)
     return word if plain else "'" + word.replace("'", "'\\''") + "'"
+
+
+def _mount(mount: dict[str, Any]) -> str:
+    below = f"/{mount['subpath']}" if mount.get("subpath") else ""
+    how = ", to read only" if mount.get("read_only") else ""
+    return f"{mount['folder']}{below} at {mount['path']}{how}"

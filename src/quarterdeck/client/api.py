@@ -18,13 +18,13 @@ def create_session(
     *,
     slots: Mapping[str, int],
     name: str | None = None,
-    mounts: Sequence[Mapping[str, str]] = (),
+    mounts: Sequence[Mapping[str, Any]] = (),
     environment: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> Request:
     """Ask for a session of some kernels; `more`: other fields of the request.
 
-    `slots`, of each kernel, has cpu (cores) and memory_mib; a mount has folder (id) and path.
+    `slots`, of each kernel, has cpu (cores) and memory_mib; a mount has folder (id) and path, and may have read_only and subpath.
     """
     body: dict[str, Any] = {"image": image}
     optional = {
@@ -150,32 +150,6 @@ def restart_session(id_: str) -> Request:
 def delete_session(id_: str, *, force: bool = False) -> Request:
     """Ask to end a session; by force, it has ended at once, whatever its agents say."""
     return Request("DELETE", _at("sessions", id_), (("force", "true"),) if force else ())
-
-
-def create_folder(name: str, host: str | None = None) -> Request:
-    """Ask for a folder, on a storage host."""
-    body = {"name": name} | ({"host": host} if host else {})
-    return Request("POST", "/v1/folders", body=body)
-
-
-def list_folders() -> Request:
-    """Ask for one's own folders."""
-    return Request("GET", "/v1/folders")
-
-
-def get_folder(id_: str) -> Request:
-    """Ask for a folder."""
-    return Request("GET", _at("folders", id_))
-
-
-def delete_folder(id_: str) -> Request:
-    """Ask to delete a folder with its files."""
-    return Request("DELETE", _at("folders", id_))
-
-
-def grant(id_: str, right: str) -> Request:
-    """Ask for access to a folder's files: read or write."""
-    return Request("POST", _at("folders", id_) + "/grants", body={"right": right})
 
 
 def drain_agent(id_: str, deadline_seconds: float | None = None) -> Request:

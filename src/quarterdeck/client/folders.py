@@ -1,20 +1,30 @@
-"""Folders in the SDK: creating and finding them, and the handle of one with its files."""
+"""Folders in the SDK: creating, finding and sharing them, and the handle of one with its files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from quarterdeck.client import api, files, procedures, request
+from quarterdeck.client import api_folders as api
+from quarterdeck.client import files, procedures, request
 from quarterdeck.client.request import Grant
 from quarterdeck.client.transport_async import Transport
 from quarterdeck.wire import decode
-from quarterdeck.wire.folders import FileEntry, FolderView, Right, StorageGrant
+from quarterdeck.wire.folders import (
+    FileEntry,
+    FolderHistoryRow,
+    FolderView,
+    HostAccess,
+    InvitationView,
+    Right,
+    StorageGrant,
+)
 from quarterdeck.wire.items import Items
 from quarterdeck.wire.trees import Found
 
 
 class Folders:
-    """One's own folders."""
+    """One's own folders, and those shared with one."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -24,14 +34,40 @@ class Folders:
         view = await self._transport.call(api.create_folder(name, host), FolderView)
         return Folder(self._transport, view)
 
-    async def list(self) -> "list[FolderView]":
-        """Return all folders."""
-        return (await self._transport.call(api.list_folders(), Items[FolderView])).items
+    async def list(self, *, trash: bool = False) -> "list[FolderView]":
+        """Return all folders, those shared with one too; or those in the trash."""
+        wanted = api.list_folders(trash=trash)
+        return (await self._transport.call(wanted, Items[FolderView])).items
 
     async def get(self, given: str) -> "Folder":
         """Return the handle of a folder by id or name. Raises `Refused`, `NotFound`."""
         found = await self._transport.run(procedures.find_folder(given))
         return Folder(self._transport, msgspec.convert(found, FolderView))
+
+    async def invitations(self) -> Sequence[InvitationView]:
+        """Return what one is invited to, and has accepted."""
+        return (await self._transport.call(api.list_invitations(), Items[InvitationView])).items
+
+    async def accept(self, invitation: str) -> "Folder":
+        """Accept an invitation; return the folder. Raises `Refused`."""
+        accepted = await self._transport.call(api.accept_invitation(invitation), InvitationView)
+        return await self.get(accepted.folder)
+
+    async def reject(self, invitation: str) -> InvitationView:
+        """Reject an invitation. Raises `Refused`."""
+        return await self._transport.call(api.reject_invitation(invitation), InvitationView)
+
+    async def end(self, invitation: str) -> InvitationView:
+        """Cancel or revoke an invitation to one's own folder, or leave a folder that is shared with one. Raises `Refused`."""
+        return await self._transport.call(api.end_invitation(invitation), InvitationView)
+
+    async def hosts(self) -> Sequence[HostAccess]:
+        """Return the storage hosts and what they allow to one."""
+        return (await self._transport.call(api.list_hosts(), Items[HostAccess])).items
+
+    async def allow(self, host: str, role: str, permissions: Sequence[str]) -> None:
+        """Have a storage host allow this to a role and nothing else. Raises `Refused` unless one is an administrator."""
+        await self._transport.raw(api.allow_on_host(host, role, permissions))
 
 
 class Folder:
@@ -48,6 +84,11 @@ class Folder:
     def id(self) -> str:
         """The folder's id."""
         return self.view.id
+
+    def mount(self, subpath: str | None = None, *, read_only: bool = False) -> dict[str, object]:
+        """Return how a session mounts the folder, or a directory in it."""
+        where = {"folder": self.id, "subpath": subpath, "read_only": read_only}
+        return {name: value for name, value in where.items() if value}
 
     async def grant(self, right: Right | str) -> StorageGrant:
         """Get access to the files: read, or write with read."""
@@ -111,9 +152,56 @@ class Folder:
         """Delete a file in the folder."""
         await self._transport.send(files.delete(await self._access(Right.WRITE), remote))
 
+    async def refresh(self) -> FolderView:
+        """Look again."""
+        return await self._changed(api.get_folder(self.id))
+
+    async def rename(self, name: str) -> FolderView:
+        """Give the folder another name. Raises `Refused`."""
+        return await self._changed(api.rename_folder(self.id, name))
+
+    async def clone(self, name: str) -> "Folder":
+        """Make a folder of one's own with the same files; a large one may be CREATING yet. Raises `Refused`."""
+        made = await self._transport.call(api.clone_folder(self.id, name), FolderView)
+        return Folder(self._transport, made)
+
+    async def trash(self) -> FolderView:
+        """Put the folder into the trash. Raises `Refused` while a live session mounts it."""
+        return await self._changed(api.delete_folder(self.id))
+
+    async def restore(self) -> FolderView:
+        """Take the folder out of the trash. Raises `Refused`."""
+        return await self._changed(api.restore_folder(self.id))
+
+    async def purge(self) -> FolderView:
+        """Remove the folder for good, which is in the trash; it is GONE, or in DELETE_ERROR until its storage can. Raises `Refused`."""
+        return await self._changed(api.purge_folder(self.id))
+
     async def delete(self) -> None:
-        """Delete the folder with all in it. Raises `Refused` while a live session mounts it."""
-        await self._transport.raw(api.delete_folder(self.id))
+        """Delete the folder for good with all in it. Raises `Refused` while a live session mounts it."""
+        await self._changed(api.delete_folder(self.id, purge=True))
+
+    async def transfer(self, user: str) -> FolderView:
+        """Give the folder to another user. Raises `Refused`."""
+        return await self._changed(api.transfer_folder(self.id, user))
+
+    async def history(self) -> Sequence[FolderHistoryRow]:
+        """Return what has become of the folder, even if it is gone."""
+        wanted = api.folder_history(self.id)
+        return (await self._transport.call(wanted, Items[FolderHistoryRow])).items
+
+    async def invite(self, user: str, permission: str = "read") -> InvitationView:
+        """Invite a user, by name or id, to read, write or delete. Raises `Refused`."""
+        return await self._transport.call(api.invite(self.id, user, permission), InvitationView)
+
+    async def invitations(self) -> Sequence[InvitationView]:
+        """Return who is invited, and who has accepted."""
+        wanted = api.invitations_of(self.id)
+        return (await self._transport.call(wanted, Items[InvitationView])).items
+
+    async def _changed(self, wanted: request.Request) -> FolderView:
+        self.view = await self._transport.call(wanted, FolderView)
+        return self.view
 
     async def _access(self, right: Right) -> Grant:
         granted = await self.grant(right)

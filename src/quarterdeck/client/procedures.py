@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from quarterdeck.client import api
+from quarterdeck.client import api, api_folders
 from quarterdeck.client.errors import Ambiguous, NotFound, SessionEnded
 from quarterdeck.client.request import Procedure
 from quarterdeck.wire.states import SESSION_TERMINAL, SessionStatus
@@ -97,15 +97,28 @@ def short(session: Mapping[str, Any]) -> str:
     return f"{session['id'][-SHORT_ID:]}{name}"
 
 
-def find_folder(given: str) -> Procedure[dict[str, Any]]:
-    """Return the folder with an id or a name. Raises `NotFound`."""
+def find_folder(given: str, *, trash: bool = False) -> Procedure[dict[str, Any]]:
+    """Return the folder that is meant by an id, a name or OWNER/NAME; of several in the trash the last.
+
+    One's own comes before those that are shared with one. Raises `NotFound`, `Ambiguous`.
+    """
     if _ID.match(given):
-        folder: dict[str, Any] = yield api.get_folder(given)
+        folder: dict[str, Any] = yield api_folders.get_folder(given)
         return folder
-    answer = yield api.list_folders()
-    if found := _named(given, answer["items"]):
-        return found[0]
-    raise NotFound(f"no folder of yours has the name {given!r}", field="folder")
+    owner, slash, name = given.rpartition("/")
+    answer = yield api_folders.list_folders(trash=trash)
+    found = [
+        item for item in _named(name, answer["items"]) if not slash or owner == item["owner_name"]
+    ]
+    own = [item for item in found if item["permission"] == "own"]
+    if trash and found:
+        return found[-1]
+    if len(own or found) > 1:
+        raise Ambiguous(given, [f"{item['owner_name']}/{name}" for item in found])
+    if found:
+        return (own or found)[0]
+    where = " in the trash" if trash else ""
+    raise NotFound(f"no folder of yours{where} has the name {given!r}", field="folder")
 
 
 def find_registry(given: str) -> Procedure[dict[str, Any]]:

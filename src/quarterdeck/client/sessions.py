@@ -39,11 +39,11 @@ class Sessions:
         *,
         slots: Slots | Mapping[str, int] | None = None,
         name: str | None = None,
-        mounts: Mapping[str, "Folder | str"] | None = None,
+        mounts: Mapping[str, "Folder | str | Mapping[str, Any]"] | None = None,
         environment: Mapping[str, str] | None = None,
         **more: Any,
     ) -> "Session":
-        """Ask for a session and return its handle at once; `mounts` maps paths in it to folders (handles or ids).
+        """Ask for a session and return its handle at once; `mounts` maps paths in it to folders: handles, ids, or `Folder.mount(...)`.
 
         `more`: the other fields of a request (`quarterdeck.wire.sessions.SessionCreate`), such as `cluster_size`, `type`, `command`
         and `depends_on`, whose sessions may be handles. `slots` are for each kernel.
@@ -52,10 +52,7 @@ class Sessions:
             image,
             slots=msgspec.to_builtins(slots or {}),
             name=name,
-            mounts=[
-                {"folder": folder if isinstance(folder, str) else folder.id, "path": path}
-                for path, folder in (mounts or {}).items()
-            ],
+            mounts=[{**_mount(folder), "path": path} for path, folder in (mounts or {}).items()],
             environment=environment,
             more={
                 **more,
@@ -226,3 +223,9 @@ class Session:
         with contextlib.suppress(ClientError, TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS_MAX):
                 await self._transport.run(procedures.look(self._progress))
+
+
+def _mount(folder: "Folder | str | Mapping[str, Any]") -> Mapping[str, Any]:
+    if isinstance(folder, Folder):
+        return folder.mount()
+    return {"folder": folder} if isinstance(folder, str) else folder

@@ -27,19 +27,13 @@ from quarterdeck.manager.agents import gateway as agents_gateway
 from quarterdeck.manager.agents import http as agents_http
 from quarterdeck.manager.agents.service import AgentService
 from quarterdeck.manager.agents.store import AgentStore
+from quarterdeck.manager.app_folders import built as folders_built
 from quarterdeck.manager.config import Config
 from quarterdeck.manager.deadline import within_deadline
 from quarterdeck.manager.events import http as events_http
 from quarterdeck.manager.events.feed import Feed
 from quarterdeck.manager.events.service import EventService
 from quarterdeck.manager.events.store import EventStore
-from quarterdeck.manager.folders import gateway as folders_gateway
-from quarterdeck.manager.folders import http as folders_http
-from quarterdeck.manager.folders.discovery import HostDiscovery
-from quarterdeck.manager.folders.reach import Storages
-from quarterdeck.manager.folders.removals import TreeRemoval
-from quarterdeck.manager.folders.service import FolderService
-from quarterdeck.manager.folders.store import FolderStore, HostStore
 from quarterdeck.manager.identity import http as identity_http
 from quarterdeck.manager.identity.cache import Cache
 from quarterdeck.manager.identity.service import Identity
@@ -110,7 +104,7 @@ class Services:
 
     identity: Identity
     images: ImageService
-    folders: FolderService
+    folders: list[web.RouteDef]
     agents: AgentService
     sessions: SessionService
     running: list[web.RouteDef]
@@ -168,9 +162,9 @@ async def _open(config: Config, stack: AsyncExitStack) -> World:
 def _build(world: World, keys_wake: tasks.Wake) -> Services:
     database, clock, config = world.database, world.clock, world.config
     signals, keys = Signals(world.events), Cache(clock)
-    folders, hosts, removal = _folders(world)
+    folders = folders_built(database, world.etcd, world.client, config=config, clock=clock)
     users = UserStore(database)
-    identity = Identity(users, removal, keys, clock=clock, master_key=config.master_key)
+    identity = Identity(users, folders.removal, keys, clock=clock, master_key=config.master_key)
     kernels = sessions_gateway.AgentGateway(world.client, config.agent_secret, clock)
     books = LifecycleBooks(database, config.id)
     lanes = Lanes(at_once_max=SESSIONS_AT_ONCE_PER_AGENT_MAX)
@@ -189,10 +183,10 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     return Services(
         identity=identity,
         images=images,
-        folders=folders,
+        folders=folders.routes,
         agents=agents,
         sessions=SessionService(
-            *(store, lookups, folders),
+            *(store, lookups, folders.mounting),
             driver=lifecycle,
             news=signals,
             terms=Terms(clock, Maxima(**config.seconds_max)),
@@ -210,8 +204,9 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             kernel_removal=KernelRemoval(RemovalBooks(database), kernels),
             agents=agents,
             feed=feed,
-            hosts=hosts,
-            removal=removal,
+            hosts=folders.hosts,
+            removal=folders.removal,
+            cloning=folders.cloning,
             rescanner=rescanner,
             keys=keys,
             keys_wake=keys_wake,
@@ -230,20 +225,6 @@ def _running(world: World, lookups: SessionLookups) -> list[web.RouteDef]:
         *terminals_http.routes(TerminalService(executions, runs, world.sockets, auth)),
         *streams_http.routes(StreamService(executions, world.sockets, auth)),
     ]
-
-
-def _folders(world: World) -> tuple[FolderService, HostDiscovery, TreeRemoval]:
-    config, clock = world.config, world.clock
-    registry = folders_gateway.StorageRegistry(world.etcd)
-    hosts = HostDiscovery(HostStore(world.database), registry)
-    store = FolderStore(world.database)
-    trees = folders_gateway.StorageGateway(world.client, config.storage_secret)
-    storages = Storages(hosts, trees)
-    removal = TreeRemoval(store, storages)
-    service = FolderService(
-        store, storages, removal, clock=clock, token_key=config.storage_token_key
-    )
-    return service, hosts, removal
 
 
 def _images(world: World) -> tuple[ImageService, Rescanner]:
@@ -289,7 +270,7 @@ def _routes(services: Services, world: World) -> list[web.RouteDef]:
     return [
         *identity_http.routes(services.identity),
         *images_http.routes(services.images),
-        *folders_http.routes(services.folders),
+        *services.folders,
         *agents_http.routes(services.agents),
         *sessions_http.routes(services.sessions, services.history),
         *services.running,

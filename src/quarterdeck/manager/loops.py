@@ -7,6 +7,7 @@ from typing import Any
 from quarterdeck.base.tasks import Wake, every
 from quarterdeck.manager.agents.service import AgentService
 from quarterdeck.manager.events.feed import Feed
+from quarterdeck.manager.folders.cloning import Cloning
 from quarterdeck.manager.folders.discovery import HostDiscovery
 from quarterdeck.manager.folders.removals import TreeRemoval
 from quarterdeck.manager.identity.cache import Cache
@@ -25,6 +26,9 @@ WORKERS = 64
 RESCANS = 4
 """Registries that one manager looks at at a time."""
 
+CLONES = 4
+"""Folders that one manager has cloned at a time."""
+
 SCHEDULING_SECONDS = 1.0
 DEPENDENCIES_SECONDS = 1.0
 EXPIRY_SECONDS = 1.0
@@ -35,6 +39,7 @@ REGISTRY_SECONDS = 5.0
 DRAIN_SECONDS = 1.0
 REMOVAL_SECONDS = 5.0
 RESCAN_SECONDS = 5.0
+CLONE_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 IDLE_SECONDS = 60.0
 """For loops that are always woken."""
@@ -55,6 +60,7 @@ class Loops:
     feed: Feed
     hosts: HostDiscovery
     removal: TreeRemoval
+    cloning: Cloning
     rescanner: Rescanner
     keys: Cache
     keys_wake: Wake
@@ -94,6 +100,9 @@ class Loops:
         for number in range(RESCANS):
             name = f"rescan-{number}"
             yield every(RESCAN_SECONDS, rescanner.run, name=name, wake=rescanner.wake)
+        for number in range(CLONES):
+            name = f"clone-{number}"
+            yield every(CLONE_SECONDS, self.cloning.run, name=name, wake=self.cloning.wake)
         for number in range(WORKERS):
             yield every(0, self.lifecycle.work, name=f"worker-{number}")
 

@@ -10,7 +10,7 @@ from quarterdeck.infra import queries
 from quarterdeck.testing import kernels, trees
 from quarterdeck.testing.kernels import KernelProcess
 from quarterdeck.testing.layout import DATABASE, LOCAL_HOST
-from quarterdeck.wire.states import KERNEL_TRANSITIONS, SESSION_TRANSITIONS
+from quarterdeck.wire.states import FOLDER_TRANSITIONS, KERNEL_TRANSITIONS, SESSION_TRANSITIONS
 from shakeout.checks.processes import ORPHAN
 from shakeout.services import postgres_data, postgres_wire
 from shakeout.system.cluster import Cluster
@@ -19,6 +19,7 @@ _QUERIES = queries.load(__package__)
 _LEGAL = {
     "session": {(str(before), str(after)) for before, after in SESSION_TRANSITIONS},
     "kernel": {(str(before), str(after)) for before, after in KERNEL_TRANSITIONS},
+    "folder": {(str(before), str(after)) for before, after in FOLDER_TRANSITIONS},
 }
 Row = tuple[str, ...]
 """What it is, and three columns; see `queries.sql`."""

@@ -4,7 +4,7 @@
 -- What has its process, or its tree, for certain.
 SELECT 'running', id::text, agent_id, '' FROM kernels WHERE status = 'RUNNING'
 UNION ALL
-SELECT 'ready', id::text, host, '' FROM folders WHERE status = 'READY';
+SELECT 'ready', id::text, host, '' FROM folders WHERE status IN ('READY', 'CLONING', 'TRASHED');
 
 -- name: possible
 -- What may have a process, or a tree, already or still.
@@ -20,7 +20,11 @@ SELECT 'tree', tree::text, host, '' FROM tree_removals;
 -- Every kind of step that history holds.
 SELECT DISTINCT 'step', CASE WHEN kernel_id IS NULL THEN 'session' ELSE 'kernel' END, from_status, to_status
   FROM session_history
- WHERE from_status IS NOT NULL;
+ WHERE from_status IS NOT NULL
+UNION ALL
+SELECT DISTINCT 'step', 'folder', from_status, to_status
+  FROM folder_history
+ WHERE from_status <> to_status;
 
 -- name: violations
 -- Promises of the platform that do not hold: the promise, the thing, what is known about it.
@@ -79,6 +83,35 @@ SELECT 'a live session mounts folders that are there', mounts.session_id::text, 
   JOIN sessions ON sessions.id = mounts.session_id
   LEFT JOIN folders ON folders.id = mounts.folder_id
  WHERE sessions.status NOT IN ('TERMINATED', 'CANCELLED') AND folders.id IS NULL
+UNION ALL
+SELECT 'a live session may write in no folder that is being cloned or in the trash', mounts.session_id::text, folders.status
+  FROM session_mounts AS mounts
+  JOIN sessions ON sessions.id = mounts.session_id
+  JOIN folders ON folders.id = mounts.folder_id
+ WHERE sessions.status NOT IN ('TERMINATED', 'CANCELLED')
+   AND (folders.status NOT IN ('READY', 'CLONING') OR folders.status = 'CLONING' AND NOT mounts.read_only)
+UNION ALL
+SELECT 'a folder is CLONING while it has a clone', coalesce(sources.id, clones.cloned_from)::text, coalesce(sources.status, 'gone')
+  FROM (SELECT * FROM folders WHERE status = 'CLONING') AS sources
+  FULL JOIN (SELECT * FROM folders WHERE status = 'CREATING' AND cloned_from IN (SELECT id FROM folders)) AS clones
+    ON clones.cloned_from = sources.id
+ WHERE sources.id IS NULL OR clones.id IS NULL AND EXISTS (SELECT FROM users WHERE id = sources.owner_id AND deleted_at IS NULL)
+UNION ALL
+SELECT 'a folder that is being purged has its tree removed', folders.id::text, folders.status
+  FROM folders LEFT JOIN tree_removals ON tree_removals.tree = folders.id
+ WHERE (folders.status IN ('PURGING', 'DELETE_ERROR')) <> (tree_removals.tree IS NOT NULL)
+UNION ALL
+SELECT 'a share is not with the owner', folders.id::text, shares.status
+  FROM folders JOIN folder_invitations AS shares ON shares.folder_id = folders.id AND shares.invitee_id = folders.owner_id
+ WHERE shares.status IN ('PENDING', 'ACCEPTED')
+UNION ALL
+SELECT 'the history of folders is a chain that ends with the present state', coalesce(steps.folder_id, present.id)::text,
+       coalesce(before, 'nothing') || ', then from ' || coalesce(from_status, 'nothing')
+  FROM (SELECT folder_id, from_status, to_status, lag(to_status) OVER life AS before,
+               lead(seq) OVER life IS NULL AS is_last
+          FROM folder_history WINDOW life AS (PARTITION BY folder_id ORDER BY seq)) AS steps
+  FULL JOIN folders AS present ON present.id = steps.folder_id AND steps.is_last
+ WHERE before IS DISTINCT FROM from_status OR is_last AND coalesce(present.status, 'GONE') <> to_status OR steps.folder_id IS NULL
 UNION ALL
 SELECT 'history ends with the present state', id::text, status || ', in history ' || coalesce(last, 'nothing')
   FROM (SELECT sessions.id, sessions.status,

@@ -101,11 +101,15 @@ class AgentImage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KernelMount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A directory of the agent's host in a kernel: `source` absolute, `path` relative to the working directory."""
+    """A directory of the agent's host in a kernel: `source` absolute, `path` relative to the working directory.
+
+    With `subpath` a directory below the source, reached through no link.
+    """
 
     source: limits.AbsolutePath
     path: limits.RelativePath
     read_only: bool = False
+    subpath: limits.RelativePath | None = None
 
 
 class KernelPeer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

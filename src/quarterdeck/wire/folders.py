@@ -6,6 +6,10 @@ from datetime import datetime
 import msgspec
 
 from quarterdeck.wire import limits
+from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.states import FolderStatus
+
+__all__ = ["FolderStatus"]  # from elsewhere, which mypy lets others use only if it is listed
 
 
 class Right(enum.StrEnum):
@@ -15,12 +19,32 @@ class Right(enum.StrEnum):
     WRITE = "write"
 
 
-class FolderStatus(enum.StrEnum):
-    """Where a folder is in its life."""
+class Permission(enum.StrEnum):
+    """What somebody may do with a folder; each includes those before it."""
 
-    CREATING = "CREATING"
-    READY = "READY"
-    DELETING = "DELETING"
+    READ = "read"
+    WRITE = "write"
+    DELETE = "delete"
+    """Put it into the trash, and take it out again."""
+    OWN = "own"
+    """Share it, rename it, give it away, remove it for good."""
+
+    def covers(self, other: "Permission") -> bool:
+        """Tell whether this is at least as much."""
+        order = tuple(Permission)
+        return order.index(self) >= order.index(other)
+
+
+class HostPermission(enum.StrEnum):
+    """What a storage host allows to a role."""
+
+    CREATE = "create"
+    MODIFY = "modify"
+    DELETE = "delete"
+    MOUNT = "mount"
+    UPLOAD = "upload"
+    DOWNLOAD = "download"
+    INVITE = "invite"
 
 
 class FolderCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,14 +55,110 @@ class FolderCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FolderView(msgspec.Struct, frozen=True, kw_only=True):
-    """A folder as its owner sees it."""
+    """A folder as whoever asks sees it: `permission` is theirs. `detail` tells why its files could not be removed yet."""
 
     id: str
     name: str
     owner: str
+    owner_name: str = ""
     host: str
     status: FolderStatus
     created_at: datetime
+    permission: Permission = Permission.OWN
+    cloned_from: str | None = None
+    detail: str | None = None
+
+
+class FolderQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which folders to list: those in use, one's own and those shared with one, or one's own in the trash."""
+
+    trash: bool = False
+
+
+class FolderDelete(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to delete a folder: into the trash, or for good."""
+
+    purge: bool = False
+
+
+class FolderChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new name for a folder."""
+
+    name: limits.Name
+
+
+class FolderClone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request for a folder with the same files, on the same storage host."""
+
+    name: limits.Name
+
+
+class FolderTransfer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who shall own a folder: a user by name or id."""
+
+    user: limits.Name
+
+
+class FolderHistoryRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of a folder: of its status, or of its name or owner; then both statuses are the same."""
+
+    seq: int
+    folder: str
+    from_status: FolderStatus | None
+    to_status: FolderStatus
+    cause: str
+    actor: str
+    at: datetime
+
+
+class InvitationStatus(enum.StrEnum):
+    """Where an invitation is in its life; an accepted one is a share."""
+
+    PENDING = "PENDING"
+    ACCEPTED = "ACCEPTED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    REVOKED = "REVOKED"
+    LEFT = "LEFT"
+
+
+class FolderInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An invitation to a folder: of a user by name or id, to `read`, `write` or `delete`."""
+
+    user: limits.Name
+    permission: Permission = Permission.READ
+
+    def __post_init__(self) -> None:
+        """Raise `Invalid` for what can only be transferred."""
+        if self.permission is Permission.OWN:
+            raise Invalid("permission", "A folder is shared to read, write or delete")
+
+
+class InvitationView(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation as both sides see it; users by name."""
+
+    id: str
+    folder: str
+    folder_name: str
+    owner: str
+    inviter: str
+    invitee: str
+    permission: Permission
+    status: InvitationStatus
+    created_at: datetime
+
+
+class HostAccess(msgspec.Struct, frozen=True, kw_only=True):
+    """A storage host and what it allows to whoever asks."""
+
+    name: str
+    permissions: tuple[HostPermission, ...]
+
+
+class HostPermissions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a storage host shall allow to a role."""
+
+    permissions: tuple[HostPermission, ...]
 
 
 class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -84,6 +204,12 @@ class FilesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     path: limits.RelativePath | None = None
     recursive: bool = False
+
+
+class TreeClone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The id of a tree that gets all that is in another one."""
+
+    tree: limits.Id
 
 
 class TreePath(msgspec.Struct, frozen=True):

@@ -83,10 +83,12 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Mount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A folder (by id) in a session, at a path relative to its working directory."""
+    """A folder (by id), or a directory in it, in a session, at a path relative to its working directory."""
 
     folder: limits.Id
     path: limits.RelativePath
+    read_only: bool = False
+    subpath: limits.RelativePath | None = None
 
 
 class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

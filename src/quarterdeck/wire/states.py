@@ -1,4 +1,4 @@
-"""The states of sessions and kernels, and the legal transitions between them as data. No msgspec here: `qd` starts fast."""
+"""The states of sessions, kernels and folders, and the legal transitions between them as data. No msgspec here: `qd` starts fast."""
 
 import enum
 
@@ -89,3 +89,41 @@ KERNEL_TRANSITIONS: frozenset[tuple[KernelStatus, KernelStatus]] = frozenset(
 KERNEL_INITIAL = KernelStatus.SCHEDULED
 KERNEL_TERMINAL = frozenset({KernelStatus.TERMINATED})
 KERNEL_LIVE = frozenset(KernelStatus) - KERNEL_TERMINAL
+
+
+class FolderStatus(enum.StrEnum):
+    """Where a folder is in its life."""
+
+    CREATING = "CREATING"
+    READY = "READY"
+    CLONING = "CLONING"
+    TRASHED = "TRASHED"
+    PURGING = "PURGING"
+    DELETE_ERROR = "DELETE_ERROR"
+    GONE = "GONE"
+
+
+_F = FolderStatus
+
+FOLDER_TRANSITIONS: frozenset[tuple[FolderStatus, FolderStatus]] = frozenset(
+    {
+        (_F.CREATING, _F.READY),
+        (_F.CREATING, _F.GONE),  # it could not be made
+        (_F.READY, _F.CLONING),
+        (_F.READY, _F.TRASHED),
+        (_F.READY, _F.GONE),  # its owner was deleted; so below, but for the last two
+        (_F.CLONING, _F.READY),
+        (_F.CLONING, _F.GONE),
+        (_F.TRASHED, _F.READY),
+        (_F.TRASHED, _F.PURGING),
+        (_F.TRASHED, _F.GONE),
+        (_F.PURGING, _F.DELETE_ERROR),  # the storage failed; it is asked again
+        (_F.DELETE_ERROR, _F.PURGING),
+        (_F.PURGING, _F.GONE),
+        (_F.DELETE_ERROR, _F.GONE),
+    }
+)
+FOLDER_INITIAL = FolderStatus.CREATING
+FOLDER_TERMINAL = frozenset({FolderStatus.GONE})
+FOLDER_TRASH = frozenset({FolderStatus.TRASHED, FolderStatus.PURGING, FolderStatus.DELETE_ERROR})
+FOLDER_LIVE = frozenset(FolderStatus) - FOLDER_TERMINAL

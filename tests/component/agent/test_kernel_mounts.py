@@ -82,6 +82,27 @@ async def test_a_folder_that_is_not_there_is_refused_by_name(workshop, folder, t
     assert str(tmp_path) not in refusal.value.detail
 
 
+async def test_a_directory_of_a_folder_is_mounted_without_the_rest(workshop, folder):
+    (folder / "raw" / "2026").mkdir(parents=True)
+    bind = Bind(str(folder), "data", subpath="raw/2026")
+    kernel = await workshop.make(binds=(bind,))
+    code = "import os; open('data/new', 'w').write('x'); os.listdir('data'), os.path.exists('data/../numbers')"
+    assert (await execute(kernel, code)).result == "(['new'], False)"
+    assert (folder / "raw" / "2026" / "new").read_text() == "x"
+
+
+@pytest.mark.parametrize("subpath", ["missing", "numbers", "out", "raw/out", "out/etc"])
+async def test_what_a_folders_user_puts_in_the_way_of_a_subpath_leads_nowhere(
+    workshop, folder, subpath
+):
+    (folder / "raw").mkdir()
+    (folder / "out").symlink_to("/etc")
+    (folder / "raw" / "out").symlink_to("..")
+    with pytest.raises(KernelNotStarted, match="data") as refusal:
+        await workshop.make(binds=(Bind(str(folder), "data", subpath=subpath),))
+    assert refusal.value.code == "mount-source-missing"
+
+
 async def test_without_namespaces_mounts_are_refused(plain, folder, workshop):
     spec = workshop.spec(binds=(Bind(str(folder), "data"),))
     with pytest.raises(KernelNotStarted) as refusal:

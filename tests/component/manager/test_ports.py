@@ -9,6 +9,7 @@ from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.config import Secret
 from quarterdeck.infra.http_client import HttpClient
 from quarterdeck.manager.folders import errors as folder_errors
+from quarterdeck.manager.folders.lives_store import LifeStore
 from quarterdeck.manager.folders.model import Tree
 from quarterdeck.manager.folders.store import FolderStore
 from quarterdeck.manager.identity import errors as user_errors
@@ -47,8 +48,14 @@ def users(kind, database):
 
 @pytest.fixture
 def folders(kind, database):
-    """The ports `Folders` and `Removals`."""
+    """The ports `Creations` and `Removals`."""
     return FakeFolders() if kind == "fake" else FolderStore(database)
+
+
+@pytest.fixture
+def lives(kind, folders, database):
+    """The ports `Looks` and `Lives`, of the same folders."""
+    return folders if kind == "fake" else LifeStore(database)
 
 
 @BOTH
@@ -89,34 +96,72 @@ async def owner_of(kind, database):
 
 
 @BOTH
-async def test_folders_become_ready_and_leave_their_tree(kind, folders, database):
-    """Insert, make ready, delete, remove the tree."""
+async def test_folders_are_made_trashed_and_purged(kind, folders, lives, database):
+    """Insert, make ready, put into the trash and back, purge, remove the tree."""
     async with owner_of(kind, database) as owner:
         folder, given = new_id(), FolderCreate("data", name())
-        assert (await folders.insert(folder, owner, given)).status is FolderStatus.CREATING
+        await folders.insert(folder, owner, given)
         with pytest.raises(folder_errors.FolderNameTaken):
             await folders.insert(new_id(), owner, given)
+        creating = (await lives.access(folder, owner)).view
+        assert (creating.status, creating.owner) == (FolderStatus.CREATING, owner)
         with pytest.raises(folder_errors.FolderNotReady):
-            await folders.delete(folder)
-        assert (await folders.ready(folder)).status is FolderStatus.READY
-        assert [view.id for view in await folders.list(owner)] == [folder]
-        tree = await folders.delete(folder)
+            await lives.trash(creating, owner)
+        assert await folders.ready(folder)
+        assert [view.id for view in await lives.list(owner, trash=False)] == [folder]
+        view = (await lives.access(folder, owner)).view
+        await lives.trash(view, owner)
+        assert [each.status for each in await lives.list(owner, trash=True)] == ["TRASHED"]
+        await lives.restore(view, owner)
+        await lives.trash(view, owner)
+        tree = await lives.purge(view, owner)
         assert tree in await folders.due()
+        await folders.postpone(tree, "away")
+        left = (await lives.access(folder, owner)).view
+        assert (left.status, left.detail) == (FolderStatus.DELETE_ERROR, "away")
+        assert await lives.purge(left, owner) in await folders.due()
         await folders.done(tree)
         assert tree not in await folders.due()
-        assert await folders.delete(folder) is None
-        assert await folders.ready(folder) is None
+        assert await lives.access(folder, owner) is None
+        assert not await folders.ready(folder)
+        with pytest.raises(folder_errors.FolderNotFound):
+            await lives.purge(view, owner)
 
 
 @BOTH
-async def test_abandoned_folder_is_gone(kind, folders, database):
+async def test_folder_gets_another_name_unless_it_is_taken(kind, folders, lives, database):
+    """Two folders; give one a free name, then the other's."""
+    async with owner_of(kind, database) as owner:
+        one, other = new_id(), new_id()
+        for folder, called in ((one, "one"), (other, "other")):
+            await folders.insert(folder, owner, FolderCreate(called, name()))
+            await folders.ready(folder)
+        view = (await lives.access(one, owner)).view
+        await lives.rename(view, "new", owner)
+        assert [each.name for each in await lives.list(owner, trash=False)] == ["new", "other"]
+        with pytest.raises(folder_errors.FolderNameTaken):
+            await lives.rename(view, "other", owner)
+
+
+@BOTH
+async def test_folder_of_another_does_not_exist(kind, folders, lives, database):
+    """Two users, one folder."""
+    async with owner_of(kind, database) as owner, owner_of(kind, database) as other:
+        folder = new_id()
+        await folders.insert(folder, owner, FolderCreate("data", name()))
+        assert await lives.access(folder, other) is None
+        assert await lives.list(other, trash=False) == []
+
+
+@BOTH
+async def test_abandoned_folder_is_gone(kind, folders, lives, database):
     """Give a creation up."""
     async with owner_of(kind, database) as owner:
         folder, given = new_id(), FolderCreate("data", name())
         await folders.insert(folder, owner, given)
         tree = Tree(folder, given.host)
         await folders.abandon(tree, perhaps_created=False)
-        assert await folders.view(folder) is None
+        assert await lives.access(folder, owner) is None
         assert tree not in await folders.due()
 
 

@@ -83,6 +83,16 @@ def add_kernel(connection, status="SCHEDULED"):
     return kernel
 
 
+def add_folder(connection, status="CREATING"):
+    folder = uuid.uuid4()
+    connection.execute(
+        "INSERT INTO folders (id, owner_id, name, host, status, status_cause, status_actor)"
+        " VALUES (%s, %s, 'data', 'local', %s, 'test', 'test')",
+        [folder, OWNER, status],
+    )
+    return folder
+
+
 def path_to(status, initial, transitions):
     """Return the shortest way from the initial state."""
     paths = [[initial]]
@@ -100,11 +110,13 @@ MACHINES = {
         states.SESSION_TRANSITIONS,
     ),
     "kernels": (add_kernel, states.KernelStatus, states.KERNEL_INITIAL, states.KERNEL_TRANSITIONS),
+    "folders": (add_folder, states.FolderStatus, states.FOLDER_INITIAL, states.FOLDER_TRANSITIONS),
 }
 STEPS = [
     (table, *pair)
     for table, (_, status, _, _) in MACHINES.items()
     for pair in itertools.permutations(status, 2)
+    if pair[0] != "GONE"  # of such a folder there is no row
 ]
 
 
@@ -142,6 +154,7 @@ def test_there_is_one_head_and_the_manager_needs_it():
     [
         ("session_transitions", states.SESSION_TRANSITIONS),
         ("kernel_transitions", states.KERNEL_TRANSITIONS),
+        ("folder_transitions", states.FOLDER_TRANSITIONS),
     ],
 )
 def test_legal_transitions_in_the_database_are_those_on_the_wire(books, table, transitions):
@@ -169,7 +182,9 @@ def test_database_allows_exactly_the_legal_transitions(books, table, before, aft
         assert refused.value.sqlstate == "QD001"
 
 
-@pytest.mark.parametrize(("add", "status"), [(add_session, "RUNNING"), (add_kernel, "RUNNING")])
+@pytest.mark.parametrize(
+    ("add", "status"), [(add_session, "RUNNING"), (add_kernel, "RUNNING"), (add_folder, "READY")]
+)
 def test_nothing_begins_in_the_middle_of_its_life(books, add, status):
     """Birth is a transition too. Insert in another state."""
     with pytest.raises(psycopg.Error, match="begins") as refused:
@@ -201,3 +216,40 @@ def test_slots_come_free_with_the_kernel_and_only_once(books):
     with pytest.raises(psycopg.Error, match="freed already") as refused:
         books.execute("UPDATE allocations SET freed_at = now() WHERE kernel_id = %s", [kernel])
     assert refused.value.sqlstate == "QD002"
+
+
+def folder_steps(connection, folder):
+    return connection.execute(
+        "SELECT from_status, to_status, cause FROM folder_history WHERE folder_id = %s ORDER BY seq",
+        [folder],
+    ).fetchall()
+
+
+def test_folder_that_is_gone_has_left_its_history_and_no_row(books):
+    """The row goes with the last step and no other way. End a folder by SQL; look; then delete one that lives."""
+    folder, other = add_folder(books), uuid.uuid4()
+    for status in ("READY", "TRASHED", "PURGING", "GONE"):
+        set_status(books, "folders", folder, status)
+    assert books.execute("SELECT FROM folders WHERE id = %s", [folder]).fetchall() == []
+    path = [None, "CREATING", "READY", "TRASHED", "PURGING", "GONE"]
+    assert folder_steps(books, folder) == [
+        (before, after, "test") for before, after in itertools.pairwise(path)
+    ]
+    other = add_folder(books)
+    with pytest.raises(psycopg.Error, match="not GONE") as refused:
+        books.execute("DELETE FROM folders WHERE id = %s", [other])
+    assert refused.value.sqlstate == "QD001"
+
+
+def test_name_and_owner_of_a_folder_change_with_a_row_of_history(books):
+    """Names are history, too. Rename by SQL, and change what is none; read the rows."""
+    folder = add_folder(books)
+    set_status(books, "folders", folder, "READY")
+    books.execute(
+        "UPDATE folders SET name = 'other', status_cause = 'renamed' WHERE id = %s", [folder]
+    )
+    books.execute("UPDATE folders SET detail = 'x', name = 'other' WHERE id = %s", [folder])
+    assert folder_steps(books, folder)[1:] == [
+        ("CREATING", "READY", "test"),
+        ("READY", "READY", "renamed"),
+    ]

@@ -6,7 +6,7 @@ from quarterdeck.client.errors import Refused
 
 
 async def test_kernel_and_api_see_the_same_bytes(user, observe, tmp_path):
-    """A mounted folder is the folder. Upload, change in the kernel, look at the disk, download."""
+    """Behaviour 37: a mounted folder is the folder. Upload, change in the kernel, look at the disk, download."""
     (tmp_path / "in.txt").write_text("from the user\n")
     folder = await user.folders.create("shared")
     await folder.upload(tmp_path / "in.txt")
@@ -48,7 +48,7 @@ async def test_folder_outlives_the_session_and_its_kernel(user, observe):
 
 
 async def test_mounted_folder_cannot_be_deleted(user, observe):
-    """Delete is refused while a live session mounts the folder, and works after it. Look at row and tree each time."""
+    """Behaviour 38: delete is refused while a live session mounts the folder, and works after it. Look at row and tree each time."""
     folder = await user.folders.create("busy")
     session = await user.sessions.create(mounts={"data": folder})
     await session.reaches("RUNNING", within=10)
@@ -64,7 +64,7 @@ async def test_mounted_folder_cannot_be_deleted(user, observe):
 
 
 async def test_kernel_sees_no_folder_that_it_did_not_mount(user, observe):
-    """Two folders, one mounted. The kernel's working directory shows the one only."""
+    """Behaviour 37: other folders cannot be reached. Two folders, one mounted. The kernel's working directory shows the one only."""
     mine, other = await user.folders.create("mine"), await user.folders.create("other")
     session = await user.sessions.create(mounts={"mine": mine})
     await session.reaches("RUNNING", within=10)

@@ -76,12 +76,15 @@ def mount(  # noqa: PLR0917 - those of the system call, in its order
     _check(code, target)
 
 
-def open_tree(path: str) -> int:
-    """Return a descriptor of a copy of what is mounted at a path and below it: attached nowhere, to be placed by `move_mount`."""
+def open_tree(place: str | int) -> int:
+    """Return a descriptor of a copy of what is mounted at a path, or at an open directory, and below it: attached nowhere, to be placed by `move_mount`."""
     flags = _OPEN_TREE_CLONE | _AT_RECURSIVE | os.O_CLOEXEC
-    descriptor = _libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags)
+    at, path = (place, "") if isinstance(place, int) else (_AT_FDCWD, place)
+    descriptor = _libc.syscall(
+        _OPEN_TREE, at, os.fsencode(path), flags | (0 if path else _AT_EMPTY_PATH)
+    )
     if descriptor < 0:
-        _check(descriptor, path)
+        _check(descriptor, path or "a directory")
     return int(descriptor)
 
 

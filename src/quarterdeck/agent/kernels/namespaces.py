@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
-from quarterdeck.agent.kernels import filters, linux, owners, rooms, roots, spec
+from quarterdeck.agent.kernels import binds, filters, linux, owners, rooms, roots, spec
 from quarterdeck.agent.kernels.owners import Owner
 from quarterdeck.agent.kernels.spec import KernelSpec, SetUpFailed
 
@@ -191,18 +191,17 @@ def confine(owner: Owner, program: bytes | None) -> None:
 
 
 def _open_bind(bind: spec.Bind, owner: Owner) -> int:
-    if not Path(bind.source).is_dir():
-        raise SetUpFailed("mount-source-missing", f"{bind.path}: its directory is not there")
     safe = linux.MOUNT_NO_SUID | linux.MOUNT_NO_DEVICES
-    try:
-        return _open_tree(
-            bind.source, owner, safe | (linux.MOUNT_READ_ONLY if bind.read_only else 0)
-        )
-    except OSError as error:
-        raise SetUpFailed("mount-failed", f"{bind.path}: {error.strerror}") from error
+    with binds.source(bind) as source:
+        try:
+            return _open_tree(
+                source, owner, safe | (linux.MOUNT_READ_ONLY if bind.read_only else 0)
+            )
+        except OSError as error:
+            raise SetUpFailed("mount-failed", f"{bind.path}: {error.strerror}") from error
 
 
-def _open_tree(source: str, owner: Owner, attributes: int) -> int:
+def _open_tree(source: str | int, owner: Owner, attributes: int) -> int:
     tree = linux.open_tree(source)
     try:
         linux.restrict_mount(tree, attributes | linux.MOUNT_NO_SUID | linux.MOUNT_NO_DEVICES)

@@ -39,11 +39,12 @@ EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND = 126, 127
 
 @dataclass(frozen=True)
 class Bind:
-    """A directory of the host that a kernel sees at a path below its working directory."""
+    """A directory of the host that a kernel sees at a path below its working directory; with `subpath` one below the source."""
 
     source: str
     path: str
     read_only: bool = False
+    subpath: str | None = None
 
 
 @dataclass(frozen=True)

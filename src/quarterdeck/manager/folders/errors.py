@@ -1,10 +1,17 @@
-"""What can be wrong with a folder or with the storage below it.
+"""What can be wrong with a folder, with an invitation to one, or with the storage below it.
 
 QuarterdeckError
-├── FolderNotFound
+├── FolderNotFound      it is not there, or not for who asks
 ├── FolderNameTaken
 ├── FolderMounted
-├── FolderNotReady
+├── FolderNotReady      its state does not allow this
+├── PermissionMissing   the folder is shared with who asks, for less than this
+├── HostForbids         the storage host does not allow this to the role of who asks
+├── InvitationNotFound
+├── InvitationExists
+├── InvitationAnswered
+├── TooManyInvitations
+├── AdministratorsOnly
 ├── HostNotFound
 ├── HostNotMountable
 ├── OwnerGone           the user was deleted while the request was under way
@@ -39,9 +46,51 @@ class FolderMounted(QuarterdeckError):
 
 
 class FolderNotReady(QuarterdeckError):
-    """The folder is still being created."""
+    """The folder's state does not allow this."""
 
     code = "illegal-transition"
+
+
+class PermissionMissing(QuarterdeckError):
+    """The folder is shared with you, but not for this."""
+
+    code = "folder-permission-missing"
+
+
+class HostForbids(QuarterdeckError):
+    """The storage host does not allow this to you."""
+
+    code = "host-forbids"
+
+
+class InvitationNotFound(QuarterdeckError):
+    """There is no such invitation."""
+
+    code = "invitation-not-found"
+
+
+class InvitationExists(QuarterdeckError):
+    """The user is invited to the folder already."""
+
+    code = "invitation-exists"
+
+
+class InvitationAnswered(QuarterdeckError):
+    """The invitation is not open any more."""
+
+    code = "illegal-transition"
+
+
+class TooManyInvitations(QuarterdeckError):
+    """The folder has as many invitations as it may have."""
+
+    code = "too-many-invitations"
+
+
+class AdministratorsOnly(QuarterdeckError):
+    """Only an administrator may do this."""
+
+    code = "forbidden"
 
 
 class HostNotFound(QuarterdeckError):

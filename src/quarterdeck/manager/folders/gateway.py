@@ -35,6 +35,14 @@ class StorageGateway:
         with _translated():
             await self._client.call("DELETE", _url(host, tree), type(None), auth=self._auth)
 
+    async def clone(self, host: model.Host, tree: str, clone: str) -> None:
+        """Make a tree with a copy of all that is in another; nothing happens if it is there."""
+        url = f"{_url(host, tree)}/clone"
+        with _translated():
+            await self._client.call(
+                "POST", url, type(None), auth=self._auth, body=folders.TreeClone(clone)
+            )
+
     async def source(self, host: model.Host, tree: str) -> str:
         """Return where a tree is mounted on the agents."""
         with _translated():

@@ -1,23 +1,22 @@
-"""What folders need of the world: their store, the storage-proxies, and what these announce about themselves."""
+"""What folders need of the world: their stores, the storage-proxies, and what these announce about themselves."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from quarterdeck.manager.folders import model
+from quarterdeck.manager.identity.model import Principal
 from quarterdeck.wire import folders
 
 
-class Folders(Protocol):
-    """Folders of users. A folder that is deleted leaves its tree to `Removals`."""
+class Creations(Protocol):
+    """Folders that come to be. One that is given up leaves its tree to `Removals`."""
 
-    async def insert(
-        self, folder: str, owner: str, given: folders.FolderCreate
-    ) -> folders.FolderView:
+    async def insert(self, folder: str, owner: str, given: folders.FolderCreate) -> None:
         """Add a folder that is CREATING. Raises `FolderNameTaken`, `OwnerGone`."""
         ...
 
-    async def ready(self, folder: str) -> folders.FolderView | None:
-        """Make a folder that is CREATING READY and return it; None if it is gone."""
+    async def ready(self, folder: str) -> bool:
+        """CREATING -> READY; False: it is gone."""
         ...
 
     async def abandon(self, tree: model.Tree, *, perhaps_created: bool) -> None:
@@ -28,32 +27,120 @@ class Folders(Protocol):
         """Tell whether a user is there and not deleted."""
         ...
 
-    async def view(self, folder: str) -> folders.FolderView | None:
-        """Return a folder."""
+
+class Looks(Protocol):
+    """What users see of folders."""
+
+    async def access(self, folder: str, user: str) -> model.Access | None:
+        """Return a folder as a user sees it; None: it does not exist for them."""
         ...
 
-    async def list(self, owner: str) -> Sequence[folders.FolderView]:
-        """Return the folders of a user by name."""
+    async def list(self, user: str, *, trash: bool) -> Sequence[folders.FolderView]:
+        """Return folders of a user and those shared with them by name, or those of the user in the trash."""
         ...
 
-    async def delete(self, folder: str) -> model.Tree | None:
-        """Delete a folder that is READY; None if it is gone. Raises `FolderMounted`, `FolderNotReady`."""
+    async def history(self, folder: str, by: Principal) -> Sequence[folders.FolderHistoryRow]:
+        """Return the changes of a folder, also of one that is gone; nothing if it does not exist for the user."""
+        ...
+
+
+class Lives(Protocol):
+    """Folders that change. Each call raises `FolderNotFound`, `FolderNotReady` if the state does not allow it; `actor` is who wants it."""
+
+    async def rename(self, view: folders.FolderView, name: str, actor: str) -> None:
+        """Give a folder another name. Raises `FolderNameTaken`."""
+        ...
+
+    async def trash(self, view: folders.FolderView, actor: str) -> None:
+        """READY -> TRASHED. Raises `FolderMounted`."""
+        ...
+
+    async def restore(self, view: folders.FolderView, actor: str) -> None:
+        """TRASHED -> READY. Raises `FolderNameTaken`."""
+        ...
+
+    async def purge(self, view: folders.FolderView, actor: str) -> model.Tree:
+        """TRASHED or DELETE_ERROR -> PURGING; the tree is left to `Removals`."""
+        ...
+
+    async def transfer(self, view: folders.FolderView, owner: str, actor: str) -> None:
+        """Give a folder to another user, whose share of it ends. Raises `FolderMounted`, `FolderNameTaken`, `OwnerGone`."""
+        ...
+
+
+class Clones(Protocol):
+    """Folders that get the files of others, which are CLONING meanwhile."""
+
+    async def begin(
+        self, clone: model.Clone, source: folders.FolderView, owner: str, name: str
+    ) -> None:
+        """Add a folder that is CREATING; its source becomes CLONING. Raises `FolderNotReady`, `FolderMounted`, `FolderNameTaken`, `OwnerGone`."""
+        ...
+
+    async def claim(self) -> model.Clone | None:
+        """Take the oldest clone that nobody has in hand."""
+        ...
+
+    async def hold(self, clone: model.Clone) -> bool:
+        """Keep a claim; False: it is lost, or the clone gone."""
+        ...
+
+    async def finish(self, clone: model.Clone) -> bool:
+        """Both become READY; False: the clone is gone, its source is READY all the same."""
+        ...
+
+    async def abandon(self, clone: model.Clone) -> None:
+        """The clone is gone, its source READY; a tree that may exist is left to `Removals`."""
+        ...
+
+
+class Shares(Protocol):
+    """Invitations to folders; those that are accepted are shares."""
+
+    async def find_user(self, user: str) -> str | None:
+        """Return the id of a user by name or id."""
+        ...
+
+    async def invite(
+        self, id_: str, view: folders.FolderView, inviter: str, given: tuple[str, str]
+    ) -> None:
+        """Add an invitation of a user to a permission. Raises `InvitationExists`, `TooManyInvitations`, `FolderNotFound`, `FolderNotReady`."""
+        ...
+
+    async def view(self, invitation: str, by: Principal) -> folders.InvitationView | None:
+        """Return an invitation for who owns the folder or is invited; None for others."""
+        ...
+
+    async def of_folder(self, folder: str) -> Sequence[folders.InvitationView]:
+        """Return the open invitations to a folder and its shares."""
+        ...
+
+    async def of_user(self, user: str) -> Sequence[folders.InvitationView]:
+        """Return what a user is invited to, and what they have accepted."""
+        ...
+
+    async def answer(self, invitation: str, user: str, *, accept: bool) -> bool:
+        """Accept or reject an open invitation of the user; False: there is none."""
+        ...
+
+    async def end(self, invitation: str, by: Principal) -> bool:
+        """End an invitation or share: from either side; False: there is none that lives."""
         ...
 
 
 class Removals(Protocol):
-    """Trees that have no folder any more."""
+    """Trees that have no folder any more, or one that is PURGING."""
 
     async def due(self) -> Sequence[model.Tree]:
         """Return trees to be removed now; folders whose creation was given up long ago become such trees first."""
         ...
 
-    async def postpone(self, tree: model.Tree) -> None:
-        """Let a tree be due again later, the later the longer it has waited already."""
+    async def postpone(self, tree: model.Tree, why: str) -> None:
+        """Let a tree be due again later, the later the longer it has waited already; its folder is in DELETE_ERROR until then."""
         ...
 
     async def done(self, tree: model.Tree) -> None:
-        """Forget a tree: it is removed."""
+        """Forget a tree: it is removed, and with it its folder."""
         ...
 
 
@@ -66,6 +153,24 @@ class Hosts(Protocol):
 
     async def seen(self, hosts: Sequence[model.Host]) -> None:
         """Remember where hosts are served now."""
+        ...
+
+
+class HostRules(Protocol):
+    """What storage hosts allow to roles."""
+
+    async def allowed(self, host: str, role: str) -> frozenset[folders.HostPermission]:
+        """Return what a host allows to a role."""
+        ...
+
+    async def list(self, role: str) -> Sequence[folders.HostAccess]:
+        """Return all hosts by name with what they allow to a role."""
+        ...
+
+    async def allow(
+        self, host: str, role: str, permissions: Sequence[folders.HostPermission]
+    ) -> None:
+        """Set what a host allows to a role."""
         ...
 
 
@@ -82,6 +187,10 @@ class Trees(Protocol):
 
     async def source(self, host: model.Host, tree: str) -> str:
         """Return where a tree is mounted on the agents. Raises `HostNotMountable` too."""
+        ...
+
+    async def clone(self, host: model.Host, tree: str, clone: str) -> None:
+        """Make a tree with a copy of all that is in another; nothing happens if it is there."""
         ...
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from quarterdeck.manager.folders import errors, model, ports
 
 STORAGE_SECONDS_MAX = 10.0
+CLONE_SECONDS_MAX = 6 * 3600.0
 
 _T = TypeVar("_T")
 
@@ -33,24 +34,38 @@ class Storages:
         """Remove a tree and all in it; nothing happens if it is not there."""
         await self._call(tree, self._trees.remove)
 
+    async def clone(self, clone: model.Clone) -> None:
+        """Make a tree with a copy of all that is in another; nothing happens if it is there. It takes as long as it takes."""
+
+        async def ask(host: model.Host, tree: str) -> None:
+            await self._trees.clone(host, clone.source, tree)
+
+        await self._call(clone.tree, ask, seconds_max=CLONE_SECONDS_MAX)
+
     async def source(self, tree: model.Tree) -> str:
         """Return where a tree is mounted on the agents. Raises `HostNotMountable` too."""
         return await self._call(tree, self._trees.source)
 
-    async def _call(self, tree: model.Tree, ask: Callable[[model.Host, str], Awaitable[_T]]) -> _T:
+    async def _call(
+        self,
+        tree: model.Tree,
+        ask: Callable[[model.Host, str], Awaitable[_T]],
+        *,
+        seconds_max: float = STORAGE_SECONDS_MAX,
+    ) -> _T:
         host = await self.find(tree.host)
         try:
-            return await _in_time(ask(host, tree.id))
+            return await _in_time(ask(host, tree.id), seconds_max)
         except errors.StorageUnreachable:
             elsewhere = await self._hosts.moved(host)
             if elsewhere is None:
                 raise
-        return await _in_time(ask(elsewhere, tree.id))
+        return await _in_time(ask(elsewhere, tree.id), seconds_max)
 
 
-async def _in_time(answer: Awaitable[_T]) -> _T:
+async def _in_time(answer: Awaitable[_T], seconds_max: float) -> _T:
     try:
-        async with asyncio.timeout(STORAGE_SECONDS_MAX):
+        async with asyncio.timeout(seconds_max):
             return await answer
     except TimeoutError as error:
         raise errors.StorageUnsure from error

@@ -1,4 +1,4 @@
-"""Removes trees that lost their folder: at once where the storage answers, else again and again, by a loop, until it does."""
+"""Removes trees that lost their folder, or whose folder is PURGING: at once where the storage answers, else again and again, by a loop, until it does."""
 
 import asyncio
 import contextlib
@@ -49,4 +49,4 @@ class TreeRemoval:
                     extra={"tree": tree.id, "host": tree.host, "error": repr(error)},
                 )
                 with contextlib.suppress(TimeoutError, QuarterdeckError):  # it is due as it was
-                    await self._removals.postpone(tree)
+                    await self._removals.postpone(tree, str(error) or "the storage took too long")

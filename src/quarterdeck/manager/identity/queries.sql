@@ -36,10 +36,12 @@ SELECT EXISTS (
 -- name: delete_folders_of
 -- The file trees outlive the rows until a storage-proxy has removed them; one that is being created gets time to arrive first.
 WITH gone AS (
-    DELETE FROM folders WHERE owner_id = %(id)s RETURNING id, host, status
+    UPDATE folders f SET status = 'GONE', status_cause = 'owner-deleted', status_actor = 'identity'
+    FROM folders o WHERE f.owner_id = %(id)s AND o.id = f.id RETURNING f.id, f.host, o.status
 )
 INSERT INTO tree_removals (tree, host, not_before)
-SELECT id, host, CASE WHEN status = 'READY' THEN now() ELSE now() + interval '30 seconds' END FROM gone;
+SELECT id, host, CASE WHEN status = 'CREATING' THEN now() + interval '30 seconds' ELSE now() END FROM gone
+ON CONFLICT (tree) DO NOTHING;
 
 -- name: delete_keypairs_of
 DELETE FROM keypairs WHERE user_id = %(id)s;

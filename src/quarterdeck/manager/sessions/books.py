@@ -141,7 +141,7 @@ def _work(row: Mapping[str, Any]) -> model.Work:
             isolation=sessions.IsolationLevel(row["isolation"]),
             ports=tuple(row["ports"]) if row["peers"] else (),
             peers=tuple(agents.KernelPeer(*one) for one in row["peers"] or ()),
-            mounts=tuple(agents.KernelMount(source, path) for source, path in row["mounts"]),
+            mounts=tuple(agents.KernelMount(*columns) for columns in row["mounts"] or ()),
             environment={**row["environment"], **seat.environment()},
             digest=row["image_digest"],
             command=tuple(row["command"]) if seat.is_main else (),

@@ -44,6 +44,6 @@ def reused(given: sessions.SessionCreate, other: sessions.SessionView) -> sessio
     return other
 
 
-def _mounts(mounts: Iterable[sessions.Mount]) -> Mapping[str, str]:
-    """Return folders by path."""
-    return {mount.path: mount.folder for mount in mounts}
+def _mounts(mounts: Iterable[sessions.Mount]) -> Mapping[str, sessions.Mount]:
+    """Return mounts by path."""
+    return {mount.path: mount for mount in mounts}

@@ -14,10 +14,6 @@ from quarterdeck.wire import agents, executions, sessions
 class Sessions(Protocol):
     """Sessions as their owners see them."""
 
-    async def mountable(self, owner: str, folders: Sequence[str]) -> Mapping[str, str]:
-        """Return the storage host by folder, for those of the folders that the owner has and that are ready."""
-        ...
-
     async def insert(self, new: model.NewSession) -> sessions.SessionView:
         """Add a session that is PENDING.
 
@@ -212,10 +208,10 @@ class Runs(Protocol):
 
 
 class MountSources(Protocol):
-    """Whoever knows where folders are mounted on the agents."""
+    """Whoever knows what folders a user may mount, and where they lie on the agents."""
 
-    async def source(self, host: str, folder: str) -> str:
-        """Return the directory of a folder on a storage host. Raises a `QuarterdeckError` when it cannot be mounted."""
+    async def sources(self, by: Principal, mounts: Sequence[sessions.Mount]) -> tuple[str, ...]:
+        """Return the directories of the folders, in the order of the mounts. Raises a `QuarterdeckError`, with the field, for one that cannot be mounted so."""
         ...
 
 

@@ -3,15 +3,14 @@
 -- What a user asks for is flushed before the answer. The platform's own steps are not (synchronous_commit off): a step that the
 -- database forgets in a crash is done again by the loops, on the same kernel, and a later flush never goes without the earlier ones.
 
--- name: mountable_folders
-SELECT id::text, host FROM folders
-WHERE id = ANY(%(folders)s::uuid[]) AND owner_id = %(owner)s AND status = 'READY';
-
 -- name: lock_folders
--- Keeps folders from being deleted until their mounts are written: deletion takes FOR UPDATE.
-SELECT id::text FROM folders
-WHERE id = ANY(%(folders)s::uuid[]) AND owner_id = %(owner)s AND status = 'READY'
-ORDER BY id FOR KEY SHARE;
+-- Keeps folders from being deleted, cloned or given away until their mounts are written: that takes FOR UPDATE. What was waited for is judged anew.
+SELECT f.id::text FROM folders f
+WHERE f.id = ANY(%(folders)s::uuid[])
+  AND CASE WHEN f.id = ANY(%(written)s::uuid[])
+           THEN f.status = 'READY' AND folder_permission(f.id, f.owner_id, %(owner)s) IN ('write', 'delete', 'own')
+           ELSE f.status IN ('READY', 'CLONING') AND folder_permission(f.id, f.owner_id, %(owner)s) IS NOT NULL END
+ORDER BY f.id FOR KEY SHARE;
 
 -- name: insert_session
 -- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
@@ -41,9 +40,10 @@ SELECT id::text FROM sessions
 WHERE owner_id = %(owner)s AND name = %(name)s AND status NOT IN ('TERMINATED', 'CANCELLED');
 
 -- name: insert_mounts
-INSERT INTO session_mounts (session_id, folder_id, path, source)
-SELECT %(session)s, folder, path, source
-FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[]) AS mount (folder, path, source);
+INSERT INTO session_mounts (session_id, folder_id, path, source, subpath, read_only)
+SELECT %(session)s, folder, path, source, subpath, read_only
+FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[], %(subpaths)s::text[], %(read_only)s::boolean[])
+    AS mount (folder, path, source, subpath, read_only);
 
 -- name: view_session
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
@@ -60,7 +60,7 @@ LEFT JOIN LATERAL (
     ) newest
 ) k ON s.status NOT IN ('PENDING', 'CANCELLED')
 LEFT JOIN LATERAL (
-    SELECT array_agg(ARRAY[folder_id::text, path] ORDER BY path) AS mounts FROM session_mounts WHERE session_id = s.id
+    SELECT json_agg(json_build_array(folder_id, path, read_only, subpath) ORDER BY path) AS mounts FROM session_mounts WHERE session_id = s.id
 ) m ON true
 WHERE s.id = %(id)s;
 
@@ -79,7 +79,7 @@ LEFT JOIN LATERAL (
     ) newest
 ) k ON s.status NOT IN ('PENDING', 'CANCELLED')
 LEFT JOIN LATERAL (
-    SELECT array_agg(ARRAY[folder_id::text, path] ORDER BY path) AS mounts FROM session_mounts WHERE session_id = s.id
+    SELECT json_agg(json_build_array(folder_id, path, read_only, subpath) ORDER BY path) AS mounts FROM session_mounts WHERE session_id = s.id
 ) m ON true
 WHERE s.owner_id = %(owner)s AND s.status = ANY(%(statuses)s)
 ORDER BY s.created_at DESC, s.id DESC
@@ -241,7 +241,7 @@ RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role,
     a.address, s.image, s.image_digest, s.cpu, s.memory_mib, s.cluster_size, s.limits, s.ports, s.isolation, s.environment, s.type, s.command,
     CASE WHEN s.ports <> '{}' AND s.cluster_size > 1 THEN peers_of(s.id) END AS peers,
     NULL AS url, 0::float AS status_seconds,
-    ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
+    (SELECT json_agg(json_build_array(source, path, read_only, subpath) ORDER BY path) FROM session_mounts m WHERE m.session_id = s.id) AS mounts,
     set_config('synchronous_commit', 'off', true);
 
 -- name: claim_kernel
@@ -275,7 +275,7 @@ RETURNING k.status, k.id::text AS kernel, k.session_id::text AS session, k.role,
     CASE WHEN s.ports <> '{}' AND s.cluster_size > 1 THEN peers_of(s.id) END AS peers,
     s.url, s.repository, s.username, s.secret,
     CASE WHEN o.status = k.status THEN extract(epoch FROM clock_timestamp() - k.status_changed_at) ELSE 0 END::float AS status_seconds,
-    ARRAY(SELECT ARRAY[source, path] FROM session_mounts m WHERE m.session_id = s.id ORDER BY path) AS mounts,
+    (SELECT json_agg(json_build_array(source, path, read_only, subpath) ORDER BY path) FROM session_mounts m WHERE m.session_id = s.id) AS mounts,
     set_config('synchronous_commit', 'off', true);
 
 -- name: pulling

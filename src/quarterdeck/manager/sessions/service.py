@@ -38,9 +38,8 @@ class SessionService:
         that cannot be mounted.
         """
         given = self._terms.maxima.granted(given)
-        new = model.NewSession(
-            self._terms.session_id(), by.user, given, await self._mount_sources(by.user, given)
-        )
+        sources = await self._sources.sources(by, given.mounts) if given.mounts else ()
+        new = model.NewSession(self._terms.session_id(), by.user, given, sources)
         for _ in range(NAME_ATTEMPTS_MAX):
             try:
                 view = await self._store.insert(new)
@@ -104,16 +103,3 @@ class SessionService:
         if await self._store.force_end(session, by):
             self._news.forced(session)
         return await self.get(by, session)
-
-    async def _mount_sources(self, owner: str, given: sessions.SessionCreate) -> tuple[str, ...]:
-        """Return the directories of the mounts. Nothing is written yet, so a refusal here changes nothing."""
-        wanted = [mount.folder for mount in given.mounts]
-        if not wanted:
-            return ()
-        hosts = await self._store.mountable(owner, wanted)
-        sources = []
-        for at, folder in enumerate(wanted):
-            if folder not in hosts:
-                raise errors.FolderNotMountable(field=f"mounts.{at}.folder")
-            sources.append(await self._sources.source(hosts[folder], folder))
-        return tuple(sources)

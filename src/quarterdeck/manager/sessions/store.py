@@ -1,6 +1,6 @@
 """Sessions in PostgreSQL as their owners see them; the SQL is in `queries.sql`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -25,13 +25,6 @@ class SessionStore:
 
     def __init__(self, database: postgres.Database) -> None:
         self._database = database
-
-    async def mountable(self, owner: str, folders: Sequence[str]) -> Mapping[str, str]:
-        """Return the storage host by folder, for those of the folders that the owner has and that are ready."""
-        rows = await self._database.fetch(
-            _SQL["mountable_folders"], {"folders": list(folders), "owner": owner}
-        )
-        return {row["id"]: row["host"] for row in rows}
 
     async def insert(self, new: model.NewSession) -> sessions.SessionView:
         """Add a session that is PENDING.
@@ -138,8 +131,9 @@ class SessionStore:
 
 async def _lock_folders(tx: postgres.Connection, new: model.NewSession) -> None:
     wanted = [mount.folder for mount in new.given.mounts]
+    written = [mount.folder for mount in new.given.mounts if not mount.read_only]
     rows = await statements.fetch(
-        tx, _SQL["lock_folders"], {"folders": wanted, "owner": new.owner}
+        tx, _SQL["lock_folders"], {"folders": wanted, "written": written, "owner": new.owner}
     )
     found = {row["id"] for row in rows}
     for at, folder in enumerate(wanted):
@@ -153,6 +147,8 @@ def _mount_columns(new: model.NewSession) -> statements.Row:
         "folders": [mount.folder for mount in new.given.mounts],
         "paths": [mount.path for mount in new.given.mounts],
         "sources": list(new.sources),
+        "subpaths": [mount.subpath for mount in new.given.mounts],
+        "read_only": [mount.read_only for mount in new.given.mounts],
     }
 
 
@@ -220,7 +216,7 @@ def _view(row: statements.Row) -> sessions.SessionView:
         created_at=row["created_at"],
         agent=kernels[0].agent if kernels else None,
         reason=row["reason"],
-        mounts=tuple(sessions.Mount(folder, path) for folder, path in row["mounts"] or ()),
+        mounts=tuple(sessions.Mount(*columns) for columns in row["mounts"] or ()),
         terminated_at=row["terminated_at"],
         type=sessions.SessionType(row["type"]),
         command=tuple(row["command"]),

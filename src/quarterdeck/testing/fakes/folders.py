@@ -6,27 +6,40 @@ from datetime import UTC, datetime
 import msgspec
 
 from quarterdeck.manager.folders import errors, model
-from quarterdeck.wire.folders import FolderCreate, FolderStatus, FolderView
+from quarterdeck.manager.identity.model import Principal
+from quarterdeck.wire.folders import (
+    FolderCreate,
+    FolderHistoryRow,
+    FolderView,
+    HostAccess,
+    HostPermission,
+    Permission,
+)
+from quarterdeck.wire.states import FOLDER_TRASH, FolderStatus
 
 HOST = model.Host("local", "proxy", "http://proxy", "http://proxy")
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeFolders:
-    """The ports `Folders` and `Removals`: rows in a dict, trees to be removed in another. `mounted` folders refuse deletion."""
+    """The ports `Creations`, `Removals`, `Looks` and `Lives`: rows in a dict, trees to be removed in another, `steps` that were made.
+
+    `mounted` folders refuse to go into the trash; `shares` have a permission by folder and user.
+    """
 
     def __init__(self) -> None:
         self.rows: dict[str, FolderView] = {}
         self.removals: dict[str, model.Tree] = {}
         self.mounted: set[str] = set()
         self.deleted_owners: set[str] = set()
+        self.shares: dict[tuple[str, str], Permission] = {}
+        self.steps: list[tuple[str, FolderStatus]] = []
 
-    async def insert(self, folder: str, owner: str, given: FolderCreate) -> FolderView:
+    async def insert(self, folder: str, owner: str, given: FolderCreate) -> None:
         """Add a folder that is CREATING."""
         if owner in self.deleted_owners:
             raise errors.OwnerGone
-        if any(row.owner == owner and row.name == given.name for row in self.rows.values()):
-            raise errors.FolderNameTaken
+        self._require_free(owner, given.name)
         self.rows[folder] = FolderView(
             id=folder,
             name=given.name,
@@ -35,15 +48,14 @@ class FakeFolders:
             status=FolderStatus.CREATING,
             created_at=_EPOCH,
         )
-        return self.rows[folder]
+        self.steps.append((folder, FolderStatus.CREATING))
 
-    async def ready(self, folder: str) -> FolderView | None:
+    async def ready(self, folder: str) -> bool:
         """CREATING -> READY."""
-        row = self.rows.get(folder)
-        if row is None:
-            return None
-        self.rows[folder] = msgspec.structs.replace(row, status=FolderStatus.READY)
-        return self.rows[folder]
+        if folder not in self.rows:
+            return False
+        self._set(folder, FolderStatus.READY)
+        return True
 
     async def abandon(self, tree: model.Tree, *, perhaps_created: bool) -> None:
         """Delete a folder that is CREATING."""
@@ -55,38 +67,103 @@ class FakeFolders:
         """Tell whether a user is not deleted."""
         return owner not in self.deleted_owners
 
-    async def view(self, folder: str) -> FolderView | None:
-        """Return a folder."""
-        return self.rows.get(folder)
-
-    async def list(self, owner: str) -> Sequence[FolderView]:
-        """Return the folders of a user by name."""
-        own = [row for row in self.rows.values() if row.owner == owner]
-        return sorted(own, key=lambda row: row.name)
-
-    async def delete(self, folder: str) -> model.Tree | None:
-        """Delete a folder."""
+    async def access(self, folder: str, user: str) -> model.Access | None:
+        """Return a folder as a user sees it."""
         row = self.rows.get(folder)
-        if row is None:
+        own = Permission.OWN if row is not None and row.owner == user else None
+        permission = own or self.shares.get((folder, user))
+        if row is None or permission is None:
             return None
-        if folder in self.mounted:
+        view = msgspec.structs.replace(row, permission=permission)
+        return model.Access(view, frozenset(HostPermission))
+
+    async def list(self, user: str, *, trash: bool) -> Sequence[FolderView]:
+        """Return the folders of a user by name."""
+        own = [row for row in self.rows.values() if row.owner == user]
+        return sorted(
+            (row for row in own if (row.status in FOLDER_TRASH) == trash), key=lambda row: row.name
+        )
+
+    async def history(self, folder: str, by: Principal) -> Sequence[FolderHistoryRow]:
+        """Return the changes of a folder."""
+        return [
+            FolderHistoryRow(
+                seq=at,
+                folder=folder,
+                from_status=None,
+                to_status=status,
+                cause="fake",
+                actor=by.user,
+                at=_EPOCH,
+            )
+            for at, (one, status) in enumerate(self.steps)
+            if one == folder
+        ]
+
+    async def rename(self, view: FolderView, name: str, actor: str) -> None:
+        """Give a folder another name."""
+        row = self._row(view, FolderStatus.READY)
+        self._require_free(row.owner, name)
+        self.rows[view.id] = msgspec.structs.replace(row, name=name)
+
+    async def trash(self, view: FolderView, actor: str) -> None:
+        """READY -> TRASHED."""
+        self._row(view, FolderStatus.READY)
+        if view.id in self.mounted:
             raise errors.FolderMounted
-        if row.status is not FolderStatus.READY:
-            raise errors.FolderNotReady
-        del self.rows[folder]
-        self.removals[folder] = model.Tree(folder, row.host)
-        return self.removals[folder]
+        self._set(view.id, FolderStatus.TRASHED)
+
+    async def restore(self, view: FolderView, actor: str) -> None:
+        """TRASHED -> READY."""
+        self._row(view, FolderStatus.TRASHED)
+        self._require_free(view.owner, view.name)
+        self._set(view.id, FolderStatus.READY)
+
+    async def purge(self, view: FolderView, actor: str) -> model.Tree:
+        """TRASHED or DELETE_ERROR -> PURGING."""
+        row = self._row(view, *FOLDER_TRASH)
+        self._set(view.id, FolderStatus.PURGING)
+        self.removals[view.id] = model.Tree(view.id, row.host)
+        return self.removals[view.id]
+
+    async def transfer(self, view: FolderView, owner: str, actor: str) -> None:
+        """Give a folder to another user."""
+        row = self._row(view, FolderStatus.READY)
+        self._require_free(owner, view.name)
+        self.rows[view.id] = msgspec.structs.replace(row, owner=owner)
 
     async def due(self) -> Sequence[model.Tree]:
         """Return trees to be removed."""
         return list(self.removals.values())
 
-    async def postpone(self, tree: model.Tree) -> None:
-        """Do nothing: everything is due."""
+    async def postpone(self, tree: model.Tree, why: str) -> None:
+        """Note why; everything is due."""
+        if tree.id in self.rows:
+            self._set(tree.id, FolderStatus.DELETE_ERROR)
+            self.rows[tree.id] = msgspec.structs.replace(self.rows[tree.id], detail=why)
 
     async def done(self, tree: model.Tree) -> None:
         """Forget a tree."""
         self.removals.pop(tree.id, None)
+        if self.rows.pop(tree.id, None) is not None:
+            self.steps.append((tree.id, FolderStatus.GONE))
+
+    def _row(self, view: FolderView, *statuses: FolderStatus) -> FolderView:
+        row = self.rows.get(view.id)
+        if row is None or row.owner != view.owner:
+            raise errors.FolderNotFound
+        if row.status not in statuses:
+            raise errors.FolderNotReady
+        return row
+
+    def _require_free(self, owner: str, name: str) -> None:
+        for row in self.rows.values():
+            if (row.owner, row.name) == (owner, name) and row.status not in FOLDER_TRASH:
+                raise errors.FolderNameTaken
+
+    def _set(self, folder: str, status: FolderStatus) -> None:
+        self.rows[folder] = msgspec.structs.replace(self.rows[folder], status=status)
+        self.steps.append((folder, status))
 
 
 class FakeHosts:
@@ -119,6 +196,25 @@ class FakeHosts:
         return self.announced[-1] if self.announced else []
 
 
+class FakeRules:
+    """The port `HostRules`: what is not written down is allowed."""
+
+    def __init__(self) -> None:
+        self.rules: dict[tuple[str, str], frozenset[HostPermission]] = {}
+
+    async def allowed(self, host: str, role: str) -> frozenset[HostPermission]:
+        """Return what a host allows to a role."""
+        return self.rules.get((host, role), frozenset(HostPermission))
+
+    async def list(self, role: str) -> Sequence[HostAccess]:
+        """Return the host."""
+        return [HostAccess(name="local", permissions=tuple(await self.allowed("local", role)))]
+
+    async def allow(self, host: str, role: str, permissions: Sequence[HostPermission]) -> None:
+        """Set what a host allows to a role."""
+        self.rules[host, role] = frozenset(permissions)
+
+
 class FakeTrees:
     """The storage-proxies: trees in a set.
 
@@ -144,6 +240,12 @@ class FakeTrees:
         """Remove a tree."""
         self._fail()
         self.trees.discard(tree)
+
+    async def clone(self, host: model.Host, tree: str, clone: str) -> None:
+        """Make a tree like another."""
+        self._fail()
+        if tree in self.trees:
+            self.trees.add(clone)
 
     async def source(self, host: model.Host, tree: str) -> str:
         """Return where a tree is."""

@@ -122,6 +122,17 @@ class Platform(Transport):
         return 2048
 
 
+FOLDER_VIEW = {
+    "id": FOLDER,
+    "name": "data",
+    "host": "local",
+    "owner": ID,
+    "owner_name": "ada",
+    "permission": "own",
+    "status": "READY",
+    "created_at": ROWS[0]["at"],
+}
+
 ANSWERS: dict[str, Any] = {
     "GET /v1/sessions": {"items": [SESSION, WAITS]},
     "POST /v1/sessions": SESSION | {"status": "PENDING"},
@@ -131,10 +142,10 @@ ANSWERS: dict[str, Any] = {
     f"GET /v1/sessions/{ID}/logs": {"text": "hello\n"},
     f"DELETE /v1/sessions/{ID}": SESSION,
     "GET /v1/folders": {
-        "items": [{"id": FOLDER, "name": "data", "host": "local", "created_at": ROWS[0]["at"]}]
+        "items": [FOLDER_VIEW],
     },
-    "POST /v1/folders": {"id": FOLDER},
-    f"DELETE /v1/folders/{FOLDER}": None,
+    "POST /v1/folders": FOLDER_VIEW,
+    f"DELETE /v1/folders/{FOLDER}": {**FOLDER_VIEW, "status": "TRASHED"},
     f"POST /v1/folders/{FOLDER}/grants": {"url": "http://p:2", "token": "tok"},
     "GET /client/v1/files": {
         "items": [

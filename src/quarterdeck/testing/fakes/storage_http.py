@@ -52,6 +52,7 @@ class StubStorage:
             http_server.route("PUT", path, self._create),
             http_server.route("DELETE", path, self._remove),
             http_server.route("GET", f"{path}/mount", self._mount),
+            http_server.route("POST", f"{path}/clone", self._clone),
         ]
         record = folders.StorageRecord(
             id=self.host, client_url=url, manager_url=url, hosts=(self.host,)
@@ -83,6 +84,14 @@ class StubStorage:
         if not self.mountable:
             raise HostNotMountable
         return http_server.reply(folders.TreePath(f"/trees/{tree}"))
+
+    async def _clone(self, request: web.Request) -> web.Response:
+        given = await http_server.body(request, folders.TreeClone)
+        await self._admit(request)
+        if self.full:
+            raise StorageFull
+        self.trees.add(given.tree)
+        return http_server.no_content()
 
     async def _admit(self, request: web.Request) -> str:
         if request.headers.get("Authorization") != f"Bearer {self._secret}":

@@ -44,7 +44,7 @@ def test_create_reads_everything():
     )
     assert given.command == "session-create"
     assert (given.image, given.cpu, given.memory, given.name) == ("python:3.11", 2, 512, "fit")
-    assert given.mount == [("data", "input"), ("code", "lib/x")]
+    assert [mount[:2] for mount in given.mount] == [("data", "input"), ("code", "lib/x")]
     assert given.env == [("A", "1"), ("B", "x=y")]
     assert (given.wait, given.within) == (True, 5.0)
 
@@ -59,6 +59,8 @@ def test_create_reads_everything():
         "session create p --cpu x",
         "session create p --mount data",
         "session create p --mount :x",
+        "session create p --mount a:b:rw",
+        "session create p --mount a:b:subpath=",
         "session create p --env A",
         "session create p --within 0",
         "session create p --within nan",
@@ -155,3 +157,17 @@ def test_help_is_no_failure(argv, capsys):
         qd.main(argv)
     assert ended.value.code == 0
     assert "usage: qd" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "read_only", "subpath"),
+    [
+        ("data:in", False, None),
+        ("data:in:ro", True, None),
+        ("data:in:subpath=a/b", False, "a/b"),
+        ("data:in:ro,subpath=a/", True, "a"),
+    ],
+)
+def test_mount_says_how(text, read_only, subpath):
+    given = parse("session", "create", "p", "--mount", text)
+    assert given.mount == [("data", "in", read_only, subpath)]

@@ -132,9 +132,21 @@ def test_what_is_not_found_is_named():
         run(procedures.find_user("nope"), items())
 
 
+def folder(id_, permission="own", owner="ada"):
+    return {"id": id_, "name": "data", "permission": permission, "owner_name": owner}
+
+
+def test_own_folder_comes_before_a_shared_one_and_owners_tell_shared_ones_apart():
+    shared = [folder("b", "read", "bob"), folder("c", "read", "cy")]
+    assert run(procedures.find_folder("data"), items(*shared, folder(ID)))[0]["id"] == ID
+    assert run(procedures.find_folder("cy/data"), items(*shared))[0]["id"] == "c"
+    with pytest.raises(Ambiguous):
+        run(procedures.find_folder("data"), items(*shared))
+
+
 def test_find_folder_and_user_by_name_or_id():
     assert run(procedures.find_folder(ID), {"id": ID})[0]["id"] == ID
-    assert run(procedures.find_folder("data"), items({"id": ID, "name": "data"}))[0]["id"] == ID
+    assert run(procedures.find_folder("data"), items(folder(ID)))[0]["id"] == ID
     for given in ("ada", ID):
         assert run(procedures.find_user(given), items({"id": ID, "name": "ada"}))[0]["id"] == ID
 

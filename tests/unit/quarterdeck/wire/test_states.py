@@ -19,6 +19,13 @@ MACHINES = {
         states.KERNEL_TERMINAL,
         states.KERNEL_LIVE,
     ),
+    "folder": (
+        states.FolderStatus,
+        states.FOLDER_TRANSITIONS,
+        states.FOLDER_INITIAL,
+        states.FOLDER_TERMINAL,
+        states.FOLDER_LIVE,
+    ),
 }
 machines = pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
 

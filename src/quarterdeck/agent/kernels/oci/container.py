@@ -16,7 +16,7 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
 from typing import NoReturn
 
-from quarterdeck.agent.kernels import channel, linux, namespaces, runner, serving, spec
+from quarterdeck.agent.kernels import binds, channel, linux, namespaces, runner, serving, spec
 from quarterdeck.agent.kernels.oci import bundle, cgroups, shell
 from quarterdeck.agent.kernels.oci.bundle import GIVEN, Staged
 from quarterdeck.agent.kernels.owners import Owner
@@ -144,12 +144,9 @@ class Container:
             Path(base, name).mkdir()
         folders = []
         for at, bind in enumerate(self._kernel.binds):
-            if not Path(bind.source).is_dir():
-                raise SetUpFailed(
-                    "mount-source-missing", f"{bind.path}: its directory is not there"
-                )
             namespaces.make_below(self._directory / "work", bind.path)
-            folders.append(self._show(bind.source, f"{base}/folder{at}", bind.path))
+            with binds.source(bind) as source:
+                folders.append(self._show(source, f"{base}/folder{at}", bind.path))
         return Staged(
             tree=self._show(self._image.tree, f"{base}/tree", "the image"),
             directory=self._show(self._kernel.directory, f"{base}/directory", "its directory"),
@@ -158,7 +155,7 @@ class Container:
             root=f"{base}/root",
         )
 
-    def _show(self, source: str, target: str, name: str) -> str:
+    def _show(self, source: str | int, target: str, name: str) -> str:
         """Show a directory at a path, as owned by the kernel's user; return the path. Raises `SetUpFailed`."""
         Path(target).mkdir(exist_ok=True)
         try:

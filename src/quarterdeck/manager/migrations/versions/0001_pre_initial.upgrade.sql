@@ -124,16 +124,136 @@ CREATE TABLE storage_hosts (
 );
 COMMENT ON TABLE storage_hosts IS 'Every storage host that a storage-proxy ever announced: a known host that is away differs from an unknown one.';
 
+CREATE TABLE storage_host_permissions (
+    host text NOT NULL,
+    role text NOT NULL CHECK (role IN ('admin', 'user')),
+    permissions text[] NOT NULL CHECK (permissions <@ '{create,modify,delete,mount,upload,download,invite}'),
+    PRIMARY KEY (host, role)
+);
+COMMENT ON TABLE storage_host_permissions IS 'What a role may do with folders on a storage host; without a row: everything.';
+
+CREATE TABLE folder_transitions (
+    from_status text NOT NULL,
+    to_status text NOT NULL,
+    PRIMARY KEY (from_status, to_status)
+);
+INSERT INTO folder_transitions (from_status, to_status) VALUES
+    ('CREATING', 'READY'),
+    ('CREATING', 'GONE'),
+    ('READY', 'CLONING'),
+    ('READY', 'TRASHED'),
+    ('READY', 'GONE'),
+    ('CLONING', 'READY'),
+    ('CLONING', 'GONE'),
+    ('TRASHED', 'READY'),
+    ('TRASHED', 'PURGING'),
+    ('TRASHED', 'GONE'),
+    ('PURGING', 'DELETE_ERROR'),
+    ('PURGING', 'GONE'),
+    ('DELETE_ERROR', 'PURGING'),
+    ('DELETE_ERROR', 'GONE');
+
 CREATE TABLE folders (
     id uuid PRIMARY KEY,
     owner_id uuid NOT NULL REFERENCES users,
     name text NOT NULL,
     host text NOT NULL,
-    status text NOT NULL CHECK (status IN ('CREATING', 'READY')),
-    created_at timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (owner_id, name)
+    status text NOT NULL,
+    status_cause text NOT NULL,
+    status_actor text NOT NULL,
+    status_changed_at timestamptz NOT NULL DEFAULT now(),
+    detail text,
+    cloned_from uuid,
+    claimed_by text,
+    claimed_until timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON COLUMN folders.status IS 'CREATING until the file tree is known to exist. Removal deletes the row and leaves a row in tree_removals.';
+COMMENT ON COLUMN folders.status IS 'CREATING until the file tree is known to exist; a row that becomes GONE is deleted by that, its tree is left to tree_removals.';
+COMMENT ON COLUMN folders.status_cause IS 'Of the last change of status, name or owner; whoever makes one sets cause and actor with it, the history copies them.';
+COMMENT ON COLUMN folders.detail IS 'Of a folder in DELETE_ERROR: why its tree could not be removed yet.';
+COMMENT ON COLUMN folders.cloned_from IS 'The folder as it was whose files this one got, or gets while it is CREATING; that one is CLONING meanwhile.';
+COMMENT ON COLUMN folders.claimed_by IS 'The manager that has the files copied, until claimed_until at the latest.';
+CREATE UNIQUE INDEX folders_name ON folders (owner_id, name) WHERE status IN ('CREATING', 'READY', 'CLONING');
+CREATE INDEX folders_owner ON folders (owner_id);
+CREATE INDEX folders_creating ON folders (created_at) WHERE status = 'CREATING';
+
+CREATE TABLE folder_history (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    folder_id uuid NOT NULL,
+    owner_id uuid NOT NULL,
+    from_status text,
+    to_status text NOT NULL,
+    cause text NOT NULL,
+    actor text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE folder_history IS 'Each change of a folder''s status, name or owner. It outlives the folder.';
+CREATE INDEX folder_history_folder ON folder_history (folder_id, seq);
+
+CREATE FUNCTION guard_folder_status() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status <> 'CREATING' THEN
+            RAISE EXCEPTION 'a folder begins CREATING, not %', NEW.status USING ERRCODE = 'QD001';
+        END IF;
+        RETURN NEW;
+    ELSIF TG_OP = 'DELETE' THEN
+        IF OLD.status <> 'GONE' THEN
+            RAISE EXCEPTION 'folder %: % is not GONE', OLD.id, OLD.status USING ERRCODE = 'QD001';
+        END IF;
+        RETURN OLD;
+    ELSIF NOT EXISTS (
+        SELECT FROM folder_transitions WHERE from_status = OLD.status AND to_status = NEW.status
+    ) THEN
+        RAISE EXCEPTION 'folder %: % -> % is no legal transition', OLD.id, OLD.status, NEW.status
+            USING ERRCODE = 'QD001';
+    END IF;
+    NEW.status_changed_at := clock_timestamp();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER folders_guard_life BEFORE INSERT OR DELETE ON folders
+    FOR EACH ROW EXECUTE FUNCTION guard_folder_status();
+CREATE TRIGGER folders_guard_update BEFORE UPDATE OF status ON folders
+    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION guard_folder_status();
+
+CREATE FUNCTION record_folder() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO folder_history (folder_id, owner_id, from_status, to_status, cause, actor)
+    VALUES (NEW.id, NEW.owner_id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.status END, NEW.status, NEW.status_cause, NEW.status_actor);
+    IF NEW.status = 'GONE' THEN
+        DELETE FROM folders WHERE id = NEW.id;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER folders_record_insert AFTER INSERT ON folders
+    FOR EACH ROW EXECUTE FUNCTION record_folder();
+CREATE TRIGGER folders_record_update AFTER UPDATE OF status, name, owner_id ON folders
+    FOR EACH ROW WHEN ((OLD.status, OLD.name, OLD.owner_id) IS DISTINCT FROM (NEW.status, NEW.name, NEW.owner_id))
+    EXECUTE FUNCTION record_folder();
+
+CREATE TABLE folder_invitations (
+    id uuid PRIMARY KEY,
+    folder_id uuid NOT NULL REFERENCES folders ON DELETE CASCADE,
+    inviter_id uuid NOT NULL REFERENCES users,
+    invitee_id uuid NOT NULL REFERENCES users,
+    permission text NOT NULL CHECK (permission IN ('read', 'write', 'delete')),
+    status text NOT NULL DEFAULT 'PENDING'
+        CHECK (status IN ('PENDING', 'ACCEPTED', 'REJECTED', 'CANCELLED', 'REVOKED', 'LEFT')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    changed_at timestamptz NOT NULL DEFAULT now(),
+    changed_by uuid NOT NULL REFERENCES users
+);
+COMMENT ON TABLE folder_invitations IS 'An invitation that is ACCEPTED is a share of the folder. Who owns the folder has the say in it, whoever invited.';
+CREATE UNIQUE INDEX folder_invitations_live ON folder_invitations (folder_id, invitee_id) WHERE status IN ('PENDING', 'ACCEPTED');
+CREATE INDEX folder_invitations_invitee ON folder_invitations (invitee_id) WHERE status IN ('PENDING', 'ACCEPTED');
+
+CREATE FUNCTION folder_permission(folder uuid, owner uuid, who uuid) RETURNS text STABLE LANGUAGE sql AS $$
+    SELECT CASE WHEN u.id = owner OR u.role = 'admin' THEN 'own' ELSE i.permission END
+    FROM users u LEFT JOIN folder_invitations i ON i.folder_id = folder AND i.invitee_id = u.id AND i.status = 'ACCEPTED'
+    WHERE u.id = who AND u.deleted_at IS NULL
+$$;
+COMMENT ON FUNCTION folder_permission IS
+    'What a user may do with a folder: read, write, delete (into the trash), own; null: it does not exist for them. The owner is given so that a row that was just locked is judged by its newest version.';
 
 CREATE TABLE tree_removals (
     tree uuid PRIMARY KEY,
@@ -263,10 +383,13 @@ CREATE TABLE session_mounts (
     folder_id uuid NOT NULL,
     path text NOT NULL,
     source text NOT NULL,
+    subpath text,
+    read_only boolean NOT NULL DEFAULT false,
     PRIMARY KEY (session_id, path)
 );
 COMMENT ON COLUMN session_mounts.folder_id IS 'The folder as it was; past sessions outlive it, live ones prevent its deletion.';
 COMMENT ON COLUMN session_mounts.source IS 'Where the folder''s tree lies on the agents.';
+COMMENT ON COLUMN session_mounts.subpath IS 'The directory of the tree that is mounted, found by the agent when the kernel begins; null: the whole tree.';
 CREATE INDEX session_mounts_folder ON session_mounts (folder_id);
 
 CREATE TABLE kernels (

@@ -5,16 +5,18 @@ import pytest
 from quarterdeck.base.config import Secret
 from quarterdeck.infra.errors import DatabaseUnavailable, EtcdUnavailable
 from quarterdeck.manager.folders import errors
+from quarterdeck.manager.folders.gate import Gate
 from quarterdeck.manager.folders.reach import Storages
 from quarterdeck.manager.folders.removals import TreeRemoval
 from quarterdeck.manager.folders.service import FolderService
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.testing.fakes.clock import FakeClock
-from quarterdeck.testing.fakes.folders import FakeFolders, FakeHosts, FakeTrees
+from quarterdeck.testing.fakes.folders import FakeFolders, FakeHosts, FakeRules, FakeTrees
 from quarterdeck.wire import tokens
-from quarterdeck.wire.folders import FolderCreate, FolderStatus, Right, TokenRequest
+from quarterdeck.wire.folders import FolderCreate, FolderDelete, FolderStatus, Right, TokenRequest
 from quarterdeck.wire.users import Role
 
+FOR_GOOD = FolderDelete(purge=True)
 ADA, BOB = Principal("ada", Role.USER), Principal("bob", Role.USER)
 
 
@@ -23,12 +25,15 @@ class World:
 
     def __init__(self):
         self.rows, self.trees, self.clock = FakeFolders(), FakeTrees(), FakeClock()
+        self.rules = FakeRules()
         storages = Storages(FakeHosts(), self.trees)
         self.removal = TreeRemoval(self.rows, storages)
         self.service = FolderService(
             self.rows,
-            storages,
-            self.removal,
+            self.rows,
+            Gate(self.rows, self.rules),
+            storages=storages,
+            removal=self.removal,
             clock=self.clock,
             token_key=Secret("key"),
         )
@@ -73,42 +78,49 @@ async def test_tree_of_a_storage_that_answers_unclearly_is_removed_later():
 async def test_deleted_folder_takes_its_tree_along():
     world = World()
     view = await world.make()
-    await world.service.delete(ADA, view.id)
+    await world.service.delete(ADA, view.id, FOR_GOOD)
     assert world.traces == (0, 0, 0)
 
 
-async def test_folder_is_deleted_though_the_storage_is_away_and_the_tree_follows():
+async def test_purge_goes_on_by_itself_when_the_storage_is_back():
     world = World()
     view = await world.make()
     world.trees.failure = errors.StorageUnreachable()
-    await world.service.delete(ADA, view.id)
-    assert world.traces == (0, 1, 1)
+    left = await world.service.delete(ADA, view.id, FOR_GOOD)
+    assert (left.status, left.detail) == (
+        FolderStatus.DELETE_ERROR,
+        str(errors.StorageUnreachable()),
+    )
+    assert world.traces == (1, 1, 1)
     world.trees.failure = None
     await world.removal.run()
     assert world.traces == (0, 0, 0)
 
 
 @pytest.mark.parametrize("failure", [EtcdUnavailable(), DatabaseUnavailable()])
-async def test_deleted_folder_is_deleted_whatever_becomes_of_its_tree(failure):
+async def test_purge_is_not_forgotten_whatever_goes_wrong(failure):
     world = World()
     view = await world.make()
     world.trees.failure = failure
-    await world.service.delete(ADA, view.id)
-    assert world.traces == (0, 1, 1)
+    await world.service.delete(ADA, view.id, FOR_GOOD)
+    assert world.traces == (1, 1, 1)
+    world.trees.failure = None
+    assert (await world.service.purge(ADA, view.id)).status is FolderStatus.GONE
+    assert [status for _, status in world.rows.steps][-3:] == ["DELETE_ERROR", "PURGING", "GONE"]
 
 
-async def test_folder_is_deleted_though_its_removal_can_be_neither_noted_nor_postponed(
+async def test_purge_ends_though_its_removal_can_be_neither_noted_nor_postponed(
     monkeypatch,
 ):
-    async def fail(_tree):
+    async def fail(*_):
         raise DatabaseUnavailable
 
     world = World()
     view = await world.make()
     for name in ("done", "postpone"):
         monkeypatch.setattr(world.rows, name, fail)
-    await world.service.delete(ADA, view.id)
-    assert world.traces == (0, 0, 1)
+    await world.service.delete(ADA, view.id, FOR_GOOD)
+    assert world.traces == (1, 0, 1)
 
 
 async def test_one_removal_that_fails_holds_up_no_other(monkeypatch):
@@ -123,7 +135,8 @@ async def test_one_removal_that_fails_holds_up_no_other(monkeypatch):
 
     monkeypatch.setattr(world.trees, "remove", fail_one)
     for view in views:
-        await world.rows.delete(view.id)
+        await world.rows.trash(view, "ada")
+        await world.rows.purge(view, "ada")
     await world.removal.run()
     assert list(world.rows.removals) == [views[0].id]
 
@@ -142,7 +155,7 @@ async def test_mounted_folder_stays():
     view = await world.make()
     world.rows.mounted.add(view.id)
     with pytest.raises(errors.FolderMounted):
-        await world.service.delete(ADA, view.id)
+        await world.service.delete(ADA, view.id, FOR_GOOD)
     assert world.traces == (1, 1, 0)
 
 
@@ -166,7 +179,7 @@ async def test_folder_of_another_does_not_exist():
     view = await world.make()
     for attempt in (
         world.service.get(BOB, view.id),
-        world.service.delete(BOB, view.id),
+        world.service.delete(BOB, view.id, FOR_GOOD),
         world.service.grant(BOB, view.id, TokenRequest(Right.READ)),
     ):
         with pytest.raises(errors.FolderNotFound):

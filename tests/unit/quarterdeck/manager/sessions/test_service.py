@@ -37,9 +37,6 @@ class Store:
         self.vanishing = None
         self.unknown = model.Route("ada", SessionStatus.RUNNING, None, None)
 
-    async def mountable(self, owner, folders):
-        return {FOLDER: "local"} if owner == "ada" and FOLDER in folders else {}
-
     async def named(self, owner, name):  # noqa: ARG002 - all are of one owner
         self.views.pop(self.vanishing, None)
         return self._holder(name)
@@ -103,10 +100,10 @@ class Sources:
     def __init__(self):
         self.failure: Exception | None = None
 
-    async def source(self, host, folder):
+    async def sources(self, by, mounts):
         if self.failure:
             raise self.failure
-        return f"/{host}/{folder}"
+        return tuple(f"/{by.user}/{mount.folder}" for mount in mounts)
 
 
 class World:
@@ -148,16 +145,7 @@ async def test_created_session_wakes_the_scheduler():
 async def test_mounts_get_their_directories():
     world = World()
     view = await world.make(mounts=(Mount(FOLDER, "data"),))
-    assert world.store.new[view.id].sources == (f"/local/{FOLDER}",)
-
-
-async def test_folder_of_another_is_not_mounted_and_nothing_is_written():
-    world = World()
-    other = FOLDER.replace("1", "2")
-    with pytest.raises(errors.FolderNotMountable) as refused:
-        await world.make(mounts=(Mount(FOLDER, "a"), Mount(other, "b")))
-    assert refused.value.field == "mounts.1.folder"
-    assert world.store.new == {}
+    assert world.store.new[view.id].sources == (f"/ada/{FOLDER}",)
 
 
 async def test_storage_that_is_away_refuses_and_nothing_is_written():

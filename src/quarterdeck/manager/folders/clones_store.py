@@ -1,0 +1,78 @@
+"""Folders that get the files of others, in PostgreSQL. With `store`."""
+
+from quarterdeck.infra import postgres
+from quarterdeck.manager import statements
+from quarterdeck.manager.folders import model
+from quarterdeck.manager.folders.lives_store import lock_folder, require_unmounted
+from quarterdeck.manager.folders.store import ARRIVAL_SECONDS_MAX, SQL, leave, why_not_inserted
+from quarterdeck.wire.folders import FolderStatus, FolderView
+
+CLAIM_SECONDS = 15.0
+"""How long a manager that fell silent keeps others from going on with its clone."""
+
+
+class CloneStore:
+    """The port `Clones` on a database."""
+
+    def __init__(self, database: postgres.Database, manager: str) -> None:
+        self._database = database
+        self._manager = manager
+
+    async def begin(self, clone: model.Clone, source: FolderView, owner: str, name: str) -> None:
+        """Add a folder that is CREATING; its source becomes CLONING. Raises `FolderNotReady`, `FolderMounted`, `FolderNameTaken`, `OwnerGone`."""
+        new = {
+            "id": clone.id,
+            "owner": owner,
+            "name": name,
+            "host": clone.host,
+            "cloned_from": clone.source,
+        }
+        async with self._database.transaction() as tx:
+            added = await statements.fetch_one(tx, SQL["insert_folder"], new)
+            if added is not None:
+                await lock_folder(tx, source, FolderStatus.READY)
+                await require_unmounted(tx, clone.source, may_read=True)
+                await statements.execute(
+                    tx, SQL["begin_cloning"], {"id": clone.source, "actor": owner}
+                )
+        if added is None:
+            raise await why_not_inserted(self._database, owner, name)
+
+    async def claim(self) -> model.Clone | None:
+        """Take the oldest clone that nobody has in hand."""
+        row = await self._database.fetch_one(
+            SQL["claim_clone"], {"manager": self._manager, "seconds": CLAIM_SECONDS}
+        )
+        return None if row is None else model.Clone(**row)
+
+    async def hold(self, clone: model.Clone) -> bool:
+        """Keep a claim; False: it is lost, or the clone gone."""
+        held = await self._database.execute(
+            SQL["hold_clone"],
+            {"id": clone.id, "manager": self._manager, "seconds": CLAIM_SECONDS},
+        )
+        return held > 0
+
+    async def finish(self, clone: model.Clone) -> bool:
+        """Both become READY; False: the clone is gone, its source is READY all the same."""
+        async with self._database.transaction() as tx:
+            made = await statements.fetch_one(
+                tx, SQL["make_ready"], {"id": clone.id, "cause": "cloned"}
+            )
+            await _release(tx, clone, "cloned")
+            if made is None:
+                await leave(tx, clone.tree, 0)
+        return made is not None
+
+    async def abandon(self, clone: model.Clone) -> None:
+        """The clone is gone, its source READY; a tree that may exist is left to `Removals`."""
+        async with self._database.transaction() as tx:
+            await statements.execute(
+                tx, SQL["abandon_creating"], {"id": clone.id, "cause": "clone-failed"}
+            )
+            await _release(tx, clone, "clone-failed")
+            await leave(tx, clone.tree, ARRIVAL_SECONDS_MAX)
+
+
+async def _release(tx: postgres.Connection, clone: model.Clone, cause: str) -> None:
+    await statements.execute(tx, SQL["end_cloning"], {"id": clone.source, "cause": cause})
