@@ -5,7 +5,7 @@ The operating system holds what it can hold by itself (see `kernels.limits`); th
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 
 from quarterdeck.agent.inventory.table import Entry
@@ -17,7 +17,9 @@ from quarterdeck.wire.sessions import Limits, Slots
 LOOK_SECONDS = 0.3
 DISK_LOOK_SECONDS = 1.0
 DISK_SHARE_MAX = 0.05
-"""How much of its time the guard may spend on counting files."""
+"""How much of its time the guard may spend on counting the files of one kernel."""
+DISK_SECONDS_MAX = 0.1
+"""How long it counts those of one kernel in one look, while others wait: it goes on in the next."""
 FULL_LOOKS_MAX = 6
 """So many looks in a row may find a kernel at its limit of processes: one that stays there is ended."""
 
@@ -30,6 +32,16 @@ class Watched:
 
     full_looks: int = 0
     disk_at: float = 0.0
+    """When its files are counted next."""
+    counting: Generator[int, None, None] | None = None
+    """The count that is under way, for which so much time was spent:"""
+    spent: float = 0.0
+
+    def stop(self) -> None:
+        """Count no more, until the next time."""
+        if self.counting is not None:
+            self.counting.close()
+        self.counting, self.spent = None, 0.0
 
 
 class Guard:
@@ -44,7 +56,10 @@ class Guard:
     async def look(self) -> None:
         """Look at each kernel once."""
         entries = self._running()
-        self._watched = {one.id: self._watched.get(one.id) or Watched() for one in entries}
+        for gone in self._watched.keys() - {one.id for one in entries}:
+            self._watched.pop(gone).stop()
+        for one in entries:
+            self._watched.setdefault(one.id, Watched())
         if not entries:
             return
         for entry, reason in await asyncio.to_thread(self._judge_all, entries):
@@ -68,14 +83,24 @@ class Guard:
         )
 
     def _judge_disk(self, entry: Entry, kernel: Kernel, watched: Watched) -> str | None:
-        begin = self._clock.monotonic()
+        begin = now = self._clock.monotonic()
         if begin < watched.disk_at:
             return None
         limit = entry.request.limits.disk_mib
-        used = self._meter.disk_bytes(entry.id, kernel.pid)
-        end = self._clock.monotonic()
-        watched.disk_at = end + max(DISK_LOOK_SECONDS, (end - begin) / DISK_SHARE_MAX)
-        return f"killed: disk limit {limit} MiB" if used > limit * 2**20 else None
+        if watched.counting is None:
+            watched.counting = self._meter.disk_bytes(entry.id, kernel.pid)
+        for used in watched.counting:
+            now = self._clock.monotonic()
+            if used > limit * 2**20:
+                watched.stop()
+                return f"killed: disk limit {limit} MiB"
+            if now - begin > DISK_SECONDS_MAX:
+                watched.spent += now - begin
+                return None
+        spent = watched.spent + now - begin
+        watched.stop()
+        watched.disk_at = now + max(DISK_LOOK_SECONDS, spent / DISK_SHARE_MAX)
+        return None
 
 
 def excess(slots: Slots, limits: Limits, used: Usage, full_looks: int) -> str | None:

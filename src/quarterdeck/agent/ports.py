@@ -1,7 +1,7 @@
 """What the agent's service needs of the world: processes, directories, and somebody to tell. Fakes: `quarterdeck.testing.fakes.agent`."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection
+from collections.abc import AsyncGenerator, Callable, Collection, Generator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
@@ -142,8 +142,8 @@ class Meter(Protocol):
         """Return what the processes of a kernel use; None: they are gone. Memory is exact only if it is more than a maximum."""
         ...
 
-    def disk_bytes(self, kernel: str, pid: int) -> int:
-        """Return what a kernel's directory takes on disk."""
+    def disk_bytes(self, kernel: str, pid: int) -> Generator[int, None, None]:
+        """Count what a kernel's directory takes on disk: more and more, and the last number is that of all. To be closed."""
         ...
 
 

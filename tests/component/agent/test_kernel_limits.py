@@ -105,6 +105,36 @@ for _ in range(19):
         assert (await execute(kernel, code)).error is None
 
 
+HIDING = {
+    "deeper than any path": "for _ in range(200): os.mkdir('d' * 100); os.chdir('d' * 100)",
+    "behind closed doors": "os.makedirs('shut/in'); os.chdir('shut/in')",
+    "behind moving doors": """
+os.mkdir('a')
+if os.fork() == 0:
+    while True:
+        os.rename('a', 'b'); os.symlink('/', 'a'); os.unlink('a'); os.rename('b', 'a')
+while os.path.basename(os.getcwd()) not in ('a', 'b'):
+    try: os.chdir('a')
+    except OSError: pass
+    if os.getcwd() == '/': os.chdir(home)
+""",
+}
+
+
+@pytest.mark.parametrize("how", HIDING)
+async def test_disk_that_is_hidden_counts(any_workshop, how):
+    """What a kernel writes counts wherever it is. Go down where walks by path do not come, close the doors, and fill the disk there."""
+    code = f"""
+import os
+home = os.getcwd()
+{HIDING[how]}
+file = open("full", "wb", 0)
+for door in ("..", "."): os.chmod(door, 0)
+while True: file.write(bytes(2**20))
+"""
+    assert "killed: disk limit 20 MiB" in await guarded(any_workshop, code, disk_mib=20)
+
+
 async def test_disk_counts_with_deleted_files(any_workshop):
     code = """
 import os

@@ -4,13 +4,14 @@ A kernel's processes are the descendants of its supervisor: orphans come back to
 """
 
 import contextlib
+import itertools
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from quarterdeck.agent.kernels import rooms
+from quarterdeck.agent.kernels import files, rooms
 
 _PAGE = os.sysconf("SC_PAGESIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -19,6 +20,8 @@ _PARENT, _TIMES, _THREADS, _RESIDENT = 1, slice(11, 15), 17, 21
 _BLOCK, _FILE = 512, 1024
 """What a block is, and what any file costs besides: empty ones fill a disk too."""
 _DESCRIPTORS_MAX = 4096
+_FILES_AT_ONCE = 256
+"""So many are counted before a number is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +55,8 @@ class ProcMeter:
         """Return what the processes of a kernel use; None: they are gone. Memory is exact only if it is more than a maximum."""
         return _usage(pid, memory_bytes_max)
 
-    def disk_bytes(self, kernel: str, pid: int) -> int:
-        """Return what a kernel's directory takes on disk, with files that are deleted but still open."""
+    def disk_bytes(self, kernel: str, pid: int) -> Generator[int, None, None]:
+        """Count what a kernel's directory takes on disk, with files that are deleted but still open; the last number is that of all."""
         return _disk_bytes(pid, self._directory(kernel))
 
 
@@ -73,15 +76,20 @@ def _usage(pid: int, memory_bytes_max: int) -> Usage | None:
     )
 
 
-def _disk_bytes(pid: int, directory: Path) -> int:
+def _disk_bytes(pid: int, directory: Path) -> Generator[int, None, None]:
     seen: set[tuple[int, int]] = set()
-    total = sum(_taken(one, seen) for one in _entries(directory))
+    total = 0
+    with contextlib.closing(_written(pid, directory)) as written:
+        while some := tuple(itertools.islice(written, _FILES_AT_ONCE)):
+            total += sum(_taken(one, seen) for one in some)
+            yield total
+
+
+def _written(pid: int, directory: Path) -> Generator[os.stat_result, None, None]:
+    yield from files.below(directory)
     first = _process(pid)
-    if first is None:
-        return total
-    return total + sum(
-        _taken(one, seen) for process in _tree(first.parent) for one in _deleted(process.pid)
-    )
+    for process in () if first is None else _tree(first.parent):
+        yield from _deleted(process.pid)
 
 
 def _tree(root: int) -> Iterator[_Process]:
@@ -129,31 +137,6 @@ def _proportional(pid: int) -> int:
         for line in _read(f"/proc/{pid}/smaps_rollup").splitlines()
         if line.startswith((b"Pss_Anon:", b"Pss_Shmem:"))
     )
-
-
-def _entries(directory: Path) -> Iterator[os.stat_result]:
-    """Yield what is known of each file in a tree, as far as it can be read while it changes."""
-    waiting = [str(directory)]
-    while waiting:
-        for path, found in _scan(waiting.pop()):
-            yield found
-            if stat.S_ISDIR(found.st_mode):
-                waiting.append(path)
-
-
-def _scan(directory: str) -> Iterator[tuple[str, os.stat_result]]:
-    with contextlib.suppress(OSError), os.scandir(directory) as entries:
-        for entry in entries:
-            found = _known(entry)
-            if found is not None:
-                yield entry.path, found
-
-
-def _known(entry: os.DirEntry[str]) -> os.stat_result | None:
-    try:
-        return entry.stat(follow_symlinks=False)
-    except OSError:
-        return None
 
 
 def _deleted(pid: int) -> Iterator[os.stat_result]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import io
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Generator
 from pathlib import Path
 
 from quarterdeck.agent.images.errors import ImageNotHere
@@ -288,6 +288,6 @@ class FakeMeter:
         """Say it."""
         return self.used
 
-    def disk_bytes(self, _kernel: str, _pid: int) -> int:
+    def disk_bytes(self, _kernel: str, _pid: int) -> Generator[int, None, None]:
         """Say it."""
-        return self.disk
+        yield self.disk

@@ -10,6 +10,7 @@ from quarterdeck.agent.inventory.table import Entry
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing.fakes.agent import FakeKernels, FakeMeter
+from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.testing.workshops import bare_spec
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.sessions import Limits, Slots
@@ -81,6 +82,49 @@ async def test_disk_is_counted_with_pauses(entry, meter):
     assert entry.exit is None
     await Guard(lambda: [entry], meter, SystemClock()).look()
     assert str(entry.exit) == "killed: disk limit 5 MiB"
+
+
+async def test_a_long_count_goes_on_in_the_next_look(entry):
+    """Many files of one kernel keep nobody waiting for long, and are counted to the end all the same."""
+    clock = FakeClock()
+    meter = SlowMeter(clock)
+    watching = Guard(lambda: [entry], meter, clock)
+    for _ in range(SlowMeter.LOOKS - 1):
+        await watching.look()
+        assert entry.exit is None
+    await watching.look()
+    assert (str(entry.exit), meter.counts) == ("killed: disk limit 5 MiB", 1)
+
+
+async def test_the_count_of_a_kernel_that_is_gone_is_given_up(entry):
+    clock = FakeClock()
+    meter, running = SlowMeter(clock), [entry]
+    watching = Guard(lambda: running, meter, clock)
+    await watching.look()
+    assert not meter.given_up
+    running.clear()
+    await watching.look()
+    assert meter.given_up
+
+
+class SlowMeter(FakeMeter):
+    """Needs some looks to find that a kernel has more than 5 MiB on disk."""
+
+    LOOKS = 4
+
+    def __init__(self, clock):
+        super().__init__()
+        self._clock = clock
+        self.counts, self.given_up = 0, False
+
+    def disk_bytes(self, _kernel, _pid):
+        self.counts += 1
+        try:
+            for look in range(self.LOOKS):
+                self._clock.advance(guard.DISK_SECONDS_MAX * 1.5)
+                yield look * 2 * 2**20
+        finally:
+            self.given_up = True
 
 
 async def test_only_who_stays_at_the_limit_of_processes_is_ended(entry, meter):
