@@ -176,8 +176,10 @@ class Transport:
     async def _step(self, step: sending.Step) -> sending.Reply:
         if step.pause:
             await tasks.pause(step.pause)
-        body = step.prepared.body or None
-        async with self._stream(step.prepared, body) as response:
+        whole = step.prepared.body
+        length = {"Content-Length": str(len(whole))} if whole else {}
+        prepared = step.prepared._replace(headers={**step.prepared.headers, **length})
+        async with self._stream(prepared, _slices(whole) if whole else None) as response:
             headers = {name.lower(): value for name, value in response.headers.items()}
             if step.sink is None or response.status >= 400:
                 return sending.reply(step, response.status, headers, await response.read())
@@ -204,7 +206,7 @@ class Transport:
     async def _stream(
         self,
         prepared: Prepared,
-        body: AsyncIterator[bytes] | bytes | None = None,
+        body: AsyncIterator[bytes] | None = None,
         *,
         silence: float | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -243,3 +245,10 @@ def _timeout(silence: float | None) -> aiohttp.ClientTimeout:
 async def _content(source: Source) -> AsyncIterator[bytes]:
     while block := await asyncio.to_thread(source.read):
         yield block
+
+
+async def _slices(body: bytes) -> AsyncIterator[bytes]:  # noqa: RUF029 - the session takes a stream
+    """Give a large body piece by piece, so that nothing waits for all of it to be copied."""
+    whole = memoryview(body)
+    for at in range(0, len(body), files.BLOCK_BYTES):
+        yield bytes(whole[at : at + files.BLOCK_BYTES])

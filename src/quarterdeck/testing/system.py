@@ -52,7 +52,7 @@ _REGISTRIES = (
 )
 _READY = HttpReady("http", "/health")
 
-_TREES = ("trees/*", "trees/*/staging/*", "removed/*")
+_TREES = ("trees/*", "trees/*/staging/*", "trees/*/uploads/*.data", "removed/*")
 PRELOAD = (
     "quarterdeck.manager.app",
     "quarterdeck.manager.__main__",

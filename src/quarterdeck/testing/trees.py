@@ -8,6 +8,7 @@ from shakeout.system.cluster import Cluster
 
 _FILES = "files"
 _STAGING = "staging"
+_PIECES = "uploads/*.data"
 
 
 def trees(cluster: Cluster) -> dict[str, Path]:
@@ -20,11 +21,11 @@ def trees(cluster: Cluster) -> dict[str, Path]:
 
 
 def unfinished(cluster: Cluster) -> list[Path]:
-    """Return what is on its way in or out: staged files, and trees being removed."""
+    """Return what is on its way in or out: staged files, uploads in pieces that are no files yet, and trees being removed."""
     return [
         path
         for root in _roots(cluster)
-        for pattern in (f"trees/*/{_STAGING}/*", "removed/*")
+        for pattern in (f"trees/*/{_STAGING}/*", f"trees/*/{_PIECES}", "removed/*")
         for path in files.matches(root, pattern)
     ]
 

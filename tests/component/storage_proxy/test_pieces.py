@@ -1,56 +1,26 @@
 """Uploads in pieces by the tus protocol, byte for byte, on a real storage-proxy."""
 
-import base64
 import hashlib
 import json
 
 import pytest
 
-UPLOADS = "/client/v1/uploads"
-VERSION = {"Tus-Resumable": "1.0.0"}
-PIECE = {"Content-Type": "application/offset+octet-stream", **VERSION}
+from quarterdeck.testing.pieces import PIECE, UPLOADS, VERSION, Pieces, checksum, metadata
+from shakeout.waiting.until import until
+
 CONTENT = bytes(range(256)) * 64
 SIZE = len(CONTENT)
 
 
-def metadata(**pairs):
-    """Upload-Metadata of these pairs."""
-    encoded = (
-        f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in pairs.items()
-    )
-    return {"Upload-Metadata": ",".join(encoded)}
+@pytest.fixture
+def pieces(tree):
+    """Uploads into the tree."""
+    return into(tree)
 
 
-def checksum(data, algorithm="sha256"):
-    """Upload-Checksum of these bytes."""
-    digest = hashlib.new(algorithm, data).digest()
-    return {"Upload-Checksum": f"{algorithm} {base64.b64encode(digest).decode()}"}
-
-
-async def call(tree, method, target=UPLOADS, headers=None, body=None, right="write"):
-    """Call the API of uploads about a tree."""
-    bearer = tree.proxy.token(tree.host, tree.id, right)
-    sent = {**VERSION, **(headers or {})}
-    return await tree.proxy.call(method, target, bearer=bearer, headers=sent, body=body)
-
-
-async def begin(tree, size=SIZE, headers=None, **said):
-    """Begin an upload and return its address."""
-    given = {"Upload-Length": str(size), **(metadata(**said) if said else {}), **(headers or {})}
-    answer = await call(tree, "POST", headers=given, body=b"")
-    assert answer.status == 201, answer
-    return answer.headers["location"]
-
-
-async def send(tree, target, offset, data, **headers):
-    """Send a piece."""
-    given = {**PIECE, "Upload-Offset": str(offset), **headers}
-    return await call(tree, "PATCH", target, given, data)
-
-
-async def offset(tree, target):
-    """How many bytes are kept."""
-    return int((await call(tree, "HEAD", target)).headers["upload-offset"])
+def into(tree, right="write"):
+    """Uploads into a tree by a token for this right."""
+    return Pieces(tree.proxy, tree.proxy.token(tree.host, tree.id, right))
 
 
 def files(tree, disk):
@@ -68,17 +38,17 @@ def data_left(tree, disk):
     return [path.name for path in (disk / "trees" / tree.id).glob("uploads/*.data")]
 
 
-async def test_pieces_become_a_file_at_its_end_only(tree, disk):
-    target = await begin(tree, path="deep/er/file.bin")
-    assert (await send(tree, target, 0, CONTENT[:1000])).headers["upload-offset"] == "1000"
+async def test_pieces_become_a_file_at_its_end_only(pieces, tree, disk):
+    target = await pieces.begin(SIZE, path="deep/er/file.bin")
+    assert (await pieces.send(target, 0, CONTENT[:1000])).headers["upload-offset"] == "1000"
     assert files(tree, disk) == {}
-    answer = await call(tree, "HEAD", target)
+    answer = await pieces.call("HEAD", target)
     assert answer.headers["upload-length"] == str(len(CONTENT))
     assert answer.headers["cache-control"] == "no-store"
-    assert (await send(tree, target, 1000, CONTENT[1000:])).status == 204
+    assert (await pieces.send(target, 1000, CONTENT[1000:])).status == 204
     assert files(tree, disk) == {"deep/er/file.bin": CONTENT}
     assert data_left(tree, disk) == []
-    assert await offset(tree, target) == len(CONTENT)
+    assert await pieces.offset(target) == len(CONTENT)
 
 
 async def test_what_there_is_can_be_asked_without_a_token(proxy):
@@ -91,18 +61,18 @@ async def test_what_there_is_can_be_asked_without_a_token(proxy):
     assert set(answer.headers["tus-checksum-algorithm"].split(",")) == {"sha1", "sha256"}
 
 
-async def test_another_version_is_refused_with_ours(tree):
-    answer = await call(tree, "POST", headers={"Tus-Resumable": "0.2.2"}, body=b"")
+async def test_another_version_is_refused_with_ours(pieces):
+    answer = await pieces.call("POST", headers={"Tus-Resumable": "0.2.2"}, body=b"")
     assert answer.problem == (412, "precondition-failed")
     assert answer.headers["tus-version"] == "1.0.0"
     assert answer.headers["tus-resumable"] == "1.0.0"
 
 
 @pytest.mark.parametrize("at", [0, 999, 1001, 10**17])
-async def test_wrong_offset_changes_nothing(tree, disk, at):
-    target = await begin(tree, path="file")
-    await send(tree, target, 0, CONTENT[:1000])
-    answer = await send(tree, target, at, b"x" * 100)
+async def test_wrong_offset_changes_nothing(pieces, tree, disk, at):
+    target = await pieces.begin(SIZE, path="file")
+    await pieces.send(target, 0, CONTENT[:1000])
+    answer = await pieces.send(target, at, b"x" * 100)
     assert answer.problem == (409, "offset-differs")
     assert answer.headers["upload-offset"] == "1000"
     (data,) = (disk / "trees" / tree.id).glob("uploads/*.data")
@@ -110,138 +80,135 @@ async def test_wrong_offset_changes_nothing(tree, disk, at):
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
-async def test_damaged_piece_is_not_kept(tree, disk, algorithm):
-    target = await begin(tree, path="file")
+async def test_damaged_piece_is_not_kept(pieces, tree, disk, algorithm):
+    target = await pieces.begin(SIZE, path="file")
     bad = checksum(b"another", algorithm)
-    answer = await send(tree, target, 0, CONTENT, **bad)
+    answer = await pieces.send(target, 0, CONTENT, **bad)
     assert answer.problem == (460, "piece-damaged")
-    assert await offset(tree, target) == 0
+    assert await pieces.offset(target) == 0
     good = checksum(CONTENT, algorithm)
-    assert (await send(tree, target, 0, CONTENT, **good)).status == 204
+    assert (await pieces.send(target, 0, CONTENT, **good)).status == 204
     assert files(tree, disk) == {"file": CONTENT}
 
 
 @pytest.mark.parametrize("header", ["md5 AAAA", "sha256 AAAA", "sha256", "sha1 %%%"])
-async def test_checksum_that_is_none_is_refused(tree, header):
-    target = await begin(tree, path="file")
-    answer = await send(tree, target, 0, CONTENT, **{"Upload-Checksum": header})
+async def test_checksum_that_is_none_is_refused(pieces, header):
+    target = await pieces.begin(SIZE, path="file")
+    answer = await pieces.send(target, 0, CONTENT, **{"Upload-Checksum": header})
     assert answer.problem == (400, "upload-refused")
-    assert await offset(tree, target) == 0
+    assert await pieces.offset(target) == 0
 
 
-async def test_whole_that_is_not_what_was_announced_is_forgotten(tree, disk):
+async def test_whole_that_is_not_what_was_announced_is_forgotten(pieces, tree, disk):
     wrong = hashlib.sha256(b"another").hexdigest()
-    target = await begin(tree, path="file", sha256=wrong)
-    await send(tree, target, 0, CONTENT[:5])
-    answer = await send(tree, target, 5, CONTENT[5:])
+    target = await pieces.begin(SIZE, path="file", sha256=wrong)
+    await pieces.send(target, 0, CONTENT[:5])
+    answer = await pieces.send(target, 5, CONTENT[5:])
     assert answer.problem == (422, "checksum-mismatch")
     assert (files(tree, disk), data_left(tree, disk)) == ({}, [])
-    assert (await call(tree, "HEAD", target)).status == 404
+    assert (await pieces.call("HEAD", target)).status == 404
 
 
-async def test_checksum_of_the_whole_may_follow_with_the_last_piece(tree, disk):
-    target = await begin(tree, path="file", sha256="")
-    await send(tree, target, 0, CONTENT[:5])
-    assert (await send(tree, target, 5, CONTENT[5:])).problem == (400, "upload-refused")
-    assert await offset(tree, target) == 5
+async def test_checksum_of_the_whole_may_follow_with_the_last_piece(pieces, tree, disk):
+    target = await pieces.begin(SIZE, path="file", sha256="")
+    await pieces.send(target, 0, CONTENT[:5])
+    assert (await pieces.send(target, 5, CONTENT[5:])).problem == (400, "upload-refused")
+    assert await pieces.offset(target) == 5
     whole = {"X-Content-SHA256": hashlib.sha256(CONTENT).hexdigest()}
-    assert (await send(tree, target, 5, CONTENT[5:], **whole)).status == 204
+    assert (await pieces.send(target, 5, CONTENT[5:], **whole)).status == 204
     assert files(tree, disk) == {"file": CONTENT}
 
 
-async def test_piece_that_breaks_off_counts_as_far_as_it_came(tree, disk):
-    target = await begin(tree, path="file")
-    bearer = tree.proxy.token(tree.host, tree.id, "write")
-    headers = {**PIECE, "Upload-Offset": "0", "Content-Length": str(len(CONTENT))}
-    connection = tree.proxy.connection("PATCH", target, bearer=bearer, headers=headers)
-    async with connection as (_, writer):
-        writer.write(CONTENT[:7000])
-        await writer.drain()
-    answer = await send(tree, target, 7000, CONTENT[7000:])
-    while answer.status == 423:  # until the server has seen that the other has gone
-        answer = await send(tree, target, 7000, CONTENT[7000:])
-    assert answer.status == 204, answer
+async def test_piece_that_breaks_off_counts_as_far_as_it_came(pieces, tree, disk):
+    target = await pieces.begin(SIZE, path="file")
+    async with pieces.half(target, 0, CONTENT[:7000], SIZE):
+        (data,) = (disk / "trees" / tree.id).glob("uploads/*.data")
+        await until(lambda: data.stat().st_size, within=5, satisfied=lambda size: size == 7000)
+        assert (await pieces.send(target, 0, CONTENT)).problem == (423, "upload-busy")
+        assert await pieces.offset(target) == 0
+    await until(lambda: pieces.offset(target), within=5, satisfied=lambda kept: kept == 7000)
+    assert (await pieces.send(target, 7000, CONTENT[7000:])).status == 204
     assert files(tree, disk) == {"file": CONTENT}
 
 
-async def test_piece_beyond_the_end_is_refused(tree, disk):
-    target = await begin(tree, size=10, path="file")
-    assert (await send(tree, target, 0, b"x" * 11)).problem == (413, "file-too-large")
-    assert await offset(tree, target) == 0
+async def test_piece_beyond_the_end_is_refused(pieces, tree, disk):
+    target = await pieces.begin(10, path="file")
+    assert (await pieces.send(target, 0, b"x" * 11)).problem == (413, "file-too-large")
+    assert await pieces.offset(target) == 0
     assert files(tree, disk) == {}
 
 
-async def test_file_over_the_limit_is_refused_before_it_begins(tree, disk):
+async def test_file_over_the_limit_is_refused_before_it_begins(pieces, tree, disk):
     for method, target, headers in (
         ("POST", UPLOADS, {"Upload-Length": str(2**50), **metadata(path="file")}),
         ("PUT", "/client/v1/files/file", {"Content-Length": str(2**50)}),
     ):
-        answer = await call(tree, method, target, headers)
+        answer = await pieces.call(method, target, headers)
         assert answer.problem == (413, "file-too-large")
     assert data_left(tree, disk) == []
 
 
-async def test_empty_file_is_there_at_once(tree, disk):
-    await begin(tree, size=0, path="empty", sha256="")
+async def test_empty_file_is_there_at_once(pieces, tree, disk):
+    await pieces.begin(0, path="empty", sha256="")
     assert files(tree, disk) == {"empty": b""}
     assert data_left(tree, disk) == []
 
 
-async def test_content_may_come_with_the_beginning(tree, disk):
+async def test_content_may_come_with_the_beginning(pieces, tree, disk):
     headers = {**PIECE, "Upload-Length": str(len(CONTENT)), **metadata(path="file")}
-    answer = await call(tree, "POST", headers=headers, body=CONTENT)
+    answer = await pieces.call("POST", headers=headers, body=CONTENT)
     assert (answer.status, answer.headers["upload-offset"]) == (201, str(len(CONTENT)))
     assert files(tree, disk) == {"file": CONTENT}
 
 
-async def test_upload_that_is_ended_leaves_nothing(tree, disk):
-    target = await begin(tree, path="file")
-    await send(tree, target, 0, CONTENT[:1000])
-    assert (await call(tree, "DELETE", target)).status == 204
-    assert (await call(tree, "HEAD", target)).status == 404
-    assert (await send(tree, target, 1000, b"x")).problem == (404, "upload-not-found")
+async def test_upload_that_is_ended_leaves_nothing(pieces, tree, disk):
+    target = await pieces.begin(SIZE, path="file")
+    await pieces.send(target, 0, CONTENT[:1000])
+    assert (await pieces.call("DELETE", target)).status == 204
+    assert (await pieces.call("HEAD", target)).status == 404
+    assert (await pieces.send(target, 1000, b"x")).problem == (404, "upload-not-found")
     assert list((disk / "trees" / tree.id / "uploads").iterdir()) == []
 
 
-async def test_post_may_stand_for_other_methods(tree, disk):
-    target = await begin(tree, path="file")
+async def test_post_may_stand_for_other_methods(pieces, tree, disk):
+    target = await pieces.begin(SIZE, path="file")
     headers = {**PIECE, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
-    assert (await call(tree, "POST", target, headers, CONTENT)).status == 204
+    assert (await pieces.call("POST", target, headers, CONTENT)).status == 204
     assert files(tree, disk) == {"file": CONTENT}
-    assert (await call(tree, "POST", target, body=b"")).problem == (405, "method-not-allowed")
+    assert (await pieces.call("POST", target, body=b"")).problem == (405, "method-not-allowed")
 
 
-async def test_parts_are_joined_in_the_order_that_is_asked_for(tree, disk):
+async def test_parts_are_joined_in_the_order_that_is_asked_for(pieces, tree, disk):
     halves = [CONTENT[:5000], CONTENT[5000:]]
     partial = {"Upload-Concat": "partial"}
-    targets = [await begin(tree, size=len(half), headers=partial) for half in halves]
+    targets = [await pieces.begin(len(half), headers=partial) for half in halves]
     for target, half in reversed(list(zip(targets, halves, strict=True))):
-        await send(tree, target, 0, half)
+        await pieces.send(target, 0, half)
     final = {
         "Upload-Concat": f"final;{' '.join(targets)}",
         **metadata(path="a/joined", sha256=hashlib.sha256(CONTENT).hexdigest()),
     }
-    answer = await call(tree, "POST", headers=final, body=b"")
+    answer = await pieces.call("POST", headers=final, body=b"")
     assert (answer.status, answer.headers["upload-offset"]) == (201, str(len(CONTENT)))
     assert files(tree, disk) == {"a/joined": CONTENT}
     assert data_left(tree, disk) == []
 
 
-async def test_part_that_is_not_whole_is_not_joined(tree, disk):
-    target = await begin(tree, size=10, headers={"Upload-Concat": "partial"})
-    await send(tree, target, 0, b"12345")
+async def test_part_that_is_not_whole_is_not_joined(pieces, tree, disk):
+    target = await pieces.begin(10, headers={"Upload-Concat": "partial"})
+    await pieces.send(target, 0, b"12345")
     final = {"Upload-Concat": f"final;{target}", **metadata(path="joined")}
-    assert (await call(tree, "POST", headers=final, body=b"")).problem == (400, "upload-refused")
-    assert await offset(tree, target) == 5
+    assert (await pieces.call("POST", headers=final, body=b"")).problem == (400, "upload-refused")
+    assert await pieces.offset(target) == 5
     assert files(tree, disk) == {}
 
 
-async def test_joint_that_is_damaged_leaves_its_parts(tree, disk):
-    target = await begin(tree, size=3, headers={"Upload-Concat": "partial"})
-    await send(tree, target, 0, b"abc")
+async def test_joint_that_is_damaged_leaves_its_parts(pieces, tree, disk):
+    target = await pieces.begin(3, headers={"Upload-Concat": "partial"})
+    await pieces.send(target, 0, b"abc")
     wrong = hashlib.sha256(b"abd").hexdigest()
     final = {"Upload-Concat": f"final;{target}", **metadata(path="joined", sha256=wrong)}
-    answer = await call(tree, "POST", headers=final, body=b"")
+    answer = await pieces.call("POST", headers=final, body=b"")
     assert answer.problem == (422, "checksum-mismatch")
     assert (files(tree, disk), len(data_left(tree, disk))) == ({}, 1)
 
@@ -249,10 +216,10 @@ async def test_joint_that_is_damaged_leaves_its_parts(tree, disk):
 @pytest.mark.parametrize(
     "path", ["../out", "/etc/passwd", "a//b", "a/../../b", "%2e%2e/x", "a\0b", "n" * 256]
 )
-async def test_path_in_metadata_is_judged(tree, disk, path):
+async def test_path_in_metadata_is_judged(pieces, disk, path):
     before = sorted(disk.rglob("*"))
     given = {"Upload-Length": "3", **metadata(path=path)}
-    answer = await call(tree, "POST", headers=given, body=b"")
+    answer = await pieces.call("POST", headers=given, body=b"")
     assert answer.status == 400
     assert answer.json["code"] in {"path-refused", "path-too-long"}
     assert sorted(disk.rglob("*")) == before
@@ -272,48 +239,48 @@ async def test_path_in_metadata_is_judged(tree, disk, path):
         {"Upload-Concat": "final;", **metadata(path="a")},
     ],
 )
-async def test_beginning_that_makes_no_sense_is_refused(tree, disk, headers):
-    answer = await call(tree, "POST", headers=headers, body=b"")
+async def test_beginning_that_makes_no_sense_is_refused(pieces, tree, disk, headers):
+    answer = await pieces.call("POST", headers=headers, body=b"")
     assert answer.problem == (400, "upload-refused")
     assert not (disk / "trees" / tree.id / "uploads").exists()
 
 
-async def test_directory_in_the_place_of_the_file_is_told_at_once(tree):
+async def test_directory_in_the_place_of_the_file_is_told_at_once(pieces, tree):
     await tree.call("PUT", "/directory/file", body=b"x")
     given = {"Upload-Length": "3", **metadata(path="directory")}
-    assert (await call(tree, "POST", headers=given, body=b"")).problem == (409, "is-a-directory")
+    assert (await pieces.call("POST", headers=given, body=b"")).problem == (409, "is-a-directory")
 
 
-async def test_too_many_uploads_of_a_folder_are_refused(tree):
-    targets = [await begin(tree, path="file") for _ in range(100)]
+async def test_too_many_uploads_of_a_folder_are_refused(pieces):
+    targets = [await pieces.begin(SIZE, path="file") for _ in range(100)]
     given = {"Upload-Length": "3", **metadata(path="file")}
-    answer = await call(tree, "POST", headers=given, body=b"")
+    answer = await pieces.call("POST", headers=given, body=b"")
     assert answer.problem == (409, "too-many-uploads")
-    await call(tree, "DELETE", targets[0])
-    await begin(tree, path="file")
+    await pieces.call("DELETE", targets[0])
+    await pieces.begin(SIZE, path="file")
 
 
-async def test_token_to_read_uploads_nothing(tree):
-    target = await begin(tree, path="file")
+async def test_token_to_read_uploads_nothing(pieces, tree):
+    target = await pieces.begin(SIZE, path="file")
     for method, where in (
         ("POST", UPLOADS),
         ("PATCH", target),
         ("HEAD", target),
         ("GET", UPLOADS),
     ):
-        answer = await call(tree, method, where, right="read")
+        answer = await into(tree, "read").call(method, where)
         assert answer.status == 403
-    assert await offset(tree, target) == 0
+    assert await pieces.offset(target) == 0
 
 
-async def test_uploads_under_way_are_listed(tree):
-    target = await begin(tree, path="dir/file", source="mine")
-    await send(tree, target, 0, CONTENT[:1000])
-    (found,) = (await call(tree, "GET")).json["items"]
+async def test_uploads_under_way_are_listed(pieces):
+    target = await pieces.begin(SIZE, path="dir/file", source="mine")
+    await pieces.send(target, 0, CONTENT[:1000])
+    (found,) = (await pieces.call("GET")).json["items"]
     assert target.endswith(found["id"])
     assert (found["path"], found["offset"], found["source"]) == ("dir/file", 1000, "mine")
-    await send(tree, target, 1000, CONTENT[1000:])
-    assert (await call(tree, "GET")).json["items"] == []
+    await pieces.send(target, 1000, CONTENT[1000:])
+    assert (await pieces.call("GET")).json["items"] == []
 
 
 async def test_host_that_takes_whole_files_only_says_so(proxy):
