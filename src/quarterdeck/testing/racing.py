@@ -1,7 +1,7 @@
 """Races: the same thing asked many times at the same moment."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from quarterdeck.base.errors import QuarterdeckError
@@ -23,6 +23,14 @@ async def at_once(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(number)) for number in range(times)]
     return [task.result() for task in tasks]
+
+
+async def together(
+    acts: Sequence[Callable[[], Awaitable[T]]], *, first: int = 0
+) -> "list[T | QuarterdeckError]":
+    """Do different things at once; return what each gave, in their order from `first` on."""
+    order = [acts[(first + at) % len(acts)] for at in range(len(acts))]
+    return await at_once(lambda at: order[at](), times=len(order))
 
 
 def split(outcomes: "list[T | QuarterdeckError]") -> "tuple[list[T], list[str]]":

@@ -206,12 +206,6 @@ class FilesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recursive: bool = False
 
 
-class TreeClone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The id of a tree that gets all that is in another one."""
-
-    tree: limits.Id
-
-
 class TreePath(msgspec.Struct, frozen=True):
     """Where a tree is on hosts that mount its volume."""
 

@@ -50,7 +50,7 @@ class Cloning:
         """
         source = await self._gate.admit(by, folder, Permission.READ, HostPermission.DOWNLOAD)
         await self._gate.require_host(by, source.host, HostPermission.CREATE)
-        clone = model.Clone(ids.new(self._clock), source.id, source.host)
+        clone = model.Clone(ids.new(self._clock), source.id, source.host, by.user)
         ended = self._waiting[clone.id] = tasks.Wake()
         try:
             await self._clones.begin(clone, source, by.user, given.name)

@@ -21,7 +21,9 @@ QuarterdeckError
     │   └── RegistryAway     nobody can say where the storage is
     ├── StorageUnsure        it may have been done
     └── StorageRefused       the storage-proxy said no
-        └── StorageFull
+        ├── StorageFull
+        ├── QuotaExceeded
+        └── FileBusy
 """
 
 from quarterdeck.base.errors import QuarterdeckError
@@ -145,3 +147,15 @@ class StorageFull(StorageRefused):
     """The storage is full."""
 
     code = "storage-full"
+
+
+class QuotaExceeded(StorageRefused):
+    """The quota is used up."""
+
+    code = "quota-exceeded"
+
+
+class FileBusy(StorageRefused):
+    """A file changes while it is copied."""
+
+    code = "file-busy"

@@ -9,12 +9,14 @@ from quarterdeck.infra import etcd, etcd_watch, http_client
 from quarterdeck.infra.errors import EtcdUnavailable, OutcomeUnknown, Refused, Unreachable
 from quarterdeck.manager import announced
 from quarterdeck.manager.folders import errors, model
-from quarterdeck.wire import folders, nodes
+from quarterdeck.wire import folders, nodes, trees
 
 _REFUSALS: Mapping[str, type[QuarterdeckError]] = {
     "host-not-found": errors.HostNotFound,
     "host-not-mountable": errors.HostNotMountable,
     "storage-full": errors.StorageFull,
+    "quota-exceeded": errors.QuotaExceeded,
+    "file-busy": errors.FileBusy,
 }
 
 
@@ -25,23 +27,23 @@ class StorageGateway:
         self._client = client
         self._auth = http_client.Bearer(secret)
 
-    async def create(self, host: model.Host, tree: str) -> None:
-        """Make an empty tree; nothing happens if it is there."""
+    async def create(self, host: model.Host, tree: str, scope: str) -> None:
+        """Make an empty tree in a quota scope; nothing happens if it is there."""
+        url = f"{_url(host, tree)}?scope={scope}"
         with _translated():
-            await self._client.call("PUT", _url(host, tree), type(None), auth=self._auth)
+            await self._client.call("PUT", url, type(None), auth=self._auth)
 
     async def remove(self, host: model.Host, tree: str) -> None:
         """Remove a tree and all in it; nothing happens if it is not there."""
         with _translated():
             await self._client.call("DELETE", _url(host, tree), type(None), auth=self._auth)
 
-    async def clone(self, host: model.Host, tree: str, clone: str) -> None:
+    async def clone(self, host: model.Host, clone: model.Clone) -> None:
         """Make a tree with a copy of all that is in another; nothing happens if it is there."""
-        url = f"{_url(host, tree)}/clone"
+        url = f"{_url(host, clone.source)}/clone"
+        given = trees.TreeClone(clone.id, clone.scope)
         with _translated():
-            await self._client.call(
-                "POST", url, type(None), auth=self._auth, body=folders.TreeClone(clone)
-            )
+            await self._client.call("POST", url, type(None), auth=self._auth, body=given)
 
     async def source(self, host: model.Host, tree: str) -> str:
         """Return where a tree is mounted on the agents."""

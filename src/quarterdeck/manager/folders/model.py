@@ -36,11 +36,12 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A folder that gets the files of another one, on the same storage host."""
+    """A folder that gets the files of another one, on the same storage host, in a quota scope."""
 
     id: str
     source: str
     host: str
+    scope: str
 
     @property
     def tree(self) -> Tree:

@@ -177,8 +177,8 @@ class HostRules(Protocol):
 class Trees(Protocol):
     """The storage-proxies. Each call raises `StorageUnreachable`, `StorageUnsure`, `StorageRefused`."""
 
-    async def create(self, host: model.Host, tree: str) -> None:
-        """Make an empty tree; nothing happens if it is there. Raises `HostNotFound` too."""
+    async def create(self, host: model.Host, tree: str, scope: str) -> None:
+        """Make an empty tree in a quota scope; nothing happens if it is there. Raises `HostNotFound` too."""
         ...
 
     async def remove(self, host: model.Host, tree: str) -> None:
@@ -189,7 +189,7 @@ class Trees(Protocol):
         """Return where a tree is mounted on the agents. Raises `HostNotMountable` too."""
         ...
 
-    async def clone(self, host: model.Host, tree: str, clone: str) -> None:
+    async def clone(self, host: model.Host, clone: model.Clone) -> None:
         """Make a tree with a copy of all that is in another; nothing happens if it is there."""
         ...
 

@@ -144,7 +144,7 @@ WHERE id = (
     WHERE status = 'CREATING' AND cloned_from IS NOT NULL AND (claimed_until IS NULL OR claimed_until < now())
     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-RETURNING id::text, cloned_from::text AS source, host;
+RETURNING id::text, cloned_from::text AS source, host, owner_id::text AS scope;
 
 -- name: hold_clone
 UPDATE folders SET claimed_until = now() + make_interval(secs => %(seconds)s)

@@ -26,9 +26,13 @@ class Storages:
             raise errors.HostNotFound(f"There is no storage host {name!r}", field="host")
         return host
 
-    async def create(self, tree: model.Tree) -> None:
-        """Make an empty tree; nothing happens if it is there."""
-        await self._call(tree, self._trees.create)
+    async def create(self, tree: model.Tree, scope: str) -> None:
+        """Make an empty tree in a quota scope; nothing happens if it is there."""
+
+        async def ask(host: model.Host, id_: str) -> None:
+            await self._trees.create(host, id_, scope)
+
+        await self._call(tree, ask)
 
     async def remove(self, tree: model.Tree) -> None:
         """Remove a tree and all in it; nothing happens if it is not there."""
@@ -37,8 +41,8 @@ class Storages:
     async def clone(self, clone: model.Clone) -> None:
         """Make a tree with a copy of all that is in another; nothing happens if it is there. It takes as long as it takes."""
 
-        async def ask(host: model.Host, tree: str) -> None:
-            await self._trees.clone(host, clone.source, tree)
+        async def ask(host: model.Host, _: str) -> None:
+            await self._trees.clone(host, clone)
 
         await self._call(clone.tree, ask, seconds_max=CLONE_SECONDS_MAX)
 

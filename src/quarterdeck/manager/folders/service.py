@@ -49,7 +49,7 @@ class FolderService:
         folder = ids.new(self._clock)
         await self._creations.insert(folder, by.user, given)
         tree = model.Tree(folder, host.name)
-        await self._create_tree(tree)
+        await self._create_tree(tree, by.user)
         if await self._creations.ready(folder):
             return await self._gate.admit(by, folder)
         # Whoever deleted the row had the tree removed, perhaps before it came to be.
@@ -129,10 +129,10 @@ class FolderService:
             key=self._token_key.reveal(),
         )
 
-    async def _create_tree(self, tree: model.Tree) -> None:
+    async def _create_tree(self, tree: model.Tree, scope: str) -> None:
         """Make the tree; if it fails, no row remains, and no tree for good."""
         try:
-            await self._storages.create(tree)
+            await self._storages.create(tree, scope)
         except (errors.StorageUnreachable, errors.StorageRefused, errors.HostNotFound):
             await self._creations.abandon(tree, perhaps_created=False)
             raise

@@ -227,7 +227,7 @@ class FakeTrees:
         self.late = False
         self.meanwhile: Callable[[], object] | None = None
 
-    async def create(self, host: model.Host, tree: str) -> None:
+    async def create(self, host: model.Host, tree: str, scope: str) -> None:
         """Make an empty tree."""
         if self.late:
             self.trees.add(tree)
@@ -241,11 +241,11 @@ class FakeTrees:
         self._fail()
         self.trees.discard(tree)
 
-    async def clone(self, host: model.Host, tree: str, clone: str) -> None:
+    async def clone(self, host: model.Host, clone: model.Clone) -> None:
         """Make a tree like another."""
         self._fail()
-        if tree in self.trees:
-            self.trees.add(clone)
+        if clone.source in self.trees:
+            self.trees.add(clone.id)
 
     async def source(self, host: model.Host, tree: str) -> str:
         """Return where a tree is."""

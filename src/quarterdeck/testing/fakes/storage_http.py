@@ -8,7 +8,7 @@ from aiohttp import web
 
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import etcd, etcd_registration, http_server
-from quarterdeck.wire import decode, folders, nodes
+from quarterdeck.wire import decode, folders, nodes, trees
 
 
 class StorageFull(QuarterdeckError):
@@ -49,7 +49,7 @@ class StubStorage:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         path = "/manager/v1/trees/{host}/{tree}"
         routes = [
-            http_server.route("PUT", path, self._create),
+            http_server.route("PUT", path, self._create, query=trees.TreeCreate),
             http_server.route("DELETE", path, self._remove),
             http_server.route("GET", f"{path}/mount", self._mount),
             http_server.route("POST", f"{path}/clone", self._clone),
@@ -86,7 +86,7 @@ class StubStorage:
         return http_server.reply(folders.TreePath(f"/trees/{tree}"))
 
     async def _clone(self, request: web.Request) -> web.Response:
-        given = await http_server.body(request, folders.TreeClone)
+        given = await http_server.body(request, trees.TreeClone)
         await self._admit(request)
         if self.full:
             raise StorageFull

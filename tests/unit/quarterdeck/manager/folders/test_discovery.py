@@ -38,22 +38,22 @@ async def test_host_that_moved_is_found_at_its_new_place():
 class Moved(FakeTrees):
     """Storage that answers at its new place only."""
 
-    async def create(self, host, tree):
+    async def create(self, host, tree, scope):
         if host != ELSEWHERE:
             raise errors.StorageUnreachable
-        await super().create(host, tree)
+        await super().create(host, tree, scope)
 
 
 async def test_call_that_reaches_nobody_is_made_again_where_the_host_is_now():
     hosts, trees = FakeHosts(), Moved()
     hosts.announced = [[ELSEWHERE]]
-    await reach.Storages(hosts, trees).create(model.Tree("t", HOST.name))
+    await reach.Storages(hosts, trees).create(model.Tree("t", HOST.name), "ada")
     assert trees.trees == {"t"}
 
 
 async def test_call_that_reaches_nobody_anywhere_fails():
     with pytest.raises(errors.StorageUnreachable):
-        await reach.Storages(FakeHosts(), Moved()).create(model.Tree("t", HOST.name))
+        await reach.Storages(FakeHosts(), Moved()).create(model.Tree("t", HOST.name), "ada")
 
 
 class Silent(FakeHosts):
@@ -75,7 +75,7 @@ async def test_call_that_reaches_nobody_with_the_registry_away_was_not_made(monk
     monkeypatch.setattr(discovery, "REGISTRY_SECONDS_MAX", 0.01)
     finder = discovery.HostDiscovery(FakeHosts(), Silent())
     with pytest.raises(errors.StorageUnreachable):
-        await reach.Storages(finder, Moved()).create(model.Tree("t", HOST.name))
+        await reach.Storages(finder, Moved()).create(model.Tree("t", HOST.name), "ada")
 
 
 class NoEtcd(Etcd):
@@ -96,12 +96,12 @@ async def test_registry_without_etcd_is_away():
 class Stuck(FakeTrees):
     """Storage that never answers."""
 
-    async def create(self, host, tree):
+    async def create(self, host, tree, scope):
         await asyncio.Event().wait()
-        await super().create(host, tree)
+        await super().create(host, tree, scope)
 
 
 async def test_call_that_takes_too_long_has_an_unknown_outcome(monkeypatch):
     monkeypatch.setattr(reach, "STORAGE_SECONDS_MAX", 0.01)
     with pytest.raises(errors.StorageUnsure):
-        await reach.Storages(FakeHosts(), Stuck()).create(model.Tree("t", HOST.name))
+        await reach.Storages(FakeHosts(), Stuck()).create(model.Tree("t", HOST.name), "ada")
