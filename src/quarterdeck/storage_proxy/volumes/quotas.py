@@ -65,6 +65,7 @@ class Quotas:
             yield
             if there is not None:
                 there.drop(tree)
+                there.write(None)
 
     def freed(self, tree: str) -> contextlib.AbstractContextManager[Settle]:
         """Let something be removed from a tree within the block; how much, is said, or found by counting."""
