@@ -15,12 +15,9 @@ from quarterdeck.infra import etcd_registration, http_server
 from quarterdeck.infra.etcd import Etcd
 from quarterdeck.storage_proxy import ports
 from quarterdeck.storage_proxy.config import Config, LocalVolumeConfig, VolumeConfig
-from quarterdeck.storage_proxy.http import tus
-from quarterdeck.storage_proxy.http.client_api import ClientApi
+from quarterdeck.storage_proxy.http import addresses, tus
 from quarterdeck.storage_proxy.http.gate import Gate
 from quarterdeck.storage_proxy.http.manager_api import ManagerApi
-from quarterdeck.storage_proxy.http.tree_api import TreeApi
-from quarterdeck.storage_proxy.http.uploads_api import UploadsApi
 from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.storage_proxy.service import Host, StorageService
 from quarterdeck.storage_proxy.transfers.slots import Slots
@@ -56,9 +53,7 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         app = http_server.application(
             [
                 *ManagerApi(storage, config.storage_secret).routes(),
-                *ClientApi(storage, gate, slots).routes(),
-                *UploadsApi(storage, gate, slots, clock).routes(),
-                *TreeApi(storage, gate).routes(),
+                *addresses.client(storage, gate, slots, clock),
                 http_server.health("storage-proxy", config.id, health.check, clock),
             ]
         )

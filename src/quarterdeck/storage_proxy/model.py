@@ -1,6 +1,7 @@
 """Paths inside a tree, limits and byte ranges: pure values and decisions, no I/O. Every input from outside is judged here."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
@@ -144,12 +145,20 @@ def _judge(name: str, limits: Limits) -> None:
     if length > limits.name_bytes_max:
         raise errors.PathTooLong(f"a name has at most {limits.name_bytes_max} bytes", field="path")
     for reading in _readings(name):
-        if reading in {"", ".", ".."} or "/" in reading:
+        if reading in {"", ".", ".."} or "/" in reading or _looks_upwards(reading):
             raise errors.PathRefused(
                 "a path goes downwards from the root of its tree", field="path"
             )
         if any(ord(character) < 32 or ord(character) == 127 for character in reading):
             raise errors.PathRefused("a path has no control characters", field="path")
+
+
+def _looks_upwards(reading: str) -> bool:
+    """Tell whether a reader who takes look-alikes for what they look like, or backslashes for slashes, would leave the directory."""
+    alike = unicodedata.normalize("NFKC", reading).replace("\\", "/")
+    return alike != reading and not {"", ".", ".."}.isdisjoint(
+        part for again in _readings(alike) for part in again.split("/")
+    )
 
 
 def _readings(name: str) -> list[str]:

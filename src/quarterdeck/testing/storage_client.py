@@ -131,9 +131,23 @@ class Tree:
         body: bytes | None = None,
         right: Right | str = Right.WRITE,
     ) -> Answer:
-        """Call the client API: `rest` follows `/client/v1/files` as it is."""
+        """Call the client API for files: `rest` follows `/client/v1/files` as it is."""
+        return await self.call_client(
+            method, f"/files{rest}", headers=headers, body=body, right=right
+        )
+
+    async def call_client(
+        self,
+        method: str,
+        rest: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        right: Right | str = Right.WRITE,
+    ) -> Answer:
+        """Call the client API: `rest` follows `/client/v1` as it is."""
         bearer = self.proxy.token(self.host, self.id, right)
-        target = f"/client/v1/files{rest}"
+        target = f"/client/v1{rest}"
         return await self.proxy.call(method, target, bearer=bearer, headers=headers, body=body)
 
     async def names(self) -> list[str]:
