@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from quarterdeck.cli import arguments_images as images
 from quarterdeck.cli import arguments_others as others
 from quarterdeck.cli import arguments_sessions as sessions
+from quarterdeck.cli import arguments_transfers as transfers
 from quarterdeck.cli.arguments_kit import Actions, Formatter, Parser
 
 _DESCRIPTION = "Run code in sessions on the platform, with your files in folders."
@@ -20,11 +21,11 @@ environment:
 
 examples:
   qd folder create data
-  qd folder upload data measurements.csv
+  qd cp measurements.csv data:
   qd session create python:3.11 --name fit --mount data:input --wait
   qd session exec fit -c 'import os; print(os.listdir("input"))'
   qd session exec fit analysis.py
-  qd folder download data results.json
+  qd cp data:results.json .
   qd session rm fit
 
 `qd COMMAND --help` and `qd COMMAND ACTION --help` tell more.
@@ -45,6 +46,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of all commands; with the actions of one only, if that is to be parsed."""
     top = Parser(prog="qd", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=Formatter)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    transfers.cp(commands)
     for name, (help_, fill) in _COMMANDS.items():
         actions = Actions(commands, name, help_)
         if only in {None, name}:

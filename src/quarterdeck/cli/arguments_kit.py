@@ -70,6 +70,23 @@ class Actions:
         return parser
 
 
+def command(
+    commands: "argparse._SubParsersAction[Parser]",
+    name: str,
+    help_: str,
+    *examples: str,
+    more: str = "",
+) -> argparse.ArgumentParser:
+    """Add a command that has no actions."""
+    parser = commands.add_parser(
+        name, help=help_, description=f"{help_[0].upper()}{help_[1:]}.", formatter_class=Formatter
+    )
+    parser.epilog = "\n".join(["examples:", *(f"  {example}" for example in examples), "", more])
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=name, words=None, takes_words=False, parser=parser)
+    return parser
+
+
 def session(action: argparse.ArgumentParser) -> None:
     """Add the argument that says which session."""
     action.add_argument("session", metavar="SESSION", help=SESSION_HELP)

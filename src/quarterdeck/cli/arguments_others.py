@@ -1,6 +1,7 @@
 """The arguments of `qd folder`, `qd user` and `qd agent`, and their help."""
 
 from quarterdeck.cli import arguments_kit as kit
+from quarterdeck.cli import arguments_transfers as transfers
 from quarterdeck.cli.arguments_kit import Actions
 
 
@@ -18,25 +19,7 @@ def folders(folders: Actions) -> None:
     ls.add_argument("folder", nargs="?", metavar="FOLDER", help="name or id")
     ls.add_argument("path", nargs="?", default="", metavar="PATH", help="in the folder")
     ls.add_argument("-r", "--recursive", action="store_true", help="at any depth")
-    upload = folders.add(
-        "upload",
-        "copy a file or directory into a folder",
-        "qd folder upload data measurements.csv",
-        "qd folder upload data measurements.csv raw/2026.csv",
-        "qd folder upload data ./scripts",
-    )
-    upload.add_argument("folder", metavar="FOLDER", help="name or id")
-    upload.add_argument("local", metavar="LOCAL", help="file or directory here")
-    upload.add_argument("remote", nargs="?", metavar="REMOTE", help="path in the folder")
-    download = folders.add(
-        "download",
-        "copy a file or directory out of a folder",
-        "qd folder download data results.json",
-        "qd folder download data results ./results",
-    )
-    download.add_argument("folder", metavar="FOLDER", help="name or id")
-    download.add_argument("remote", metavar="REMOTE", help="path in the folder")
-    download.add_argument("local", nargs="?", default=".", metavar="LOCAL", help="path here")
+    transfers.transfers(folders)
     rm = folders.add(
         "rm", "delete a folder, or a file in it", "qd folder rm data", "qd folder rm data old.csv"
     )

@@ -1,7 +1,6 @@
-"""`qd folder`: create, ls, upload, download, rm."""
+"""`qd folder`: create, ls, rm. `copying` has upload and download."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from quarterdeck.cli import console as console_module
@@ -38,36 +37,6 @@ def ls(given: argparse.Namespace, transport: Transport, console: Console) -> int
             for item in items
         ]
         console.table(("ID", "NAME", "HOST", "AGE"), rows_of_folders, flexible=1)
-    return 0
-
-
-def upload(given: argparse.Namespace, transport: Transport, console: Console) -> int:
-    """Copy into a folder, file by file."""
-    copies = files.uploads(Path(given.local), given.remote)
-    grant = _grant(_find(given, transport), "write", transport)
-    entries = []
-    for copy in copies:
-        entry = transport.upload(grant, copy)
-        entries.append(entry)
-        if not console.as_json:
-            console.say(f"{entry['path']}  {console_module.bytes_in_words(entry['size'])}")
-    if console.as_json:
-        console.json(entries)
-    return 0
-
-
-def download(given: argparse.Namespace, transport: Transport, console: Console) -> int:
-    """Copy out of a folder, file by file."""
-    grant = _grant(_find(given, transport), "read", transport)
-    listed = transport.send(files.ls(grant, given.remote.strip("/"), recursive=True))
-    done = []
-    for copy in files.downloads(given.remote, Path(given.local), request.loads(listed)["items"]):
-        size = transport.download(grant, copy)
-        done.append({"path": copy.remote, "local": str(copy.local), "size": size})
-        if not console.as_json:
-            console.say(f"{copy.local}  {console_module.bytes_in_words(size)}")
-    if console.as_json:
-        console.json(done)
     return 0
 
 

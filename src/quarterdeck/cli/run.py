@@ -10,6 +10,7 @@ from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.errors import ConfigInvalid, QuarterdeckError
 from quarterdeck.cli import (
     agents,
+    copying,
     create,
     execute,
     folders,
@@ -48,9 +49,10 @@ COMMANDS: Mapping[str, Command] = {
     "session-cancel": sessions.cancel,
     "folder-create": folders.create,
     "folder-ls": folders.ls,
-    "folder-upload": folders.upload,
-    "folder-download": folders.download,
+    "folder-upload": copying.upload,
+    "folder-download": copying.download,
     "folder-rm": folders.rm,
+    "cp": copying.cp,
     "image-ls": images.ls,
     "image-show": images.show,
     "image-rescan": images.rescan,

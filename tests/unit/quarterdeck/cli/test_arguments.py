@@ -1,6 +1,7 @@
 """What can be typed is understood; what cannot ends in code 2 with words; help fits 80 columns and has examples."""
 
 import argparse
+import shlex
 
 import pytest
 
@@ -104,7 +105,7 @@ def test_examples_of_the_help_can_be_typed():
     for parser in LEAVES.values():
         examples = parser.epilog.partition("\n\n")[0]
         for line in examples.splitlines()[1:]:
-            typed = line.split("'")[0].split("<")[0].split("$")[0].split()[1:]
+            typed = shlex.split(line.split("<")[0].split("$")[0])[1:]
             assert parse(*typed, *(["x"] if typed[-1] in {"-c", "rm", "cancel"} else [])).command
 
 

@@ -1,0 +1,190 @@
+"""`qd cp`, `qd folder upload` and `download`: files between here and folders, with progress, checksums, and going on where one has ended."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from quarterdeck.base.clock import Clock, SystemClock
+from quarterdeck.cli import addresses
+from quarterdeck.cli import console as console_module
+from quarterdeck.cli.addresses import Remote
+from quarterdeck.cli.console import Console
+from quarterdeck.cli.progress import Bar
+from quarterdeck.client import api_folders as api
+from quarterdeck.client import files, procedures, request
+from quarterdeck.client.errors import FileUnusable, Refused
+from quarterdeck.client.request import Grant
+from quarterdeck.client.transport import Transport
+
+_RENEWED_SECONDS = 300.0
+"""After so long the next file gets a token of its own: they end."""
+
+
+def upload(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Copy into a folder, file by file."""
+    copies = [
+        copy for path in addresses.local(given.local) for copy in files.uploads(path, given.remote)
+    ]
+    return _Copying(given, transport, console).send(given.folder, copies)
+
+
+def download(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Copy out of a folder, file by file."""
+    copying = _Copying(given, transport, console)
+    found = copying.found(Remote(given.folder, given.remote), Path(given.local))
+    return copying.fetch(given.folder, found)
+
+
+def cp(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Copy between here and a folder, in the direction that the addresses tell."""
+    copying = _Copying(given, transport, console)
+    sources = [addresses.read(text) for text in given.sources]
+    target = addresses.read(given.target)
+    here = [source for source in sources if isinstance(source, str)]
+    there = [source for source in sources if isinstance(source, Remote)]
+    if isinstance(target, Remote) and not there:
+        return copying.send(target.folder, copying.into(here, target))
+    if isinstance(target, str) and not here and len({each.folder for each in there}) == 1:
+        local = Path(target)
+        if (len(there) > 1 or addresses.is_pattern(there[0].path)) and not local.is_dir():
+            raise FileUnusable(f"several files go into a directory, which {target} is not")
+        copies = [copy for source in there for copy in copying.found(source, local)]
+        return copying.fetch(there[0].folder, copies)
+    raise FileUnusable("one side is here and the other in one folder: FOLDER:PATH")
+
+
+class _Copying:
+    """One command's copies."""
+
+    def __init__(self, given: argparse.Namespace, transport: Transport, console: Console) -> None:
+        self._given = given
+        self._transport = transport
+        self._console = console
+        self._clock: Clock = SystemClock()
+        self._granted: tuple[Grant, float] | None = None
+
+    def into(self, here: list[str], target: Remote) -> list[files.Copy]:
+        """Return the copies of paths here to one in a folder: a directory there, or where several go, takes them."""
+        paths = [path for text in here for path in addresses.local(text)]
+        if not self._given.recursive and (wrong := [path for path in paths if path.is_dir()]):
+            raise FileUnusable(f"{wrong[0]} is a directory: -r copies those")
+        remote = target.path
+        if remote and (len(paths) > 1 or self._is_directory(target)):
+            remote = remote.rstrip("/") + "/"
+        if not remote:
+            return [copy for path in paths for copy in files.uploads(path, None)]
+        return [copy for path in paths for copy in files.uploads(path, remote)]
+
+    def found(self, source: Remote, local: Path) -> list[files.Copy]:
+        """Return the copies of what an address in a folder stands for."""
+        pattern = addresses.is_pattern(source.path)
+        base = addresses.fixed(source.path) if pattern else source.path.strip("/")
+        entries = self._entries(source.folder, base)
+        if not pattern:
+            self._require_recursive(source.path, entries)
+            return files.downloads(source.path, local, entries)
+        copies = []
+        for path in addresses.matching(source.path, entries):
+            below = [each for each in entries if f"{each['path']}/".startswith(f"{path}/")]
+            if self._given.recursive or below[0]["kind"] == "file":
+                copies += files.downloads(path, local, below)
+        return copies
+
+    def send(self, folder: str, copies: list[files.Copy]) -> int:
+        """Copy into a folder."""
+
+        def send(copy: files.Copy, bar: Bar) -> dict[str, Any]:
+            grant = self._grant(folder, "write")
+            entry: dict[str, Any] = self._transport.upload(grant, copy, bar.report)
+            return entry
+
+        sized = [copy._replace(size=_size(copy.local)) for copy in copies]
+        return self._run(sized, send, "path")
+
+    def fetch(self, folder: str, copies: list[files.Copy]) -> int:
+        """Copy out of a folder."""
+
+        def fetch(copy: files.Copy, bar: Bar) -> dict[str, Any]:
+            grant = self._grant(folder, "read")
+            size = self._transport.download(grant, copy, bar.report)
+            if self._given.checksum:
+                self._transport.check(grant, copy)
+            return {"path": copy.remote, "local": str(copy.local), "size": size}
+
+        return self._run(copies, fetch, "local")
+
+    def _run(
+        self,
+        copies: list[files.Copy],
+        work: Callable[[files.Copy, Bar], dict[str, Any]],
+        name: str,
+    ) -> int:
+        done = []
+        try:
+            for copy in copies:
+                done.append(self._one(copy, work))
+                self._console.progress("")
+                if not self._console.as_json:
+                    size = console_module.bytes_in_words(done[-1]["size"])
+                    self._console.say(f"{done[-1][name]}  {size}")
+        except KeyboardInterrupt:
+            self._console.note("interrupted; the same command goes on from here")
+            raise
+        if self._console.as_json:
+            self._console.json(done)
+        return 0
+
+    def _one(
+        self, copy: files.Copy, work: Callable[[files.Copy, Bar], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Copy one file, as long as it takes: what is there stays there when a token ends."""
+        while True:
+            bar = Bar(self._console, self._clock, copy.remote, copy.size)
+            try:
+                return work(copy, bar)
+            except Refused as refused:
+                if refused.code != "token-expired" or not self._is_old():
+                    raise
+                self._granted = None
+
+    def _grant(self, folder: str, right: str) -> Grant:
+        if self._granted is None or self._is_old():
+            id_ = self._transport.run(procedures.find_folder(folder))["id"]
+            answer = self._transport.call(api.grant(id_, right))
+            grant = Grant(answer["url"], answer["token"])
+            self._granted = grant, self._clock.monotonic()
+        return self._granted[0]
+
+    def _is_old(self) -> bool:
+        return (
+            self._granted is not None
+            and self._clock.monotonic() - self._granted[1] > _RENEWED_SECONDS
+        )
+
+    def _entries(self, folder: str, path: str) -> list[dict[str, Any]]:
+        grant = self._grant(folder, "read")
+        listed = self._transport.send(files.ls(grant, path, recursive=True))
+        items: list[dict[str, Any]] = request.loads(listed)["items"]
+        return items
+
+    def _is_directory(self, target: Remote) -> bool:
+        path = target.path.strip("/")
+        try:
+            listed = self._transport.send(files.ls(self._grant(target.folder, "write"), path))
+        except Refused as refused:
+            if refused.code != "file-not-found":
+                raise
+            return False
+        return [each["path"] for each in request.loads(listed)["items"]] != [path]
+
+    def _require_recursive(self, path: str, entries: list[dict[str, Any]]) -> None:
+        if self._given.recursive:
+            return
+        if [each["path"] for each in entries] != [path.strip("/")]:
+            raise FileUnusable(f"{path or 'all of it'} is a directory: -r copies those")
+
+
+def _size(local: Path) -> int:
+    with files.usable(local):
+        return local.stat().st_size
