@@ -186,6 +186,23 @@ async def test_a_bomb_ends_as_a_clear_refusal(unpack):
         await unpack(bomb, bytes_max=8 * MIB)
 
 
+async def test_files_of_a_shared_base_count_too(unpack, monkeypatch):
+    """An image on an image on an image does not come to more files than one may have: each has all of them, by hard links."""
+    monkeypatch.setattr(trees, "ENTRIES_MAX", 3)
+    base = Layer().directory("d").file("d/a", "1").file("b", "1")
+    await unpack(base)
+    with pytest.raises(LayerRefused, match="more files than there may be"):
+        await unpack(base, Layer().file("c", "1"))
+
+
+async def test_empty_files_take_room(unpack):
+    layer = Layer()
+    for number in range(1000):
+        layer.file(str(number), "")
+    with pytest.raises(LayerRefused, match="unpacks to more than there may be"):
+        await unpack(layer, bytes_max=4 * MIB)
+
+
 async def test_too_many_files_are_refused(unpack, monkeypatch):
     monkeypatch.setattr(trees, "ENTRIES_MAX", 3)
     layer = Layer()

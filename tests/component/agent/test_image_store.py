@@ -5,7 +5,9 @@ import contextlib
 import json
 import os
 import pickle
+import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,15 @@ import pytest
 
 from quarterdeck.agent.images.errors import ImageNotHere
 from quarterdeck.agent.images.store import ImageStore
+from quarterdeck.agent.kernels import files, linux
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.testing import containers
 from quarterdeck.testing.fakes.agent import FakeNews
 from quarterdeck.testing.fakes.registry import SOURCE, FakeRegistry
 from quarterdeck.testing.image_layers import Layer
 from quarterdeck.testing.image_layouts import Image, Layout
+from shakeout.skips import skip
 from shakeout.waiting.until import until
 
 MIB = 2**20
@@ -252,6 +257,69 @@ async def test_an_image_larger_than_all_room_is_refused_before_it_comes(opened, 
     async with opened(bytes_max=MIB) as store:
         assert "of 1 MiB for images" in (await pulled(store, digest)).reason
     assert layout.manifest(digest)["layers"][0]["digest"] not in registry.asked
+
+
+async def test_two_that_come_at_once_take_no_more_than_there_is(opened, layout, tmp_path):
+    """Either alone fits, both do not. Pull both at once and look at the disk meanwhile: one comes, and never is more there than may be."""
+    pair = [layout.add(image(name, size=4 * MIB)) for name in ("a", "b")]
+    most = 0
+    async with opened(bytes_max=14 * MIB) as store:
+        for digest in pair:
+            store.pull(digest, SOURCE)
+        while any(one.status == "PULLING" for one in store.list()):
+            most = max(most, await asyncio.to_thread(bytes_below, tmp_path / "images"))
+        assert "READY" in {one.status for one in store.list()}
+    assert 8 * MIB < most <= 14 * MIB
+
+
+async def test_a_disk_that_cannot_be_tidied_fails_the_pull_and_not_the_agent(
+    opened, layout, tmp_path
+):
+    """Something that cannot be removed is in the way. The pull fails in words, whoever waits is told, and a later one comes."""
+    digest = layout.add(image("a"))
+    async with opened() as store:
+        (tmp_path / "images" / "blobs" / "stray").mkdir()
+        assert "The agent's disk refuses" in (await pulled(store, digest)).reason
+        await until(lambda: store.news.images == [digest], within=5)
+        (tmp_path / "images" / "blobs" / "stray").rmdir()
+        assert (await pulled(store, digest)).status == "READY"
+        await until(lambda: store.news.images == [digest] * 2, within=5)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 24 MiB where the store will be."""
+    if os.geteuid() != 0:
+        skip(containers.ROOT)
+    place = tmp_path / "images"
+    place.mkdir()
+    linux.mount("small", str(place), "tmpfs", 0, "size=24m")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+async def test_the_last_of_a_disk_is_left_to_others(opened, layout, small_disk):
+    """However much images may take, a disk is never filled. Pull what fits, once more what fits when the first goes, and what never fits."""
+    one, two = (layout.add(image(name, size=5 * MIB)) for name in ("a", "b"))
+    bomb = layout.add(Image([Layer(gzipped=True).file("zeros", bytes(64 * MIB))]))
+    large = layout.add(image("c", size=23 * MIB))
+    async with opened(bytes_max=2**40) as store:
+        for digest in (one, two):
+            assert (await pulled(store, digest)).status == "READY"
+        with pytest.raises(ImageNotHere):
+            store.show(one)
+        store.use(two, "kernel")
+        assert "disk has" in (await pulled(store, large)).reason
+        assert "unpacks to more than there may be" in (await pulled(store, bomb)).reason
+        assert store.show(two).status == "READY"
+        await until(lambda: len(store.news.images) == 4, within=5)
+        assert shutil.disk_usage(small_disk).free > MIB
+
+
+def bytes_below(directory):
+    """What all files below a directory take, each counted once."""
+    found = {one.st_ino: one.st_size for one in files.below(directory)}
+    return sum(found.values())
 
 
 async def test_images_are_there_after_a_restart_and_rubbish_is_not(opened, layout, tmp_path):

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
+from weakref import WeakValueDictionary
 
 from quarterdeck.agent import ports
 from quarterdeck.agent.images import model
@@ -11,14 +12,12 @@ from quarterdeck.agent.images.blobs import Blobs, Partial
 from quarterdeck.agent.images.errors import BlobCorrupt, ImageUnusable
 from quarterdeck.agent.images.model import Record
 from quarterdeck.agent.images.pulls import Pull
+from quarterdeck.agent.images.room import Room
 from quarterdeck.agent.images.trees import Layer, Trees
 from quarterdeck.wire.agents import ImagePull
 from quarterdeck.wire.oci import Descriptor, ImageConfig, Index, Manifest
 
 _WRITE_BYTES = 2**20
-
-MakeRoom = Callable[[Pull, int], Awaitable[int]]
-"""Has this many bytes free for a pull; returns how many more it may take."""
 
 
 class Fetcher:
@@ -28,10 +27,10 @@ class Fetcher:
         self._registries = registries
         self._blobs = blobs
         self._trees = trees
-        self._arriving: dict[str, asyncio.Lock] = {}
+        self._arriving: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._unpacking = asyncio.Lock()
 
-    async def fetch(self, pull: Pull, source: ImagePull, make_room: MakeRoom) -> Record:
+    async def fetch(self, pull: Pull, source: ImagePull, room: Room) -> Record:
         """Bring an image and return its record. Raises `QuarterdeckError`, OSError."""
         async with self._registries.open(source) as registry:
             manifest = await _manifest(pull.digest, registry)
@@ -41,13 +40,13 @@ class Fetcher:
             pull.layers = len(manifest.layers)
             pull.bytes_total = sum(layer.size for layer in manifest.layers)
             pull.needs |= {one.digest for one in described}
-            await make_room(pull, wanted)
+            missing = sum(one.size for one in described if not self._blobs.has(one.digest))
+            await room.reserve(pull, wanted, missing)
             config = await self._config(registry, manifest)
             for pull.layer, layer in enumerate(manifest.layers, start=1):
                 await self._blob(registry, layer, pull)
         chain = model.chain(config.rootfs.diff_ids)
         pull.needs |= set(chain)
-        room = await make_room(pull, wanted)
         layers = [
             Layer(str(self._blobs.path(layer.digest)), kind, diff_id)
             for layer, kind, diff_id in zip(
@@ -55,7 +54,9 @@ class Fetcher:
             )
         ]
         async with self._unpacking:
-            size = await self._trees.make(chain, layers, bytes_max=room)
+            bytes_max = await room.unpack(pull, wanted)
+            size = await self._trees.make(chain, layers, bytes_max=bytes_max)
+            pull.know(wanted + size)
         blobs = tuple(dict.fromkeys(one.digest for one in described))
         return Record(
             digest=pull.digest,
@@ -77,8 +78,6 @@ class Fetcher:
         lock = self._arriving.setdefault(blob.digest, asyncio.Lock())
         async with lock:
             await self._download(registry, blob, pull)
-        if not lock.locked():
-            self._arriving.pop(blob.digest, None)
 
     async def _download(
         self, registry: ports.Registry, blob: Descriptor, pull: Pull | None

@@ -17,13 +17,20 @@ class Pull:
     layers: int = 0
     reason: str | None = None
     reserved_bytes: int = 0
+    """What it takes for sure."""
+    probable_bytes: int = 0
+    """What it will take besides, probably: that keeps others off, but evicts nothing."""
     needs: set[str] = field(default_factory=set)
 
     def fail(self, reason: str) -> None:
         """Take note why nothing came of it."""
         self.status, self.reason = PullStatus.FAILED, reason
-        self.reserved_bytes = 0
+        self.reserved_bytes = self.probable_bytes = 0
         self.needs.clear()
+
+    def know(self, size: int) -> None:
+        """Take note of all that it takes."""
+        self.reserved_bytes, self.probable_bytes = size, 0
 
     def view(self) -> AgentImage:
         """Return it as others see it."""

@@ -8,18 +8,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from quarterdeck.agent import ports
 from quarterdeck.agent.images import model
-from quarterdeck.agent.images.blobs import Blobs
-from quarterdeck.agent.images.errors import ImageNotHere, ImagesFull
+from quarterdeck.agent.images.errors import ImageNotHere
 from quarterdeck.agent.images.fetching import Fetcher
 from quarterdeck.agent.images.model import Record
 from quarterdeck.agent.images.pulls import Pull
-from quarterdeck.agent.images.records import Records
-from quarterdeck.agent.images.trees import Trees
+from quarterdeck.agent.images.room import Room
+from quarterdeck.agent.images.shelves import Shelves
 from quarterdeck.agent.kernels.spec import Image
 from quarterdeck.base import tasks
 from quarterdeck.base.clock import Clock
@@ -30,35 +28,6 @@ FAILURES_MAX = 256
 """How many pulls that failed are remembered."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Shelves:
-    """Where images are on disk. `open` removes what an earlier agent left half. Its methods block."""
-
-    records: Records
-    blobs: Blobs
-    trees: Trees
-
-    @classmethod
-    def open(cls, root: Path, clock: Clock) -> "Shelves":
-        """Open a directory, made if it is not there. Raises OSError."""
-        shelves = cls(
-            Records.open(root / "images", clock),
-            Blobs.open(root / "blobs"),
-            Trees.open(root / "trees"),
-        )
-        for record in shelves.records:
-            if not shelves.trees.has(record.chain):
-                shelves.records.remove(record.digest)
-        shelves.sweep(set())
-        return shelves
-
-    def sweep(self, needed: set[str]) -> None:
-        """Remove the blobs and trees that neither an image nor a pull needs. Raises OSError."""
-        records = tuple(self.records)
-        self.trees.remove_all_but(needed | {one.chain for one in records})
-        self.blobs.remove_all_but(needed | {blob for one in records for blob in one.blobs})
 
 
 class ImageStore:
@@ -77,10 +46,9 @@ class ImageStore:
         self._fetcher = Fetcher(registries, shelves.blobs, shelves.trees)
         self._news = news
         self._background = background
-        self._bytes_max = bytes_max
-        self._pulls: dict[str, Pull] = {}
-        self._users: dict[str, str] = {}
-        self._making_room = asyncio.Lock()
+        self._room = Room(shelves, bytes_max)
+        self._pulls = self._room.pulls
+        self._users = self._room.users
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -137,7 +105,7 @@ class ImageStore:
 
     async def _pull(self, pull: Pull, source: ImagePull) -> None:
         try:
-            record = await self._fetcher.fetch(pull, source, self._make_room)
+            record = await self._fetcher.fetch(pull, source, self._room)
             await asyncio.to_thread(self._shelves.records.write, record)
             self._shelves.records.note(record)
             del self._pulls[pull.digest]
@@ -146,53 +114,17 @@ class ImageStore:
         except OSError as error:
             pull.fail(f"The agent's disk refuses: {error.strerror or error}")
         _log.info("image-pull-ended", extra={"image": pull.digest, "reason": pull.reason})
-        await self._tidy()
+        try:
+            await self._room.tidy()
+        except OSError as error:  # the next pull tries again, and the next start
+            _log.error("images-not-tidied", extra={"error": str(error)})
         self._news.image_changed(pull.digest)
-
-    async def _make_room(self, pull: Pull, wanted: int) -> int:
-        """Reserve bytes for a pull, and return what it may take when unpacked. What it needs stays from now on. Raises `ImagesFull`."""
-        async with self._making_room:
-            kept = sum(one.size_bytes for one in self._shelves.records if self._is_used(one))
-            reserved = sum(one.reserved_bytes for one in self._pulls.values() if one is not pull)
-            room = self._bytes_max - kept - reserved - wanted
-            if room < 0:
-                raise ImagesFull(
-                    f"The image takes {_mib(wanted)} MiB, and of {_mib(self._bytes_max)} MiB for images "
-                    f"{_mib(kept + reserved)} are in use"
-                )
-            pull.reserved_bytes = wanted
-        await self._tidy()
-        return room
-
-    async def _tidy(self) -> None:
-        """Evict what is beyond the bound, and remove what nobody needs."""
-        async with self._making_room:
-            needed = {one for pull in self._pulls.values() for one in pull.needs}
-            self._evict()
-            await asyncio.to_thread(self._shelves.sweep, needed)
-
-    def _evict(self) -> None:
-        records = self._shelves.records
-        taken = sum(one.size_bytes for one in records)
-        taken += sum(one.reserved_bytes for one in self._pulls.values())
-        for one in records:
-            if taken > self._bytes_max and not self._is_used(one):
-                records.remove(one.digest)
-                taken -= one.size_bytes
-                _log.info("image-evicted", extra={"image": one.digest})
-
-    def _is_used(self, record: Record) -> bool:
-        return record.digest in self._users.values()
 
     def _forget_failures(self, digest: str) -> None:
         self._pulls.pop(digest, None)
         failed = [one for one in self._pulls.values() if one.status is PullStatus.FAILED]
         for one in failed[: max(0, len(failed) - FAILURES_MAX)]:
             del self._pulls[one.digest]
-
-
-def _mib(size: int) -> int:
-    return -(-size // 2**20)
 
 
 def _ready(record: Record) -> AgentImage:

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 COPY_BYTES = 2**18
+ENTRY_BYTES = 2**12
+"""What each file takes on disk besides its content, about: empty ones fill a disk, too."""
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _OPENAT2 = 437
@@ -43,7 +45,7 @@ class Tree:
         self._entries_left = entries_max
 
     def begin_from(self, parent: str) -> int:
-        """Take all of another tree, its files by hard links; return their bytes."""
+        """Take all of another tree, its files by hard links; return their bytes. Raises `Refused`, OSError."""
         size = 0
         for place, directories, files, _ in os.fwalk(parent):
             inside = os.path.relpath(place, parent)
@@ -58,7 +60,9 @@ class Tree:
             for name in files:
                 source = os.path.join(place, name)
                 os.link(source, os.path.join(self._top, inside, name), follow_symlinks=False)
-                size += os.lstat(source).st_size
+                size += os.lstat(source).st_size + ENTRY_BYTES
+            self._count(len(directories) + len(files))
+            size += len(directories) * ENTRY_BYTES
         return size
 
     def begin_layer(self) -> None:
@@ -67,9 +71,7 @@ class Tree:
 
     def add(self, archive: tarfile.TarFile, info: tarfile.TarInfo) -> None:
         """Add one entry of a layer. Raises `Refused`, OSError."""
-        self._entries_left -= 1
-        if self._entries_left < 0:
-            raise Refused("it has more files than there may be")
+        self._count(1)
         path = _inside(info.name)
         above, name = os.path.split(path)
         if name.startswith(_WHITEOUT):
@@ -82,6 +84,11 @@ class Tree:
             while path and path not in self._added:
                 self._added.add(path)
                 path = os.path.dirname(path)
+
+    def _count(self, entries: int) -> None:
+        self._entries_left -= entries
+        if self._entries_left < 0:
+            raise Refused("it has more files than there may be")
 
     def finish(self) -> None:
         """Give the directories their modes."""

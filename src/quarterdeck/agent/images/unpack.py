@@ -18,7 +18,7 @@ import tarfile
 import zlib
 from typing import IO, Any
 
-from quarterdeck.agent.images.tree import COPY_BYTES, Refused, Tree
+from quarterdeck.agent.images.tree import COPY_BYTES, ENTRY_BYTES, Refused, Tree
 
 MEMORY_BYTES_MAX = 512 * 2**20
 CPU_SECONDS_MAX = 1800
@@ -49,11 +49,15 @@ class _Stream(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._source.read(COPY_BYTES if size < 0 else size)
-        self.room -= len(data)
-        if self.room < 0:
-            raise Refused("it unpacks to more than there may be")
+        self.take(len(data))
         self._hash.update(data)
         return data
+
+    def take(self, size: int) -> None:
+        """Take room. Raises `Refused`: there is none left."""
+        self.room -= size
+        if self.room < 0:
+            raise Refused("it unpacks to more than there may be")
 
     def digest(self) -> str:
         """Read to the end and return the digest of all."""
@@ -85,6 +89,7 @@ def _unpack_layer(tree: Tree, layer: dict[str, str], room: int) -> int:
         stream = _Stream(source, room)
         with tarfile.open(fileobj=stream, mode="r|", bufsize=COPY_BYTES) as archive:
             for info in archive:
+                stream.take(ENTRY_BYTES)
                 _add(tree, archive, info)
                 vars(archive)["members"].clear()  # it would remember all
         if stream.digest() != layer["diff_id"]:
