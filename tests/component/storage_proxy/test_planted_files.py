@@ -18,7 +18,7 @@ SIGNS_ONLY = {("POST", "/client/v1/urls")}
 ADDRESSES = [address for address in path_aims.PATHS if address not in SIGNS_ONLY]
 CODES = {"path-refused", "path-taken", "is-a-directory", "not-a-directory", "file-not-found"}
 SECONDS_MAX = 10
-ROUNDS = 60
+ROUNDS = 30
 
 
 @pytest.fixture

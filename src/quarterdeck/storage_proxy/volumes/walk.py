@@ -5,9 +5,10 @@ All functions block; `local` calls them in threads. A name is one component, jud
 
 import contextlib
 import errno
+import functools
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from quarterdeck.storage_proxy import errors
 
@@ -16,6 +17,12 @@ _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP})
+_SIMPLE: Mapping[int, Callable[[], errors.StorageError]] = {
+    errno.EROFS: errors.StorageReadOnly,
+    errno.ENOTDIR: functools.partial(errors.NotDirectory, field="path"),
+    errno.EISDIR: functools.partial(errors.IsDirectory, field="path"),
+    errno.EEXIST: functools.partial(errors.PathTaken, field="path"),
+}
 _AWAY = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV})
 
 
@@ -27,21 +34,9 @@ def translated() -> Iterator[None]:
     except FileNotFoundError as error:
         raise errors.FileNotFound(field="path") from error
     except OSError as error:
-        if error.errno in _FULL:
-            raise errors.StorageFull from error
-        if error.errno in _REFUSED:
-            raise errors.PathRefused(
-                "this file may not be touched: its owner forbids it", field="path"
-            ) from error
-        if error.errno == errno.EROFS:
-            raise errors.StorageReadOnly from error
-        if error.errno in _AWAY:
-            raise errors.StorageUnavailable from error
-        if error.errno == errno.ENOTEMPTY:
-            raise errors.StorageUnavailable(
-                "somebody writes into what is to be removed; try again"
-            ) from error
-        raise
+        if (found := _condition(error)) is None:
+            raise
+        raise found from error
 
 
 @contextlib.contextmanager
@@ -126,3 +121,20 @@ def _made(parent: int, name: str) -> int:
             os.mkdir(name, 0o755, dir_fd=parent)
             os.fsync(parent)
         return step(parent, name)
+
+
+def _condition(error: OSError) -> errors.StorageError | None:
+    """Return what an answer of the file system means; a kernel may have changed what was seen a moment ago."""
+    number = error.errno or 0
+    if number in _FULL:
+        return errors.StorageFull()
+    if number in _REFUSED:
+        return errors.PathRefused(
+            "this file may not be touched: its owner forbids it", field="path"
+        )
+    if number in _AWAY:
+        return errors.StorageUnavailable()
+    if number == errno.ENOTEMPTY:
+        return errors.StorageUnavailable("somebody writes into what is to be removed; try again")
+    simple = _SIMPLE.get(number)
+    return None if simple is None else simple()
