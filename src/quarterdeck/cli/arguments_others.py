@@ -1,5 +1,6 @@
 """The arguments of `qd folder`, `qd user` and `qd agent`, and their help."""
 
+from quarterdeck.cli import arguments_folders as more
 from quarterdeck.cli import arguments_kit as kit
 from quarterdeck.cli import arguments_transfers as transfers
 from quarterdeck.cli.arguments_kit import Actions
@@ -15,16 +16,14 @@ def folders(folders: Actions) -> None:
         "qd folder ls",
         "qd folder ls data",
         "qd folder ls data results -r",
+        "qd folder ls --trash",
     )
-    ls.add_argument("folder", nargs="?", metavar="FOLDER", help="name or id")
+    ls.add_argument("folder", nargs="?", metavar="FOLDER", help=more.FOLDER)
     ls.add_argument("path", nargs="?", default="", metavar="PATH", help="in the folder")
     ls.add_argument("-r", "--recursive", action="store_true", help="at any depth")
+    ls.add_argument("--trash", action="store_true", help="the folders in the trash")
     transfers.transfers(folders)
-    rm = folders.add(
-        "rm", "delete a folder, or a file in it", "qd folder rm data", "qd folder rm data old.csv"
-    )
-    rm.add_argument("folder", metavar="FOLDER", help="name or id")
-    rm.add_argument("path", nargs="?", metavar="PATH", help="in the folder: only this")
+    more.folders(folders)
 
 
 def users(users: Actions) -> None:

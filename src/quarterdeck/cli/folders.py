@@ -1,4 +1,4 @@
-"""`qd folder`: create, ls, rm. `copying` has upload and download."""
+"""`qd folder`: create, ls. `copying` has upload and download, `folder_life` and `folder_shares` the rest."""
 
 import argparse
 from typing import Any
@@ -23,8 +23,12 @@ def create(given: argparse.Namespace, transport: Transport, console: Console) ->
 
 def ls(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """List folders, or the files of one."""
+    if given.trash and given.folder:
+        given.parser.error("--trash is for whole folders")
     items = (
-        _files(given, transport) if given.folder else transport.call(api.list_folders())["items"]
+        _files(given, transport)
+        if given.folder
+        else transport.call(api.list_folders(trash=given.trash))["items"]
     )
     if console.as_json:
         console.json(items)
@@ -32,23 +36,8 @@ def ls(given: argparse.Namespace, transport: Transport, console: Console) -> int
         rows = [(_path(item), _size(item), console.age(item["modified_at"])) for item in items]
         console.table(("PATH", "SIZE", "AGE"), rows, flexible=0)
     else:
-        rows_of_folders = [
-            (item["id"], item["name"], item["host"], console.age(item["created_at"]))
-            for item in items
-        ]
-        console.table(("ID", "NAME", "HOST", "AGE"), rows_of_folders, flexible=1)
-    return 0
-
-
-def rm(given: argparse.Namespace, transport: Transport, console: Console) -> int:
-    """Delete a folder, or something in it."""
-    id_ = _find(given, transport)
-    if given.path is None:
-        transport.call(api.delete_folder(id_))
-    else:
-        transport.send(files.delete(_grant(id_, "write", transport), given.path))
-    if console.as_json:
-        console.json({"folder": id_, "path": given.path})
+        titles = ("ID", "NAME", "OWNER", "YOU MAY", "STATUS", "HOST", "AGE")
+        console.table(titles, [_row(item, console) for item in items], flexible=1, painted=4)
     return 0
 
 
@@ -66,6 +55,18 @@ def _find(given: argparse.Namespace, transport: Transport) -> str:
 def _grant(id_: str, right: str, transport: Transport) -> Grant:
     answer = transport.call(api.grant(id_, right))
     return Grant(answer["url"], answer["token"])
+
+
+def _row(item: dict[str, Any], console: Console) -> tuple[str, ...]:
+    return (
+        item["id"][-procedures.SHORT_ID :],
+        item["name"],
+        item["owner_name"],
+        item["permission"],
+        item["status"],
+        item["host"],
+        console.age(item["created_at"]),
+    )
 
 
 def _path(item: dict[str, Any]) -> str:

@@ -26,9 +26,17 @@ _HINTS = {
     "slots-below-minimum": "ask for as much as it needs: qd image show IMAGE",
     "registry-name-taken": "take another name, or use that registry: qd registry ls",
     "secret-not-found": "put a file of that name among the manager's secrets",
-    "folder-name-taken": "take another name, or use that folder",
+    "folder-name-taken": "take another name, or look at that folder: qd folder ls",
     "folder-mounted": "end the sessions that mount it: qd session ls",
     "folder-not-found": "list them: qd folder ls",
+    "folder-permission-missing": "ask its owner to share it for that: qd folder show FOLDER",
+    "host-forbids": "look at what it allows: qd folder hosts",
+    "invitation-not-found": "list them: qd folder invitations",
+    "invitation-exists": "take it back first: qd folder revoke FOLDER USER",
+    "file-busy": "try again when nobody writes into it",
+    "path-taken": "take another path, or remove what is there",
+    "quota-exceeded": "remove files, or ask an administrator for more",
+    "user-not-found": "look at how the name is written",
     "host-not-mountable": "keep the folder on a host that can be mounted",
     "file-not-found": "list the files: qd folder ls FOLDER -r",
     "user-busy": "that user's sessions must end first",
@@ -44,6 +52,14 @@ _HINTS = {
     "agent-unreachable": "try again; if it stays so, the session's agent is down",
 }
 
+_MISSING = {
+    "folder": "list them: qd folder ls, qd folder ls --trash",
+    "invitation": "list them: qd folder invitations",
+    "user": "look at how the name is written",
+    "registry": "list them: qd registry ls",
+}
+"""Hints for what was not found, by what that is; sessions are in `_HINTS`."""
+
 
 def of(error: QuarterdeckError, session: str | None = None) -> str:
     """Return what happened, which input it was about, and what to do; with the session that was meant by what was typed."""
@@ -52,5 +68,7 @@ def of(error: QuarterdeckError, session: str | None = None) -> str:
         text = f"{error.field}: {text}"
     if trace := getattr(error, "trace", None) if error.code == "internal" else None:
         text += f" (trace {trace})"
-    hint = _HINTS.get(error.code, "").replace("SESSION", session or "SESSION")
+    hints = _MISSING if error.code == "not-found" and error.field in _MISSING else _HINTS
+    key = error.field if hints is _MISSING else error.code
+    hint = hints.get(key or "", "").replace("SESSION", session or "SESSION")
     return f"{text}\n    {hint}" if hint else text

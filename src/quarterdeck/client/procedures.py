@@ -98,27 +98,62 @@ def short(session: Mapping[str, Any]) -> str:
 
 
 def find_folder(given: str, *, trash: bool = False) -> Procedure[dict[str, Any]]:
-    """Return the folder that is meant by an id, a name or OWNER/NAME; of several in the trash the last.
+    """Return the folder that is meant by an id or a part of it, a name, or OWNER/NAME; of several in the trash the last.
 
     One's own comes before those that are shared with one. Raises `NotFound`, `Ambiguous`.
     """
     if _ID.match(given):
         folder: dict[str, Any] = yield api_folders.get_folder(given)
         return folder
-    owner, slash, name = given.rpartition("/")
     answer = yield api_folders.list_folders(trash=trash)
-    found = [
-        item for item in _named(name, answer["items"]) if not slash or owner == item["owner_name"]
-    ]
-    own = [item for item in found if item["permission"] == "own"]
-    if trash and found:
-        return found[-1]
-    if len(own or found) > 1:
-        raise Ambiguous(given, [f"{item['owner_name']}/{name}" for item in found])
+    found = _folders(given, answer["items"])
+    if len(found) > 1 and not trash:
+        raise Ambiguous(given, [f"{item['owner_name']}/{item['name']}" for item in found])
     if found:
-        return (own or found)[0]
+        return found[-1]
     where = " in the trash" if trash else ""
-    raise NotFound(f"no folder of yours{where} has the name {given!r}", field="folder")
+    raise NotFound(f"no folder of yours{where} has the name or id {given!r}", field="folder")
+
+
+def find_any_folder(given: str) -> Procedure[dict[str, Any]]:
+    """Return the folder that is meant, in use or in the trash. Raises `NotFound`, `Ambiguous`."""
+    try:
+        return (yield from find_folder(given))
+    except NotFound:
+        return (yield from find_folder(given, trash=True))
+
+
+def find_invitation(given: str) -> Procedure[dict[str, Any]]:
+    """Return the invitation to oneself that is meant by its id or a part of it, by the folder's name, or by OWNER/NAME. Raises `NotFound`, `Ambiguous`."""
+    answer = yield api_folders.list_invitations()
+    found = [
+        one
+        for one in answer["items"]
+        if given in {one["id"], one["folder_name"], f"{one['owner']}/{one['folder_name']}"}
+    ] or _with_part(given.lower(), answer["items"])
+    if len(found) > 1:
+        raise Ambiguous(given, [f"{one['owner']}/{one['folder_name']}" for one in found])
+    if found:
+        return dict(found[0])
+    raise NotFound(f"no invitation of yours is meant by {given!r}", field="invitation")
+
+
+def find_invitee(folder: str, user: str) -> Procedure[dict[str, Any]]:
+    """Return the invitation of a user to a folder of one's own. Raises `NotFound`."""
+    answer = yield api_folders.invitations_of(folder)
+    for one in answer["items"]:
+        if one["invitee"] == user:
+            return dict(one)
+    raise NotFound(f"{user!r} is not invited to the folder", field="user")
+
+
+def _folders(given: str, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the folders that may be meant: one's own before others, names before parts of ids."""
+    owner, slash, name = given.rpartition("/")
+    items = list(items)
+    named = [one for one in _named(name, items) if not slash or owner == one["owner_name"]]
+    found = named or _with_part(given.lower(), items)
+    return [one for one in found if one["permission"] == "own"] or found
 
 
 def find_registry(given: str) -> Procedure[dict[str, Any]]:

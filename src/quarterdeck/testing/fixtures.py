@@ -89,8 +89,18 @@ def observe(platform: Cluster) -> Iterator[Observe]:
 @pytest.fixture
 def qd(user: User, tmp_path: Path) -> Shell:
     """`qd` as `user` types it, in a directory of its own: `await qd("session", "ls", "--json")`."""
+    return _shell(user, tmp_path)
+
+
+@pytest.fixture
+def other_qd(other_user: User, tmp_path: Path) -> Shell:
+    """`qd` as `other_user` types it, in the same directory."""
+    return _shell(other_user, tmp_path)
+
+
+def _shell(user: User, directory: Path) -> Shell:
     return Shell(
-        tmp_path,
+        directory,
         {
             "QD_URL": user.url,
             "QD_ACCESS_KEY": user.keypair.access_key,

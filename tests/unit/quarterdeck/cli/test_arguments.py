@@ -106,7 +106,7 @@ def test_examples_of_the_help_can_be_typed():
         examples = parser.epilog.partition("\n\n")[0]
         for line in examples.splitlines()[1:]:
             typed = shlex.split(line.split("<")[0].split("$")[0])[1:]
-            assert parse(*typed, *(["x"] if typed[-1] in {"-c", "rm", "cancel"} else [])).command
+            assert parse(*typed, *(["x"] if typed[-1] in {"rm", "cancel"} else [])).command
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,8 @@ def test_rm_waits_for_the_end():
 
 
 def test_folder_ls_of_folders_and_of_files():
-    assert Ran("folder ls").out.splitlines()[1].split() == [FOLDER, "data", "local", "59m"]
+    row = [FOLDER[-8:], "data", "ada", "own", "READY", "local", "59m"]
+    assert Ran("folder ls").out.splitlines()[1].split() == row
     assert [line.split() for line in Ran("folder ls data").out.splitlines()[1:]] == [
         ["d/", "-", "59m"],
         ["x.csv", "2.0", "KiB", "59m"],

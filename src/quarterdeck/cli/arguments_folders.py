@@ -1,0 +1,172 @@
+"""The arguments of `qd folder` for the life of folders, for what is arranged in them, and for sharing them; and their help."""
+
+import argparse
+
+from quarterdeck.cli.arguments_kit import Actions
+
+FOLDER = "its name, its id or the end of that, or OWNER/NAME of a shared one"
+INVITATION = "its id or the end of that, or the folder's name or OWNER/NAME"
+PERMISSIONS = ("read", "write", "delete")
+HOST_PERMISSIONS = ("create", "modify", "delete", "mount", "upload", "download", "invite")
+
+
+def folders(folders: Actions) -> None:
+    """Add the actions."""
+    _life(folders)
+    _arranging(folders)
+    _sharing(folders)
+    _hosts(folders)
+
+
+def folder(action: argparse.ArgumentParser) -> None:
+    """Add the argument that says which folder."""
+    action.add_argument("folder", metavar="FOLDER", help=FOLDER)
+
+
+def _life(folders: Actions) -> None:
+    folder(
+        folders.add(
+            "show",
+            "tell what there is to know of a folder",
+            "qd folder show data",
+            "qd folder show ada/data --json",
+            more="A folder in the trash is found, too.",
+        )
+    )
+    rename = folders.add("rename", "give a folder another name", "qd folder rename data raw-data")
+    folder(rename)
+    rename.add_argument("name", metavar="NAME")
+    clone = folders.add(
+        "clone",
+        "make a folder of your own with the same files",
+        "qd folder clone data data-2",
+        "qd folder clone ada/data my-copy",
+        more="While files are copied nobody begins to write in the source.\n"
+        "A session that may write in it must end first.",
+    )
+    folder(clone)
+    clone.add_argument("name", metavar="NAME")
+    _ends(folders)
+    transfer = folders.add(
+        "transfer",
+        "give a folder to another user",
+        "qd folder transfer data grace",
+        more="Shares and invitations stay; the new owner has the say in them.",
+    )
+    folder(transfer)
+    transfer.add_argument("user", metavar="USER", help="name or id")
+
+
+def _ends(folders: Actions) -> None:
+    rm = folders.add(
+        "rm",
+        "put a folder into the trash, or remove a file in it",
+        "qd folder rm data",
+        "qd folder rm data --purge",
+        "qd folder rm data old.csv",
+        more="In the trash nobody uses a folder and nothing is removed: qd folder restore\n"
+        "takes it out again, qd folder purge removes it for good.\n"
+        "Refused while a live session mounts the folder.",
+    )
+    folder(rm)
+    rm.add_argument("path", nargs="?", metavar="PATH", help="in the folder: only this, for good")
+    rm.add_argument("--purge", action="store_true", help="for good, not into the trash")
+    folder(
+        folders.add(
+            "restore",
+            "take a folder out of the trash",
+            "qd folder restore data",
+            more="Of several in the trash with one name the last is meant: qd folder ls --trash",
+        )
+    )
+    folder(
+        folders.add(
+            "purge",
+            "remove a folder that is in the trash for good",
+            "qd folder purge data",
+            more="Where the storage fails the folder is in DELETE_ERROR, and it is tried again\n"
+            "by itself.",
+        )
+    )
+
+
+def _arranging(folders: Actions) -> None:
+    mkdir = folders.add("mkdir", "make a directory in a folder", "qd folder mkdir data raw/2026")
+    folder(mkdir)
+    mkdir.add_argument("path", metavar="PATH", help="in the folder")
+    mv = folders.add(
+        "mv",
+        "give a file or directory in a folder another path",
+        "qd folder mv data old.csv raw/2026.csv",
+        more="Nothing may be at the new path.",
+    )
+    folder(mv)
+    mv.add_argument("source", metavar="FROM", help="path in the folder")
+    mv.add_argument("target", metavar="TO", help="path in the folder")
+    find = folders.add(
+        "find",
+        "find files and directories in a folder",
+        "qd folder find data '*.csv'",
+        "qd folder find data 'raw/**/2026-*.csv' --limit 500",
+        more="A pattern without a slash is for names at any depth, one with a slash for paths;\n"
+        "** is any number of directories.",
+    )
+    folder(find)
+    find.add_argument("pattern", metavar="PATTERN")
+    find.add_argument("path", nargs="?", default="", metavar="PATH", help="below this only")
+    find.add_argument("--limit", type=int, metavar="N", help="at most so many (default: 100)")
+
+
+def _sharing(folders: Actions) -> None:
+    share = folders.add(
+        "share",
+        "invite a user to a folder",
+        "qd folder share data grace",
+        "qd folder share data grace --to write",
+        more="read: list, download, mount to read. write: change files, too, and mount to\n"
+        "write. delete: put the folder into the trash, too.",
+    )
+    folder(share)
+    share.add_argument("user", metavar="USER", help="name or id")
+    share.add_argument("--to", choices=PERMISSIONS, default="read", help="default: read")
+    invitations = folders.add(
+        "invitations",
+        "list what you are invited to, or who is to a folder",
+        "qd folder invitations",
+        "qd folder invitations data",
+    )
+    invitations.add_argument("folder", nargs="?", metavar="FOLDER", help="one of yours")
+    for name, help_ in (
+        ("accept", "accept an invitation"),
+        ("reject", "reject an invitation, or leave a folder that is shared with you"),
+    ):
+        answer = folders.add(name, help_, f"qd folder {name} data", f"qd folder {name} ada/data")
+        answer.add_argument("invitation", metavar="INVITATION", help=INVITATION)
+    revoke = folders.add(
+        "revoke",
+        "take back an invitation, or a share",
+        "qd folder revoke data grace",
+        more="It cuts the next token and the next mount; sessions that run keep theirs.",
+    )
+    folder(revoke)
+    revoke.add_argument("user", metavar="USER", help="name")
+
+
+def _hosts(folders: Actions) -> None:
+    folders.add("hosts", "list the storage hosts and what they allow to you", "qd folder hosts")
+    allow = folders.add(
+        "allow",
+        "have a storage host allow this to a role (administrators)",
+        "qd folder allow local user create modify upload download",
+        "qd folder allow archive user",
+        more="What is not named is not allowed any more.",
+    )
+    allow.add_argument("host", metavar="HOST")
+    allow.add_argument("role", choices=("admin", "user"), metavar="ROLE", help="admin or user")
+    allow.add_argument(
+        "permission",
+        nargs="*",
+        choices=(*HOST_PERMISSIONS, []),
+        metavar="PERMISSION",
+        help=", ".join(HOST_PERMISSIONS),
+    )

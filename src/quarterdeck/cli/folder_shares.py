@@ -1,0 +1,98 @@
+"""`qd folder` for folders that several use: share, invitations, accept, reject, revoke; and what storage hosts allow: hosts, allow."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from quarterdeck.cli.console import Console
+from quarterdeck.client import api_folders as api
+from quarterdeck.client import procedures
+from quarterdeck.client.transport import Transport
+
+
+def share(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Invite a user to a folder; print the id of the invitation."""
+    folder = transport.run(procedures.find_folder(given.folder))
+    made = transport.call(api.invite(folder["id"], given.user, given.to))
+    console.note(
+        f"{given.user} may take it: qd folder accept {made['id'][-procedures.SHORT_ID :]}"
+    )
+    if console.as_json:
+        console.json(made)
+    else:
+        console.say(made["id"])
+    return 0
+
+
+def invitations(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """List what one is invited to, or who is invited to a folder."""
+    wanted = api.list_invitations()
+    if given.folder is not None:
+        wanted = api.invitations_of(transport.run(procedures.find_folder(given.folder))["id"])
+    items = transport.call(wanted)["items"]
+    if console.as_json:
+        console.json(items)
+        return 0
+    rows = [
+        (
+            one["id"][-procedures.SHORT_ID :],
+            one["folder_name"],
+            one["owner"],
+            one["invitee"],
+            one["permission"],
+            one["status"],
+            console.age(one["created_at"]),
+        )
+        for one in items
+    ]
+    titles = ("ID", "FOLDER", "OWNER", "FOR", "TO", "STATUS", "AGE")
+    console.table(titles, rows, flexible=1, painted=5)
+    return 0
+
+
+def accept(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Accept an invitation; the folder is listed from now on."""
+    found = transport.run(procedures.find_invitation(given.invitation))
+    return _told(transport.call(api.accept_invitation(found["id"])), console)
+
+
+def reject(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Reject an invitation, or leave a folder."""
+    found = transport.run(procedures.find_invitation(given.invitation))
+    return _told(transport.call(api.end_invitation(found["id"])), console)
+
+
+def revoke(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Take back an invitation, or a share."""
+    folder = transport.run(procedures.find_folder(given.folder))
+    found = transport.run(procedures.find_invitee(folder["id"], given.user))
+    return _told(transport.call(api.end_invitation(found["id"])), console)
+
+
+def hosts(_: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """List the storage hosts and what they allow."""
+    items = transport.call(api.list_hosts())["items"]
+    if console.as_json:
+        console.json(items)
+        return 0
+    rows = [(one["name"], ", ".join(one["permissions"]) or "nothing") for one in items]
+    console.table(("HOST", "YOU MAY"), rows, flexible=1)
+    return 0
+
+
+def allow(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Have a storage host allow something to a role, and nothing else."""
+    transport.call(api.allow_on_host(given.host, given.role, given.permission))
+    if console.as_json:
+        console.json({"host": given.host, "role": given.role, "permissions": given.permission})
+    return 0
+
+
+def _told(invitation: Mapping[str, Any], console: Console) -> int:
+    if console.as_json:
+        console.json(invitation)
+    else:
+        who = f"{invitation['owner']}/{invitation['folder_name']} for {invitation['invitee']}"
+        how = f"to {invitation['permission']}"
+        console.say(f"{who}, {how}: {console.paint(invitation['status'])}")
+    return 0
