@@ -138,6 +138,48 @@ async def test_memory_beyond_the_limit_ends_it_in_words(make, container_workshop
     assert str(container_workshop.exits[kernel.id]) == "killed: memory limit 64 MiB"
 
 
+async def test_processor_time_is_that_of_its_slots(make, contained):
+    """Cpu slots are held by the control group's quota and by the cores. Ask for one; look at group and processes, after code has tried to widen both."""
+    core = max(os.sched_getaffinity(0))
+    kernel = await make(cores=(core,))
+    code = """
+import os, subprocess
+told = []
+for attempt in (
+    lambda: os.sched_setaffinity(0, range(os.cpu_count())),
+    lambda: open('/sys/fs/cgroup/cpu/cpu.cfs_quota_us', 'w').write('-1'),
+):
+    try: told.append(attempt())
+    except OSError as error: told.append(type(error).__name__)
+child = subprocess.Popen(['/bin/sleep', '60'])
+told
+"""
+    done = await execute(kernel, code)
+    assert done.result in {
+        "['PermissionError', 'FileNotFoundError']",
+        "['PermissionError', 'PermissionError']",
+    }
+    assert quota(contained, kernel) == 1.0
+    (child,) = proc(kernel.pid, f"task/{kernel.pid}/children").split()
+    for pid in (kernel.pid, child):
+        assert f"Cpus_allowed_list:\t{core}\n" in proc(pid, "status")
+        assert proc(pid, "cgroup") == proc(kernel.pid, "cgroup")
+
+
+def quota(contained, kernel):
+    """How many cores' time a kernel's control group grants, in either version."""
+    for group in groups(contained, kernel.id):
+        if (group / "cpu.max").exists():
+            given, period = (group / "cpu.max").read_text().split()
+            return int(given) / int(period)
+        if (group / "cpu.cfs_quota_us").exists():
+            given, period = (
+                (group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period")
+            )
+            return int(given) / int(period)
+    return None
+
+
 async def test_a_fork_bomb_stays_within_its_number(make):
     kernel = await make(processes=32)
     done = await execute(

@@ -1,5 +1,6 @@
 """Sessions in images: pulled from a registry, run in containers; a pull that fails ends the session in words and frees what it held."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from quarterdeck.client.errors import SessionEnded
 from quarterdeck.testing import containers, image_contents
 from quarterdeck.testing.image_layers import Layer
 from quarterdeck.testing.image_layouts import Layout
+from shakeout.process import procfs
 
 pytestmark = pytest.mark.needs("registry")
 
@@ -147,3 +149,135 @@ async def test_memory_bomb_in_a_container_is_told_its_limit(user, offer, observe
         await session.execute("x = bytearray(b'1') * 2**29")
     assert "killed: memory limit 128 MiB" in (await ended(session)).detail
     assert observe.slots_in_use(session.id) == (0, 0)
+
+
+DISK_FILLER = """
+import time
+for place in ("/filled", "/tmp/filled", "/work/filled"):
+    with open(place, "wb", 0) as file:
+        for _ in range(32): file.write(bytes(2**20))
+time.sleep(60)
+"""
+SHELL_DISK_FILLER = "for n in 1 2 3; do head -c 33554432 /dev/zero > /filled$n; done; sleep 60"
+OUTPUT_FLOOD = """
+import os
+for _ in range(300): os.write(1, b"x" * 2**20)
+"""
+SHELL_OUTPUT_FLOOD = "head -c 314572800 /dev/zero | tr '\\0' x"
+AGENT_GROWTH_BYTES_MAX = 64 * 2**20
+RUNTIMES = {"python": image_contents.python_image, "shell": image_contents.shell_image}
+
+
+def resident(pid):
+    """The memory of a process."""
+    seen = procfs.stat(pid)
+    assert seen is not None
+    return seen.resident_bytes
+
+
+@pytest.mark.parametrize(
+    ("runtime", "code"),
+    [("python", DISK_FILLER), ("shell", SHELL_DISK_FILLER)],
+    ids=RUNTIMES,
+)
+async def test_disk_filler_in_a_container_ends_its_own_session(
+    user, session, offer, observe, *, runtime, code
+):
+    """Acceptance 4, in an image: what fills the disk, be it in the image's own directories, ends its own session alone, with the limit in words."""
+    name, _ = await offer(RUNTIMES[runtime])
+    attacker = await user.sessions.create(image=name, limits={"disk_mib": 48})
+    await attacker.reaches("RUNNING", within=60)
+    with pytest.raises(QuarterdeckError):
+        await attacker.execute(code)
+    assert "killed: disk limit 48 MiB" in (await ended(attacker)).detail
+    assert observe.slots_in_use(attacker.id) == (0, 0)
+    assert observe.live_kernels(attacker.id) == []
+    assert (await session.execute("6 * 7")).result == "42"
+
+
+@pytest.mark.parametrize(
+    ("runtime", "code"),
+    [("python", OUTPUT_FLOOD), ("shell", SHELL_OUTPUT_FLOOD)],
+    ids=RUNTIMES,
+)
+async def test_output_flood_in_a_container_is_bounded_and_the_session_goes_on(
+    user, session, offer, cluster, *, runtime, code
+):
+    """Acceptance 4, in an image: a flood of output fills nobody's memory. 300 MiB beside another session, which answers; the agent does not grow."""
+    name, _ = await offer(RUNTIMES[runtime])
+    attacker = await user.sessions.create(image=name)
+    await attacker.reaches("RUNNING", within=60)
+    before = resident(cluster.process("agent").pid)
+    async with asyncio.TaskGroup() as group:
+        flood = group.create_task(attacker.execute(code))
+        for _ in range(5):
+            assert (await session.execute("6 * 7")).result == "42"
+    assert (flood.result().status, flood.result().written) == ("ok", 300 * 2**20)
+    assert flood.result().truncated
+    assert resident(cluster.process("agent").pid) - before < AGENT_GROWTH_BYTES_MAX
+    assert len((await attacker.logs()).encode()) <= 2**21
+
+
+@pytest.mark.parametrize(
+    ("runtime", "leave", "look", "seen"),
+    [
+        (
+            "python",
+            "x = 1\nopen('kept', 'w').write('1')\nopen('/etc/kept', 'w').write('2')",
+            "print(open('kept').read(), open('/etc/kept').read(), 'x' in globals())",
+            "1 2 False\n",
+        ),
+        (
+            "shell",
+            "x=1; echo 1 > kept; echo 2 > /etc/kept",
+            "echo $(cat kept) $(cat /etc/kept) [$x]",
+            "1 2 []\n",
+        ),
+    ],
+    ids=RUNTIMES,
+)
+async def test_container_is_restarted_in_its_place(
+    user, offer, observe, *, runtime, leave, look, seen
+):
+    """Complaint #3283, in an image: a restarted session works. Restart it twice; files stay, variables go, limits hold, and the end leaves nothing."""
+    name, _ = await offer(RUNTIMES[runtime])
+    folder = await user.folders.create("data")
+    session = await user.sessions.create(
+        image=name, mounts={"input": folder}, slots={"cpu": 1, "memory_mib": 128}
+    )
+    await session.reaches("RUNNING", within=60)
+    await session.execute(leave)
+    kernel, past = observe.kernel(session.id), observe.history(session.id)
+    for _ in range(2):
+        old = observe.kernel_pids(kernel)
+        await session.restart()
+        await session.reaches("RUNNING", within=30)
+        past += [("RUNNING", "RESTARTING"), ("RESTARTING", "RUNNING")]
+        assert observe.history(session.id) == past
+        assert (await session.execute(look)).stdout == seen
+        new = observe.kernel_pids(kernel)
+        assert len(new) == 1
+        assert not set(old) & set(new)
+        assert root_of(*new) == "overlay"
+        assert observe.slots_in_use(session.id) == (1, 128)
+    (observe.trees()[folder.id] / "given").write_text("3")
+    read = (
+        "print(open('input/given').read())" if runtime == "python" else "echo $(cat input/given)"
+    )
+    assert (await session.execute(read)).stdout == "3\n"
+    await session.terminate()
+    await session.reaches("TERMINATED", within=10)
+    assert observe.live_kernels(session.id) == []
+    assert observe.slots_in_use(session.id) == (0, 0)
+
+
+async def test_limits_of_a_restarted_container_are_those_that_it_had(user, offer):
+    """A restart widens nothing: memory beyond the limit ends the session with the words, and not with those of its earlier life."""
+    name, _ = await offer(image_contents.python_image)
+    session = await user.sessions.create(image=name, slots={"cpu": 1, "memory_mib": 128})
+    await session.reaches("RUNNING", within=60)
+    await session.restart()
+    await session.reaches("RUNNING", within=30)
+    with pytest.raises(QuarterdeckError):
+        await session.execute("x = bytearray(b'1') * 2**29")
+    assert "killed: memory limit 128 MiB" in (await ended(session)).detail

@@ -95,6 +95,20 @@ async def test_a_session_in_use_is_not_idle(user, observe):
     assert (await ended(used)).reason == "idle-timeout"
 
 
+async def test_an_open_connection_is_a_use(user, observe):
+    """Behaviour 16: an active connection prevents the end. Hold a terminal in which nothing happens until another session has come, idled and gone; let go of it."""
+    used = await user.sessions.create(idle_seconds=2)
+    await used.reaches("RUNNING", within=10)
+    async with used.terminal():
+        idle = await user.sessions.create(idle_seconds=2)
+        assert (await ended(idle)).reason == "idle-timeout"
+        assert (await used.refresh()).status == "RUNNING"
+        assert observe.history(used.id)[-1] == ("CREATING", "RUNNING")
+        assert observe.live_kernels(used.id)
+    assert (await ended(used)).reason == "idle-timeout"
+    assert nothing_stays(observe, used)
+
+
 async def test_the_earlier_limit_counts(user):
     """Behaviours 6 and 16: of two limits the first that is reached ends it, and is named."""
     late = {"type": "batch", "command": ["sleep", "600"]}
