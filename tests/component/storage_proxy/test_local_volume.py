@@ -202,7 +202,6 @@ def test_staged_file_appears_at_once_or_leaves_nothing(tmp_path, unnamed):
         ]
     finally:
         os.close(directory)
-        where.close()
 
 
 def test_sweep_removes_only_what_is_a_day_old(tmp_path):

@@ -40,8 +40,7 @@ def root(tmp_path):
 def opened(root):
     """The trees below a directory."""
     clock, where = SystemClock(), places.Places(root)
-    with contextlib.closing(where):
-        yield directories.Directories(where, quotas.Quotas(where, clock), clock, Limits())
+    yield directories.Directories(where, quotas.Quotas(where, clock), clock, Limits())
 
 
 @pytest.fixture

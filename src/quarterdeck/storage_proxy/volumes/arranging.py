@@ -122,7 +122,7 @@ class Arranging:
 
     def clone_tree(self, tree: str, clone: str, scope: str | None) -> None:
         """Make a new tree with a copy of all that is in another at one moment; nothing happens if the new one is there."""
-        with walk.directory(self._places.root, (places.TREES,)) as trees:
+        with self._places.at(places.TREES) as trees:
             if walk.look(trees, model.tree_id(clone)) is not None:
                 return
         with (
@@ -139,7 +139,7 @@ class Arranging:
                 places.note_scope(hidden.directory, scope)
             with (
                 self._quotas.entered(clone, scope),
-                walk.directory(self._places.root, (places.TREES,)) as trees,
+                self._places.at(places.TREES) as trees,
                 contextlib.suppress(errors.PathTaken),
             ):
                 renaming.place(hidden.parent, hidden.name, trees, clone)
@@ -150,7 +150,7 @@ class Arranging:
 
     @contextlib.contextmanager
     def _tree(self, tree: str) -> Iterator[int]:
-        with walk.directory(self._places.root, (places.TREES, model.tree_id(tree))) as directory:
+        with self._places.at(places.TREES, model.tree_id(tree)) as directory:
             yield directory
 
     @contextlib.contextmanager

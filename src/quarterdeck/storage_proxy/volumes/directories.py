@@ -52,7 +52,7 @@ class Directories:
         self._clock = clock
         self._limits = limits
         self._unnamed: bool | None = None
-        with walk.directory(where.root, (places.REMOVED,)) as removed:
+        with where.at(places.REMOVED) as removed:
             for name in walk.names(removed):
                 removal.try_remove(removed, name)
 
@@ -66,7 +66,7 @@ class Directories:
             return
         with (
             self.quotas.entered(tree, scope),
-            walk.directory(self.places.root, names, make=True) as place,
+            self.places.at(*names, make=True) as place,
         ):
             if scope is not None:
                 places.note_scope(place, scope)
@@ -77,8 +77,8 @@ class Directories:
     def delete_tree(self, tree: str) -> None:
         """Remove the tree: out of reach at once, then file by file, also what an earlier attempt left. Nothing happens if it is gone."""
         with (
-            walk.directory(self.places.root, (places.TREES,)) as trees,
-            walk.directory(self.places.root, (places.REMOVED,)) as removed,
+            self.places.at(places.TREES) as trees,
+            self.places.at(places.REMOVED) as removed,
         ):
             prefix = f"{model.tree_id(tree)}-"
             with contextlib.suppress(FileNotFoundError), self.quotas.left(tree):
@@ -90,7 +90,7 @@ class Directories:
 
     def trees(self) -> list[str]:
         """Return the ids of all trees."""
-        with walk.directory(self.places.root, (places.TREES,)) as trees:
+        with self.places.at(places.TREES) as trees:
             return walk.names(trees)
 
     def mount_path(self, tree: str) -> str:

@@ -40,9 +40,8 @@ class LocalVolume:
         self.uploads = uploads.LocalUploads(self._directories, self._threads, clock, limits)
 
     def close(self) -> None:
-        """Let go of the root. Work that is under way is waited for."""
+        """Wait for the work that is under way; begin nothing more."""
         self._threads.close()
-        self._places.close()
 
     async def create_tree(self, tree: str, scope: str | None = None) -> None:
         """Make an empty tree in a quota scope; nothing happens if it is there."""

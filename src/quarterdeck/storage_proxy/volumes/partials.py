@@ -140,16 +140,21 @@ def begin(directory: int, upload: Upload, uploads_max: int) -> None:
     """Make an upload, empty and durable, in an open directory. Raises `TooManyUploads`."""
     if len(records(directory)) >= uploads_max:
         raise errors.TooManyUploads(f"at most {uploads_max} uploads of a folder are under way")
-    os.close(os.open(upload.id + _DATA, _NEW, 0o644, dir_fd=directory))
     hidden = f".{upload.id}"
-    record = os.open(hidden, _NEW, 0o600, dir_fd=directory)
     try:
-        os.write(record, _counted(0) + msgspec.json.encode(upload))
-        os.fsync(record)
-    finally:
-        os.close(record)
-    os.rename(hidden, upload.id + _RECORD, src_dir_fd=directory, dst_dir_fd=directory)
-    os.fsync(directory)
+        os.close(os.open(upload.id + _DATA, _NEW, 0o644, dir_fd=directory))
+        record = os.open(hidden, _NEW, 0o600, dir_fd=directory)
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, record)
+            os.write(record, _counted(0) + msgspec.json.encode(upload))
+            os.fsync(record)
+        os.rename(hidden, upload.id + _RECORD, src_dir_fd=directory, dst_dir_fd=directory)
+        os.fsync(directory)
+    except OSError:
+        for name in (hidden, upload.id + _RECORD, upload.id + _DATA):
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=directory)
+        raise
 
 
 def look(directory: int, upload: str) -> tuple[Upload, int]:

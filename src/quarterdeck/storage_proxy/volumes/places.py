@@ -7,7 +7,7 @@
     <root>/removed/                trees on their way out
     <root>/scopes/<scope>/         what `scopes` keeps of a quota scope
 
-Nothing is reached by a path text: every access walks down from the open root.
+Nothing is reached by a path text: every access walks down from the root.
 """
 
 import contextlib
@@ -30,28 +30,32 @@ _SCOPE_BYTES_MAX = 256
 
 
 class Places:
-    """The open root of a volume."""
+    """The root of a volume. It is opened anew for each access, so that a file system mounted there meanwhile is seen."""
 
     def __init__(self, path: Path) -> None:
         """Use the directory, which is made if missing."""
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path.resolve()
-        self.root = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         for name in (TREES, REMOVED):
-            with walk.directory(self.root, (name,), make=True):
+            with self.at(name, make=True):
                 pass
 
-    def close(self) -> None:
-        """Let go of the root."""
-        os.close(self.root)
+    @contextlib.contextmanager
+    def at(self, *names: str, make: bool = False) -> Iterator[int]:
+        """Give a directory below the root; `make` makes what is missing on the way. Raises `FileNotFound`."""
+        root = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with walk.directory(root, names, make=make) as directory:
+                yield directory
+        finally:
+            os.close(root)
 
     @contextlib.contextmanager
     def part(self, tree: str, part: str, *, make: bool = False) -> Iterator[int]:
         """Give a part of a tree: `FILES`, `UPLOADS` or `STAGING`; `make` makes it if the tree is there. Raises `TreeNotFound`."""
         with contextlib.ExitStack() as stack:
             try:
-                names = (TREES, model.tree_id(tree))
-                top = stack.enter_context(walk.directory(self.root, names))
+                top = stack.enter_context(self.at(TREES, model.tree_id(tree)))
                 descriptor = stack.enter_context(walk.directory(top, (part,), make=make))
             except errors.FileNotFound:
                 raise errors.TreeNotFound from None
@@ -68,7 +72,7 @@ class Places:
     def scope_of(self, tree: str) -> str | None:
         """Return the quota scope of a tree, None if it has none or is not there."""
         try:
-            with walk.directory(self.root, (TREES, model.tree_id(tree))) as place:
+            with self.at(TREES, model.tree_id(tree)) as place:
                 file = walk.open_file(place, SCOPE)
         except errors.FileNotFound:
             return None

@@ -32,18 +32,18 @@ class Quotas:
 
     def limit(self, scope: str, limits: QuotaLimits) -> None:
         """Set the limits of a scope, which is made if missing."""
-        with scopes.opened(self._places.root, scope, make=True) as there:
+        with scopes.opened(self._places, scope, make=True) as there:
             there.limit(limits)
 
     def view(self, scope: str) -> QuotaView:
         """Return limits and usage of a scope."""
         try:
-            with scopes.opened(self._places.root, scope) as there:
+            with scopes.opened(self._places, scope) as there:
                 there.pending()
                 held = self.count(there).held
         except errors.FileNotFound:
             held = Amount()
-        limits = scopes.limits(self._places.root, scope) or NO_LIMITS
+        limits = scopes.limits(self._places, scope) or NO_LIMITS
         return QuotaView(limits, held.bytes, held.inodes)
 
     @contextlib.contextmanager
@@ -52,7 +52,7 @@ class Quotas:
         if scope is None:
             yield
             return
-        with scopes.opened(self._places.root, scope, make=True) as there:
+        with scopes.opened(self._places, scope, make=True) as there:
             there.add(tree)
             there.write(None)
             yield
@@ -60,12 +60,13 @@ class Quotas:
     @contextlib.contextmanager
     def left(self, tree: str) -> Iterator[None]:
         """Let a tree that is removed within the block count no more."""
-        scope = self._places.scope_of(tree)
-        with self._changing(scope) as there:
+        if (scope := self._places.scope_of(tree)) is None:
             yield
-            if there is not None:
-                there.drop(tree)
-                there.write(None)
+            return
+        with scopes.opened(self._places, scope, make=True) as there:
+            there.write(None)
+            yield
+            there.drop(tree)
 
     def freed(self, tree: str) -> contextlib.AbstractContextManager[Settle]:
         """Let something be removed from a tree within the block; how much, is said, or found by counting."""
@@ -121,11 +122,11 @@ class Quotas:
 
     def limits(self, scope: str) -> QuotaLimits | None:
         """Return the limits of a scope, None if none were ever set."""
-        return scopes.limits(self._places.root, scope)
+        return scopes.limits(self._places, scope)
 
     def opened(self, scope: str) -> contextlib.AbstractContextManager[Scope]:
         """Hold the lock of a scope that has limits."""
-        return scopes.opened(self._places.root, scope)
+        return scopes.opened(self._places, scope)
 
     def count(self, scope: Scope) -> Count:
         """Return what the trees of a scope hold, by a count that is not too old."""

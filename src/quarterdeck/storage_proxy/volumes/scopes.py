@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.volumes import walk
+from quarterdeck.storage_proxy.volumes.places import Places
 from quarterdeck.wire import decode
 from quarterdeck.wire.trees import QuotaLimits
 
@@ -146,9 +147,9 @@ class Scope:
 
 
 @contextlib.contextmanager
-def opened(root: int, scope: str, *, make: bool = False) -> Iterator[Scope]:
+def opened(where: Places, scope: str, *, make: bool = False) -> Iterator[Scope]:
     """Hold the lock of a scope for the time of a block. Raises `FileNotFound` unless it is there or to be made."""
-    with walk.directory(root, (_SCOPES, scope), make=make) as directory:
+    with where.at(_SCOPES, scope, make=make) as directory:
         ledger = os.open(_LEDGER, _OPEN, 0o600, dir_fd=directory)
         try:
             fcntl.flock(ledger, fcntl.LOCK_EX)
@@ -157,10 +158,10 @@ def opened(root: int, scope: str, *, make: bool = False) -> Iterator[Scope]:
             os.close(ledger)
 
 
-def limits(root: int, scope: str) -> QuotaLimits | None:
+def limits(where: Places, scope: str) -> QuotaLimits | None:
     """Return the limits of a scope, None if none were ever set."""
     try:
-        with walk.directory(root, (_SCOPES, scope)) as directory:
+        with where.at(_SCOPES, scope) as directory:
             file = walk.open_file(directory, _LIMITS)
     except errors.FileNotFound:
         return None
