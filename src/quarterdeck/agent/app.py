@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -27,6 +28,8 @@ from quarterdeck.agent.kernels.levels import Levels
 from quarterdeck.agent.kernels.meter import ProcMeter
 from quarterdeck.agent.kernels.oci import cgroups, programs
 from quarterdeck.agent.kernels.oci.kernels import Containers, explained
+from quarterdeck.agent.kernels.oci.launcher import ContainerLauncher
+from quarterdeck.agent.kernels.oci.pool import Pool
 from quarterdeck.agent.kernels.scratch import Scratch
 from quarterdeck.agent.model import Surroundings
 from quarterdeck.agent.network import Network
@@ -52,8 +55,13 @@ FOUND_SECONDS_MAX = 5.0
 CONTAINERS_DIRECTORY = "containers"
 """Where the zygote of containers is found, below the agent's state."""
 
+WAITING_DIRECTORY = ".waiting"
+"""Where containers wait, below the scratch directory: what is found there at the start is nobody's."""
+
 AGENT_MARK = "QD_AGENT_ID"
 """The variable by which every process of this agent's kernels is known to those who look for it from outside."""
+
+_L = TypeVar("_L", bound=Launcher)
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +71,8 @@ async def main(config: Config, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(http_server.listen(config.listen)))
         scratch = stack.enter_context(contextlib.closing(Scratch.open(config.scratch)))
-        kernels = await _backend(config, scratch)
+        background = await stack.enter_async_context(tasks.background())
+        kernels = await _backend(config, scratch, background)
         stack.callback(kernels.leave)
         etcd = await stack.enter_async_context(Etcd.open(config.etcd_url))
         url = await _redis_url(etcd)
@@ -186,7 +195,7 @@ class _Health:
         return None
 
 
-async def _backend(config: Config, scratch: Scratch) -> Backend:
+async def _backend(config: Config, scratch: Scratch, background: tasks.Background) -> Backend:
     """Return dummies, or the zygotes that an earlier life has left, or new ones."""
     if config.dummy is not None:
         return DummyKernels(config.dummy)
@@ -196,31 +205,31 @@ async def _backend(config: Config, scratch: Scratch) -> Backend:
     if group:
         await asyncio.to_thread(cgroups.sweep, group, clocks.SystemClock().now().timestamp())
 
-    def containers() -> Launcher:
+    def containers() -> ContainerLauncher:
         place.mkdir(mode=0o700, exist_ok=True)
-        made = Launcher.launch(environment, program=forkserver.CONTAINERS)
+        made = ContainerLauncher.launch(environment, program=forkserver.CONTAINERS)
         _let_outlive(made, place, config)
         return made
 
-    plain = await _found(scratch.state, scratch)
+    plain = await _found(Launcher.reach, scratch.state, scratch)
     if plain is None:
         plain = Launcher.launch(environment)
         _let_outlive(plain, scratch.state, config)
-    return Levels(
-        plain,
-        Containers(
-            containers,
-            directory=scratch.directory,
-            group=group,
-            why_not=programs.why_not(),
-            found=await _found(place, scratch),
-        ),
+    contained = Containers(
+        containers,
+        directory=scratch.directory,
+        group=group,
+        why_not=programs.why_not(),
+        found=await _found(ContainerLauncher.reach, place, scratch),
+        pool=Pool(config.scratch / WAITING_DIRECTORY, clocks.SystemClock(), marks=config.marks),
     )
+    background.start(contained.fill())
+    return Levels(plain, contained)
 
 
-async def _found(place: Path, scratch: Scratch) -> Launcher | None:
+async def _found(reach: Callable[[Path], _L | None], place: Path, scratch: Scratch) -> _L | None:
     """Return the zygote that an earlier life has left. One that does not answer is ended."""
-    found = Launcher.reach(place) if scratch.usable else None
+    found = reach(place) if scratch.usable else None
     if found is None:
         return None
     found.explain = lambda id_, exit_: explained(scratch.directory(id_), exit_)

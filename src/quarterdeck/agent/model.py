@@ -8,7 +8,16 @@ from pathlib import Path
 
 from quarterdeck.agent.errors import ImageNotFound, IsolationUnsupported
 from quarterdeck.agent.kernels.doorway import Entrance
-from quarterdeck.agent.kernels.spec import MARK, TEMPORARY, WORK, Bind, Image, KernelSpec
+from quarterdeck.agent.kernels.spec import (
+    CONTAINER_WORK,
+    MARK,
+    TEMPORARY,
+    WORK,
+    Bind,
+    Image,
+    KernelSpec,
+    container_environment,
+)
 from quarterdeck.wire.agents import KernelCreate, KernelMount, KernelPeer
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.sessions import IsolationLevel
@@ -21,12 +30,6 @@ _PEER_ADDRESS = "10.77.0.{}"
 
 IMAGE = f"python:{sys.version_info.major}.{sys.version_info.minor}"
 """The one image of process kernels: this interpreter."""
-
-CONTAINER_WORK = "/work"
-"""The working directory of a kernel in a container."""
-
-CONTAINER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""PATH in an image that says nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +74,14 @@ def spec(
     image: Image | None = None,
 ) -> KernelSpec:
     """Return what a request comes to. What the user asks for overrides our defaults and the image's, not the marks."""
-    places = {"HOME": str(directory / WORK), "TMPDIR": str(directory / TEMPORARY)}
-    if image is not None:
-        places = {"HOME": CONTAINER_WORK, "TMPDIR": "/tmp", **image.environment}
-    environment = {
-        "PATH": surroundings.search_path if image is None else CONTAINER_PATH,
+    plain = {
+        "PATH": surroundings.search_path,
         "LANG": "C.UTF-8",
-        **places,
+        "HOME": str(directory / WORK),
+        "TMPDIR": str(directory / TEMPORARY),
+    }
+    environment = {
+        **(plain if image is None else container_environment(image)),
         **request.environment,
         **surroundings.marks,
         MARK: id_,

@@ -9,11 +9,13 @@ from pathlib import Path
 from quarterdeck.agent.images.model import chain
 from quarterdeck.agent.images.trees import Layer, Trees
 from quarterdeck.agent.kernels import forkserver
-from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.oci import cgroups
 from quarterdeck.agent.kernels.oci.kernels import Containers
+from quarterdeck.agent.kernels.oci.launcher import ContainerLauncher
+from quarterdeck.agent.kernels.oci.pool import Pool
 from quarterdeck.agent.kernels.process import KernelProcess
-from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
+from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec, container_environment
+from quarterdeck.base import tasks
 from quarterdeck.testing import image_layouts
 from quarterdeck.testing.image_contents import RUNTIME_LABEL
 from quarterdeck.testing.image_layers import GZIPPED, digest
@@ -72,7 +74,7 @@ class Contained:
     async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> KernelProcess:
         """Make a kernel in a container."""
         image = spec.image or self.image
-        environment = spec.environment | {"HOME": "/work", "PATH": "/usr/bin:/bin"}
+        environment = spec.environment | container_environment(image)
         return await self._containers.spawn(
             dataclasses.replace(spec, image=image, environment=environment), on_exit
         )
@@ -96,19 +98,25 @@ class Contained:
 
 @contextlib.asynccontextmanager
 async def contained(
-    room: Path, image: Image, launch: Callable[[], Launcher] | None = None
+    room: Path,
+    image: Image,
+    launch: Callable[[], ContainerLauncher] | None = None,
+    pool: Pool | None = None,
 ) -> AsyncIterator[Contained]:
-    """Own a zygote of containers for the time of a block. `launch`: see `Containers`."""
+    """Own a zygote of containers for the time of a block. `launch`, `pool`: see `Containers`."""
     group = cgroups.of_agent(room)
+    containers = Containers(launch or launched, directory=room.joinpath, group=group, pool=pool)
+    async with tasks.background() as background:
+        if pool is not None:
+            background.start(containers.fill())
+        try:
+            yield Contained(containers, image, group)
+        finally:
+            background.cancel()
+            await containers.close()
+            cgroups.remove(group)
 
-    containers = Containers(launch or launched, directory=room.joinpath, group=group)
-    try:
-        yield Contained(containers, image, group)
-    finally:
-        await containers.close()
-        cgroups.remove(group)
 
-
-def launched() -> Launcher:
+def launched() -> ContainerLauncher:
     """Launch a zygote of containers."""
-    return Launcher.launch(program=forkserver.CONTAINERS)
+    return ContainerLauncher.launch(program=forkserver.CONTAINERS)

@@ -73,9 +73,19 @@ A test process has zygotes, too, where it has kernels without an agent.
 """
 
 CONTAINERS_ZYGOTE = tuple(
-    f"{owner}: *.kernels.oci.server *#[1-8]" for owner in ("agent*", "this test process")
+    f"{owner}: {what}"
+    for owner in ("agent*", "this test process")
+    for what in (
+        "*.kernels.oci.server *#[1-9]",
+        "*.kernels.oci.server *#[12][0-9]",
+        "python3 *entry.py waiting #[1-8]",
+        "/bin/sh -c echo >&0; read * #[1-8]",
+    )
 )
-"""The zygote of containers, with its supervisor and what it keeps ready, starts with the first container and stays."""
+"""The zygote of containers, with its supervisor and what it keeps ready, starts with the first container and stays.
+
+A few containers wait to be kernels of images that were used, each with two processes of that zygote.
+"""
 
 
 def describe(keys: Keys) -> System:
@@ -93,7 +103,7 @@ def describe(keys: Keys) -> System:
         preload=PRELOAD,
         leaks=(
             Invariants,
-            Below("agent", (f"{SCRATCH_DIRECTORY}/*",)),
+            Below("agent", (f"{SCRATCH_DIRECTORY}/[!.]*",)),
             Below("storage-proxy", tuple(f"{TREES_DIRECTORY}/{each}" for each in _TREES)),
             Expected("processes", (*WAITING_KERNELS, *CONTAINERS_ZYGOTE)),
             Expected("redis keys", (events.STREAM,)),

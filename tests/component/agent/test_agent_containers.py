@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from quarterdeck.agent.kernels.oci import cgroups
+from quarterdeck.agent.app import WAITING_DIRECTORY
+from quarterdeck.agent.kernels.oci import cgroups, pool
+from quarterdeck.agent.kernels.oci.container import GROUP_FILE
 from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import containers, image_contents, layout
@@ -56,9 +58,10 @@ async def talking_to(cluster):
 
 
 def remains(cluster, *kernels):
-    """What there is of kernels in containers: control groups, directories, mounts, processes."""
+    """What there is of kernels in containers: control groups, directories, mounts, processes. Those that wait for kernels are none."""
     scratch = cluster.place("agent").directory / layout.SCRATCH_DIRECTORY
-    groups = [str(one) for one in GROUPS.glob(f"*/{cgroups.of_agent(scratch)}/*") if one.is_dir()]
+    found = [one for one in GROUPS.glob(f"*/{cgroups.of_agent(scratch)}/*") if one.is_dir()]
+    groups = [str(one) for one in found if not (scratch / WAITING_DIRECTORY / one.name).is_dir()]
     directories = [one.name for one in scratch.iterdir() if not one.name.startswith(".")]
     mounts = [
         line
@@ -279,3 +282,92 @@ async def test_kernels_destroyed_while_they_are_made_leave_nothing(
         assert asked.result().code in {None, "kernel-terminated"}
     assert remains(cluster, *kernels) == NOTHING
     assert not await agent.inventory()
+
+
+async def waited_for(agent, cluster, digest):
+    """Have containers wait, and return a kernel that one of them has become, what waits, and the groups of all."""
+    scratch = cluster.place("agent").directory / layout.SCRATCH_DIRECTORY
+    waiting = scratch / WAITING_DIRECTORY
+    first = await agent.make(digest=digest)
+    await agent.destroy(first.id)
+    await until(lambda: list(waiting.glob(f"*/{GROUP_FILE}")), within=20)
+    kernel = await agent.make(digest=digest, slots=Slots(1, 64))
+    assert (scratch / kernel.id / GROUP_FILE).exists()
+    await until(
+        lambda: list(waiting.glob(f"*/{GROUP_FILE}")),
+        satisfied=lambda seen: len(seen) == pool.EACH_MAX,
+        within=20,
+    )
+    pids = [int(path.read_text()) for path in waiting.glob("*/given/pid")]
+    assert len(pids) == pool.EACH_MAX
+    return kernel, pids
+
+
+def waiting_and_groups(cluster):
+    """What there is of containers that wait, and all groups of containers of the agent."""
+    scratch = cluster.place("agent").directory / layout.SCRATCH_DIRECTORY
+    groups = [str(one) for one in GROUPS.glob(f"*/{cgroups.of_agent(scratch)}/*") if one.is_dir()]
+    return [one.name for one in scratch.glob(f"{WAITING_DIRECTORY}/*")], groups
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+async def test_containers_that_wait_end_with_their_agent_and_kernels_of_such_go_on(
+    private_cluster, registry, vanished, how
+):
+    """End the agent while containers wait beside a kernel. They end at once; the next life has the kernel, and nothing else is left."""
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, image_contents.python_image())
+        kernel, waiting = await waited_for(agent, private_cluster, digest)
+        await agent.execute(kernel.id, "x = 41")
+    if how == "stopped":
+        private_cluster.process("agent").expect_exit()
+        assert (await private_cluster.process("agent").stop(5)).code == 0
+    else:
+        await private_cluster.kill("agent")
+    for pid in waiting:
+        await vanished(pid)
+    await private_cluster.start("agent")
+    async with talking_to(private_cluster) as agent:
+        adopted = await agent.show(kernel.id)
+        assert (adopted.status, adopted.pid) == ("RUNNING", kernel.pid)
+        assert (await agent.execute(kernel.id, "x + 1")).result == "42"
+        died = await agent.run(kernel.id, "y = b'1' * (200 * 2**20)")
+        assert b"killed: memory limit 64 MiB" in died.body
+        await agent.destroy(kernel.id)
+        assert remains(private_cluster, kernel.id) == NOTHING
+        assert waiting_and_groups(private_cluster) == ([], [])
+
+
+async def test_containers_that_wait_end_with_their_zygote(private_cluster, registry, vanished):
+    """Kill the zygote of containers while some wait; nothing of these is left, and the next kernel has others wait."""
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, image_contents.shell_image())
+        kernel, waiting = await waited_for(agent, private_cluster, digest)
+        os.kill(zygote_of_containers(private_cluster.process("agent").pid), signal.SIGKILL)
+        for pid in waiting:
+            await vanished(pid)
+        await agent.destroy(kernel.id)
+        await until(
+            lambda: waiting_and_groups(private_cluster),
+            satisfied=lambda seen: seen == ([], []),
+            within=5,
+        )
+        other, _ = await waited_for(agent, private_cluster, digest)
+        assert (await agent.execute(other.id, "echo again")).stdout == "again\n"
+        await agent.destroy(other.id)
+
+
+async def test_containers_that_wait_go_with_their_image(private_cluster, registry):
+    """Remove the tree of an image in which some wait, as an agent does that needs the room; nothing of them is left."""
+    async with talking_to(private_cluster) as agent:
+        digest = await pulled(agent, registry, image_contents.shell_image())
+        kernel, _ = await waited_for(agent, private_cluster, digest)
+        await agent.destroy(kernel.id)
+        trees = private_cluster.place("agent").directory / "images" / "trees"
+        for tree in trees.iterdir():
+            tree.rename(tree.with_name(f"{tree.name}.gone"))
+        await until(
+            lambda: waiting_and_groups(private_cluster),
+            satisfied=lambda seen: seen == ([], []),
+            within=10,
+        )

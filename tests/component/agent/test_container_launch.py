@@ -9,8 +9,8 @@ import pytest
 
 from quarterdeck.agent.kernels import forkserver
 from quarterdeck.agent.kernels.errors import AgentLeft, KernelNotStarted, KernelTerminated
-from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.oci import kernels
+from quarterdeck.agent.kernels.oci.launcher import ContainerLauncher
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.base import ids, tasks
 from quarterdeck.base.clock import SystemClock
@@ -92,7 +92,7 @@ async def test_an_image_that_never_gets_ready_is_given_up(
         assert procfs.marked(MARK, spec.id) == []
 
 
-class Slow(Launcher):
+class Slow(ContainerLauncher):
     """A zygote that is ready when it is let go."""
 
     def __init__(self, server):

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from quarterdeck.agent.app import WAITING_DIRECTORY
+from quarterdeck.agent.kernels.oci.container import GROUP_FILE
 from quarterdeck.client.errors import Refused
-from quarterdeck.testing import containers, escapes, image_contents, targets
+from quarterdeck.testing import containers, escapes, image_contents, layout, targets
 from quarterdeck.testing.image_layouts import Layout
+from shakeout.waiting.until import until
 
 pytestmark = pytest.mark.needs("registry")
 
@@ -22,17 +25,35 @@ OWN = {
 HOSTS = ("/usr/harm", "/harm", "/bin/harm", "/etc/ld.so.preload")
 
 
-@pytest.fixture
-def attacker(hub, user, shakeout_runner):
-    """A session in a container in the hands of somebody who means harm."""
+@pytest.fixture(params=["made", "waited"])
+def attacker(request, hub, user, cluster, observe, shakeout_runner):
+    """A session in a container in the hands of somebody who means harm: made for it, or one that has waited for whoever comes."""
     containers.required()
-    return shakeout_runner.run(_in_image(hub, user))
+    if request.param == "made":
+        return shakeout_runner.run(_in_image(hub, user))
+    return shakeout_runner.run(_in_what_waits(hub, user, cluster, observe))
+
+
+async def _in_what_waits(hub, user, cluster, observe):
+    scratch = cluster.place("agent").directory / layout.SCRATCH_DIRECTORY
+    before = _waiting(scratch)
+    shown = await (await _in_image(hub, user)).refresh()
+    await until(lambda: _waiting(scratch) - before, within=30)
+    session = await user.sessions.create(image=shown.image, isolation="oci")
+    await session.reaches("RUNNING", within=10)
+    assert (scratch / observe.kernel(session.id) / GROUP_FILE).exists()
+    return session
+
+
+def _waiting(scratch):
+    """The containers that wait."""
+    return {one.parent for one in (scratch / WAITING_DIRECTORY).glob(f"*/{GROUP_FILE}")}
 
 
 async def _in_image(hub, user):
-    layout = Layout()
-    layout.add(image_contents.python_image(), "one")
-    await hub.shelf.push("team/python", layout)
+    shelf = Layout()
+    shelf.add(image_contents.python_image(), "one")
+    await hub.shelf.push("team/python", shelf)
     await hub.rescan()
     session = await user.sessions.create(image=f"{hub.name}/team/python:one", isolation="oci")
     await session.reaches("RUNNING", within=60)

@@ -49,6 +49,16 @@ class Custody:
             kept.end = told
         return told
 
+    def rename(self, kernel: str, new: str) -> dict[str, Any] | None:
+        """Keep what is kept of one under another id; return how its end is told now, if that has come."""
+        kept = self._kept.pop(kernel, None)
+        if kept is None:
+            return None
+        self._kept[new] = kept
+        if kept.end is not None:
+            kept.end = kept.end | {"gone": new}
+        return kept.end
+
     def forget(self, kernel: str) -> None:
         """Close what is kept of a kernel."""
         kept = self._kept.pop(kernel, None)

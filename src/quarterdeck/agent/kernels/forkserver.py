@@ -17,13 +17,12 @@ import quarterdeck
 from quarterdeck.agent.kernels import channel, door
 from quarterdeck.agent.kernels.process import Ends
 from quarterdeck.agent.kernels.runner import Gift
-from quarterdeck.agent.kernels.spec import ISOLATED, MARK, PLAIN, TITLE_ROOM, KernelSpec
+from quarterdeck.agent.kernels.spec import ISOLATED, MARK, MARK_ROOM, PLAIN, TITLE_ROOM, KernelSpec
 
 ZYGOTE = "quarterdeck.agent.kernels.zygote"
 CONTAINERS = "quarterdeck.agent.kernels.oci.server"
 """The programs that fork kernels."""
 
-_MARK_ROOM = " " * 36
 _CREDENTIALS = struct.Struct("3i")
 
 _log = logging.getLogger(__name__)
@@ -122,12 +121,25 @@ def make_door(server: Server, place: Path, orphan_seconds: float) -> None:
         socket.send_fds(server.link, [message], [listener.fileno(), directory])
 
 
-def channels(spec: KernelSpec) -> tuple[Ends, tuple[int, ...]]:
+def written(spec: KernelSpec) -> int:
+    """Return a descriptor of a file in memory that holds a spec. Raises OSError."""
+    file = os.memfd_create("kernel-spec", os.MFD_CLOEXEC)
+    try:
+        os.write(file, spec.encode())
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def channels(given: KernelSpec | int) -> tuple[Ends, tuple[int, ...]]:
     """Return the agent's ends of a kernel's channels, and what the zygote gets: a `Gift`, and a copy of the ends to keep.
 
-    Raises OSError; nothing is open then.
+    What is given is the spec, or a descriptor of where it is learnt. Raises OSError; nothing is open then, nor is that descriptor.
     """
     with contextlib.ExitStack() as undo:
+        spec = given if isinstance(given, int) else written(given)
+        undo.callback(os.close, spec)
         control, theirs = channel.pair()
         undo.callback(control.close)
         undo.callback(theirs.close)
@@ -136,9 +148,6 @@ def channels(spec: KernelSpec) -> tuple[Ends, tuple[int, ...]]:
             pipes.append(os.pipe())
             for end in pipes[-1]:
                 undo.callback(os.close, end)
-        file = os.memfd_create("kernel-spec", os.MFD_CLOEXEC)
-        undo.callback(os.close, file)
-        os.write(file, spec.encode())
         stdout, stderr = pipes
         copies = []
         for end in (control.fileno(), stdout[0], stderr[0]):
@@ -146,7 +155,7 @@ def channels(spec: KernelSpec) -> tuple[Ends, tuple[int, ...]]:
             undo.callback(os.close, copies[-1])
         undo.pop_all()
     ends = Ends(control, stdout[0], stderr[0])
-    return ends, (*Gift(file, theirs.detach(), stdout[1], stderr[1]), *copies)
+    return ends, (*Gift(spec, theirs.detach(), stdout[1], stderr[1]), *copies)
 
 
 @contextlib.contextmanager
@@ -166,7 +175,7 @@ def own_environment(more: Mapping[str, str]) -> dict[str, str]:
         "PATH": search_path(),
         "LANG": "C.UTF-8",
         "PYTHONPATH": os.pathsep.join(_import_path()),
-        MARK: _MARK_ROOM,
+        MARK: MARK_ROOM,
     }
 
 

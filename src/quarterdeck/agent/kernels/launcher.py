@@ -3,13 +3,11 @@
 import asyncio
 import json
 import logging
-import os
 import socket
-from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from quarterdeck.agent.kernels import custody, forkserver
 from quarterdeck.agent.kernels.errors import (
@@ -20,6 +18,7 @@ from quarterdeck.agent.kernels.errors import (
 )
 from quarterdeck.agent.kernels.forkserver import Server
 from quarterdeck.agent.kernels.namespaces import Isolation
+from quarterdeck.agent.kernels.outbox import Outbox
 from quarterdeck.agent.kernels.process import Ends, KernelProcess
 from quarterdeck.agent.kernels.spec import PID_FILE, Exit, KernelSpec
 from quarterdeck.wire.sessions import IsolationLevel
@@ -27,14 +26,6 @@ from quarterdeck.wire.sessions import IsolationLevel
 _MESSAGE_BYTES_MAX = 2**16
 
 _log = logging.getLogger(__name__)
-
-
-class _Outgoing(NamedTuple):
-    """A message to the zygote; `spawn` is the kernel that it makes."""
-
-    data: bytes
-    descriptors: tuple[int, ...]
-    spawn: str | None
 
 
 class Launcher:
@@ -45,7 +36,7 @@ class Launcher:
         self._link = server.link
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[Isolation] = self._loop.create_future()
-        self._outgoing: deque[_Outgoing] = deque()
+        self._outbox = Outbox(self._link, self._not_given)
         self._processes: dict[str, KernelProcess] = {}
         self._held: dict[str, KernelProcess] = {}
         self._heirs: dict[str, Callable[[Exit], None]] = {}
@@ -68,7 +59,7 @@ class Launcher:
         return cls(forkserver.launch(environment or {}, isolate=isolate, program=program))
 
     @classmethod
-    def reach(cls, place: Path) -> "Launcher | None":
+    def reach(cls, place: Path) -> Self | None:
         """Go on with the zygote of an earlier agent, found in a directory, and with its kernels: after `ready` they are `held`."""
         server = forkserver.reach(place)
         return None if server is None else cls(server)
@@ -119,24 +110,26 @@ class Launcher:
 
         Raises `KernelNotStarted`, `KernelTerminated`, `ForkServerDied`, `AgentLeft`.
         """
-        if self._left:
-            raise AgentLeft
-        if self.died.is_set():
-            raise ForkServerDied
-        process = self._send_spec(spec, on_exit)
+        self._check()
+        pid_file = None if spec.image is None else Path(spec.directory) / PID_FILE
+        process = self._ask_for(spec.id, spec, on_exit, pid_file)
+        await self.started(process)
+        return process
+
+    async def started(self, process: KernelProcess) -> None:
+        """Return when a kernel is ready for code. Raises `KernelNotStarted`, `KernelTerminated`, `AgentLeft`."""
         try:
             await process.started()
         except KernelNotStarted as error:
             if process.killed:
                 raise KernelTerminated from error
-            await self.kill(spec.id)
+            await self.kill(process.id)
             raise
         except asyncio.CancelledError:
-            self._send({"kill": spec.id})
+            self._outbox.send({"kill": process.id})
             raise
         if process.killed:
             raise KernelTerminated
-        return process
 
     async def kill(self, id_: str) -> None:
         """Kill every process of a kernel and return when none is left. A kernel that is not there is gone already.
@@ -149,7 +142,7 @@ class Launcher:
             self._forget(id_)
             return
         process.killed = True
-        self._send({"kill": id_})
+        self._outbox.send({"kill": id_})
         await process.gone.wait()
         if process.left:
             raise AgentLeft
@@ -162,7 +155,7 @@ class Launcher:
                     group.create_task(self.kill(id_))
         finally:
             if not self.died.is_set():
-                self._send({"end": True})
+                self._outbox.send({"end": True})
             self._lose()
             await self._server.ended()
 
@@ -181,7 +174,7 @@ class Launcher:
             return
         self._left = True
         if not self._processes and not self._held:
-            self._send({"end": True})
+            self._outbox.send({"end": True})
         self._forget_link()
         for process in self._processes.values():
             process.leave()
@@ -189,45 +182,39 @@ class Launcher:
         self._held.clear()
         self._server.leave()
 
-    def _send_spec(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> KernelProcess:
+    def _check(self) -> None:
+        if self._left:
+            raise AgentLeft
+        if self.died.is_set():
+            raise ForkServerDied
+
+    def _ask_for(
+        self,
+        id_: str,
+        given: KernelSpec | int,
+        on_exit: Callable[[Exit], None],
+        pid_file: Path | None = None,
+    ) -> KernelProcess:
         try:
-            ends, given = forkserver.channels(spec)
+            ends, gift = forkserver.channels(given)
         except OSError as error:
             raise KernelNotStarted(f"There are no channels for it: {error}") from error
-        self._heirs[spec.id] = on_exit
-        pid_file = None if spec.image is None else Path(spec.directory) / PID_FILE
-        self._processes[spec.id] = process = self._process(spec.id, ends, pid_file)
-        self._send({"spawn": spec.id}, given)
+        self._heirs[id_] = on_exit
+        self._processes[id_] = process = self._process(id_, ends, pid_file)
+        self._outbox.send({"spawn": id_}, gift)
         return process
 
     def _process(self, id_: str, ends: Ends, pid_file: Path | None = None) -> KernelProcess:
         def tell(exit_: Exit) -> None:
-            heir = self._heirs.pop(id_, None)
+            heir = self._heirs.pop(process.id, None)
             if heir is not None:
                 heir(exit_)
 
-        return KernelProcess(id_, ends, tell, lambda: self._send({"kill": id_}), pid_file=pid_file)
+        def kill() -> None:
+            self._outbox.send({"kill": process.id})
 
-    def _send(self, message: dict[str, Any], given: tuple[int, ...] = ()) -> None:
-        self._outgoing.append(_Outgoing(json.dumps(message).encode(), given, message.get("spawn")))
-        self._flush()
-
-    def _flush(self) -> None:
-        while self._outgoing:
-            first = self._outgoing[0]
-            try:
-                socket.send_fds(self._link, [first.data], list(first.descriptors))
-            except BlockingIOError:
-                self._loop.add_writer(self._link, self._flush)
-                return
-            except OSError as error:  # if the zygote is gone, reading tells
-                _log.warning("zygote-unreachable", extra={"error": str(error)})
-                if first.spawn is not None:
-                    self._finish(first.spawn, Exit(reason=f"not given to the zygote: {error}"))
-            self._outgoing.popleft()
-            for descriptor in first.descriptors:
-                os.close(descriptor)
-        self._loop.remove_writer(self._link)
+        process = KernelProcess(id_, ends, tell, kill, pid_file=pid_file)
+        return process
 
     def _read(self) -> None:
         while True:
@@ -270,6 +257,9 @@ class Launcher:
         process.resume()
         self._processes[id_] = self._held[id_] = process
 
+    def _not_given(self, id_: str, error: OSError) -> None:
+        self._finish(id_, Exit(reason=f"not given to the zygote: {error}"))
+
     def _finish(self, id_: str, exit_: Exit) -> None:
         if (process := self._processes.pop(id_, None)) is not None:
             process.finish(self.explain(id_, exit_))
@@ -277,7 +267,7 @@ class Launcher:
     def _forget(self, id_: str) -> None:
         """Have the zygote keep nothing of a kernel any more."""
         if not self._left and not self.died.is_set():
-            self._send({"forget": id_})
+            self._outbox.send({"forget": id_})
 
     def _lose(self) -> None:
         """Take note that the zygote is gone, and every kernel with it."""
@@ -288,11 +278,7 @@ class Launcher:
 
     def _forget_link(self) -> None:
         self._loop.remove_reader(self._link)
-        self._loop.remove_writer(self._link)
-        for waiting in self._outgoing:
-            for descriptor in waiting.descriptors:
-                os.close(descriptor)
-        self._outgoing.clear()
+        self._outbox.close()
         if not self._ready.done():
             self._ready.set_exception(ForkServerDied())
             self._ready.exception()  # who does not wait for it need not hear of it

@@ -126,12 +126,24 @@ def open_trees(kernel: KernelSpec, owner: Owner) -> list[int]:
     opened: list[int] = []
     try:
         opened.append(_open_tree(kernel.directory, owner, 0))
-        opened.extend(_open_bind(bind, owner) for bind in kernel.binds)
+        opened.extend(open_bind(bind, owner) for bind in kernel.binds)
     except (OSError, SetUpFailed):
         for descriptor in opened:
             os.close(descriptor)
         raise
     return opened
+
+
+def open_bind(bind: spec.Bind, owner: Owner) -> int:
+    """Return a descriptor of a directory as a mount that is attached nowhere yet. Raises `SetUpFailed`."""
+    safe = linux.MOUNT_NO_SUID | linux.MOUNT_NO_DEVICES
+    with binds.source(bind) as source:
+        try:
+            return _open_tree(
+                source, owner, safe | (linux.MOUNT_READ_ONLY if bind.read_only else 0)
+            )
+        except OSError as error:
+            raise SetUpFailed("mount-failed", f"{bind.path}: {error.strerror}") from error
 
 
 def make_directory(kernel: KernelSpec) -> Path:
@@ -188,17 +200,6 @@ def confine(owner: Owner, program: bytes | None) -> None:
     linux.drop_capabilities()
     if program is not None:
         linux.set_filter(program)
-
-
-def _open_bind(bind: spec.Bind, owner: Owner) -> int:
-    safe = linux.MOUNT_NO_SUID | linux.MOUNT_NO_DEVICES
-    with binds.source(bind) as source:
-        try:
-            return _open_tree(
-                source, owner, safe | (linux.MOUNT_READ_ONLY if bind.read_only else 0)
-            )
-        except OSError as error:
-            raise SetUpFailed("mount-failed", f"{bind.path}: {error.strerror}") from error
 
 
 def _open_tree(source: str | int, owner: Owner, attributes: int) -> int:

@@ -83,6 +83,11 @@ class KernelProcess:
         self._resuming = False
         self.left = False
 
+    def rename(self, id_: str, pid_file: Path) -> None:
+        """Be a kernel of this id from now on, used in this moment for the first time."""
+        self.id, self._pid_file = id_, pid_file
+        self.activity = Activity(self._loop.time)
+
     async def started(self) -> None:
         """Return when the kernel is ready for code. Raises `KernelNotStarted`."""
         message = await self._started

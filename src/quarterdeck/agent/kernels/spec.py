@@ -11,6 +11,9 @@ from quarterdeck.agent.kernels.serving import EXIT_CHANNEL_LOST
 MARK = "QD_KERNEL_ID"
 """The environment variable by which every process of a kernel is known; its value is the kernel's id."""
 
+MARK_ROOM = " " * 36
+"""Its value in a process that is no kernel yet."""
+
 PLAIN, ISOLATED = "plain", "isolated"
 """The zygote's argument: kernels with or without namespaces."""
 
@@ -58,6 +61,19 @@ class Image:
     runtime: str
     environment: dict[str, str] = field(default_factory=dict)
     group: str = ""
+
+
+CONTAINER_WORK = "/work"
+"""The working directory and HOME of a kernel in a container."""
+
+CONTAINER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH in an image that says nothing of it."""
+
+
+def container_environment(image: Image) -> dict[str, str]:
+    """Return the variables of a kernel in an image that asks for none."""
+    own = {"PATH": CONTAINER_PATH, "LANG": "C.UTF-8", "HOME": CONTAINER_WORK, "TMPDIR": "/tmp"}
+    return own | image.environment
 
 
 @dataclass(frozen=True)

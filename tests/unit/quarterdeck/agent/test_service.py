@@ -18,7 +18,7 @@ from quarterdeck.agent.errors import (
 from quarterdeck.agent.executions import Executions
 from quarterdeck.agent.images.errors import ImageNotHere
 from quarterdeck.agent.kernels.errors import KernelNotStarted, KernelTerminated
-from quarterdeck.agent.kernels.spec import Exit, Image
+from quarterdeck.agent.kernels.spec import CONTAINER_WORK, Exit, Image
 from quarterdeck.agent.resources.ledger import Ledger
 from quarterdeck.agent.service import AgentService
 from quarterdeck.base import tasks
@@ -384,7 +384,7 @@ async def test_a_kernel_keeps_its_image_here_until_it_is_destroyed(world):
     assert world.service.show("k").isolation == "oci"
     await world.next_life()
     assert world.images.users == {"k": "sha256:a"}
-    assert world.service.entrance("k").directory == model.CONTAINER_WORK
+    assert world.service.entrance("k").directory == CONTAINER_WORK
     await world.service.destroy("k")
     assert world.images.users == {}
 

@@ -5,16 +5,17 @@ so that nothing of it is ever seen or left outside. Standard library only.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from quarterdeck.agent.kernels.oci import seccomp
+from quarterdeck.agent.kernels.oci import cgroups, seccomp
+from quarterdeck.agent.kernels.oci.cgroups import Limits
 from quarterdeck.agent.kernels.owners import Owner
-from quarterdeck.agent.kernels.spec import KernelSpec
+from quarterdeck.agent.kernels.spec import CONTAINER_WORK, KernelSpec
 
-WORK = "/work"
-"""The working directory and HOME in a container; folders are mounted below it."""
+WORK = CONTAINER_WORK
+"""Folders are mounted below it."""
 
 GIVEN = "/run/quarterdeck"
 """Where a container finds what it is given: our runner, its pid as the agent sees it."""
@@ -60,7 +61,10 @@ def config(
             "env": [f"{name}={value}" for name, value in kernel.environment.items()],
             "cwd": WORK,
             "capabilities": {name: [] for name in _CAPABILITY_SETS},
-            "rlimits": _process_limits(kernel),
+            "rlimits": [
+                {"type": name, "soft": value, "hard": value}
+                for name, value in process_limits(kernel).items()
+            ],
             "noNewPrivileges": True,
         },
         "mounts": [*_system(staged), *_own(staged), *_folders(kernel, staged)],
@@ -73,6 +77,20 @@ def config(
             "seccomp": seccomp.profile(os.uname().machine),
             **(_group(kernel, group) if group else {}),
         },
+    }
+
+
+def group_limits(kernel: KernelSpec) -> Limits:
+    """Return what the control group of a kernel holds it to."""
+    return Limits(kernel.memory_bytes, len(kernel.cores), kernel.processes or PIDS_MAX)
+
+
+def process_limits(kernel: KernelSpec) -> Mapping[str, int]:
+    """Return what each process of a kernel is held to, by the names of limits in `resource`."""
+    return {
+        "RLIMIT_NOFILE": kernel.open_files,
+        "RLIMIT_FSIZE": kernel.file_bytes,
+        "RLIMIT_CORE": 0,
     }
 
 
@@ -119,23 +137,17 @@ def _folders(kernel: KernelSpec, staged: Staged) -> list[dict[str, Any]]:
     ]
 
 
-def _process_limits(kernel: KernelSpec) -> list[dict[str, Any]]:
-    values = {
-        "RLIMIT_NOFILE": kernel.open_files,
-        "RLIMIT_FSIZE": kernel.file_bytes,
-        "RLIMIT_CORE": 0,
-    }
-    return [{"type": name, "soft": value, "hard": value} for name, value in values.items()]
-
-
 def _group(kernel: KernelSpec, group: str) -> dict[str, Any]:
-    period = 100_000
+    limits = group_limits(kernel)
     return {
         "cgroupsPath": f"/{group}",
         "resources": {
-            "memory": {"limit": kernel.memory_bytes, "swap": kernel.memory_bytes},
-            "cpu": {"quota": len(kernel.cores) * period, "period": period},
-            "pids": {"limit": kernel.processes or PIDS_MAX},
+            "memory": {"limit": limits.memory_bytes, "swap": limits.memory_bytes},
+            "cpu": {
+                "quota": limits.cores * cgroups.CPU_PERIOD,
+                "period": cgroups.CPU_PERIOD,
+            },
+            "pids": {"limit": limits.processes},
             "devices": [{"allow": False, "access": "rwm"}],
         },
     }

@@ -10,11 +10,23 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+CPU_PERIOD = 100_000
+"""In microseconds."""
 
 _ROOT = Path("/sys/fs/cgroup")
 _PREFIX = "quarterdeck-"
 _OLD_SECONDS = 60.0
 """An empty group is nobody's if nothing has happened to it for so long: an agent that makes one uses it at once."""
+
+
+class Limits(NamedTuple):
+    """Of all processes of a container."""
+
+    memory_bytes: int
+    cores: int
+    processes: int
 
 
 def of_agent(scratch: Path) -> str:
@@ -25,6 +37,23 @@ def of_agent(scratch: Path) -> str:
 def out_of_memory(group: str) -> int:
     """Return how many processes of a container were killed because it had no memory left."""
     return _count(group, ("memory.oom_control", "memory.events"), "oom_kill")
+
+
+def limit(group: str, limits: Limits) -> None:
+    """Hold a container that is there already to other limits. Raises OSError."""
+    memory, quota = str(limits.memory_bytes), limits.cores * CPU_PERIOD
+    values = {
+        "memory.memsw.limit_in_bytes": "-1",
+        "memory.limit_in_bytes": memory,
+        "memory.max": memory,
+        "memory.swap.max": "0",
+        "cpu.cfs_quota_us": str(quota),
+        "cpu.max": f"{quota} {CPU_PERIOD}",
+        "pids.max": str(limits.processes),
+    }
+    for path in _places(group):
+        for name, value in (*values.items(), ("memory.memsw.limit_in_bytes", memory)):
+            _write(path / name, value)
 
 
 def remove(group: str) -> bool:
@@ -40,6 +69,12 @@ def sweep(own: str, now: float) -> None:
         with contextlib.suppress(OSError):
             if group.name == own or now - group.stat().st_mtime > _OLD_SECONDS:
                 _remove_empty(group)
+
+
+def _write(file: Path, value: str) -> None:
+    """Write to a file of a group, if that hierarchy has it. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError), file.open("r+") as opened:
+        opened.write(value)
 
 
 def _count(group: str, files: Sequence[str], name: str) -> int:

@@ -1,16 +1,16 @@
 """The agent's fork server for kernels in containers: a zygote like the other, whose children have runc make what they are.
 
 `python -m quarterdeck.agent.kernels.oci.server FD isolated ROOM`. It speaks and lives as `zygote` does: it outlives its agent, keeps the ends of
-channels, and all its kernels end with it. Standard library only.
+channels, and all its kernels end with it. Besides, `{"rename": id, "to": id}` says which kernel becomes of a container that waited. Standard library only.
 """
 
 import socket
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from quarterdeck.agent.kernels import zygote
 from quarterdeck.agent.kernels.namespaces import Frame
-from quarterdeck.agent.kernels.oci import container, programs
+from quarterdeck.agent.kernels.oci import process, programs
 from quarterdeck.agent.kernels.owners import Owner
 from quarterdeck.agent.kernels.runner import NO_FAILURE
 from quarterdeck.agent.kernels.spec import ISOLATED
@@ -19,6 +19,22 @@ from quarterdeck.agent.kernels.zygote import Child, Zygote
 
 class Server(Zygote):
     """Forks processes that wait to become containers."""
+
+    def _take(self, message: dict[str, Any], given: list[int]) -> None:
+        match message:
+            case {"rename": kernel, "to": new}:
+                self._rename(kernel, new)
+            case _:
+                super()._take(message, given)
+
+    def _rename(self, kernel: str, new: str) -> None:
+        """Know a container that waited as the kernel that it becomes."""
+        child = self._kernels.pop(kernel, None)
+        if child is not None:
+            self._kernels[new] = child
+        end = self._line.custody.rename(kernel, new)
+        if end is not None:
+            self._line.say(end)
 
     def _make_frame(self) -> Frame | None:
         return None
@@ -30,7 +46,7 @@ class Server(Zygote):
         return () if owner.mapping < 0 else (owner.mapping,)
 
     def _become(self, owner: Owner, link: int) -> NoReturn:
-        container.main(link, owner, programs.runc() or "runc")
+        process.main(link, owner, programs.runc() or "runc")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import select
 import shlex
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,11 +24,23 @@ PROGRAM = (
     "exec 4<&0 0</dev/null; trap : INT; "
     f"while read -r n <&4; do command . {GIVEN}/{CELL} 3>&- 4<&-; echo $n $? >&3; done"
 )
+CLAIM = "claim"
+"""In what a container is given that waited: how it becomes the kernel."""
+
+WAITING = f"echo >&0; read -r n && . {GIVEN}/{CLAIM}"
+"""What a shell does until then: it says that it waits, and is told to go on."""
+
 _ANSWER_BYTES_MAX = 100
 
 
+def claim(environment: Mapping[str, str]) -> str:
+    """Return what a shell that waited does to be the kernel's, with these variables besides those that it has: it begins anew."""
+    exports = (f"export {name}={shlex.quote(value)}" for name, value in environment.items())
+    return "\n".join((*exports, f"exec /bin/sh -c {shlex.quote(PROGRAM)}\n"))
+
+
 class Streams(NamedTuple):
-    """The ends of a shell's channels: its own (`stdin`, `answers`), and ours."""
+    """The ends of a shell's channels: its own (`stdin`, `answers`), which the container has alone once it is made, and ours."""
 
     stdin: int
     answers: int
@@ -35,9 +48,10 @@ class Streams(NamedTuple):
     told: int
 
     @classmethod
-    def open(cls) -> "Streams":
-        """Make the channels. Raises OSError."""
-        stdin, orders = os.pipe()
+    def open(cls, stdin: int = -1, orders: int = -1) -> "Streams":
+        """Make the channels, where orders have none yet. Raises OSError."""
+        if stdin < 0:
+            stdin, orders = os.pipe()
         told, answers = os.pipe()
         return cls(stdin, answers, orders, told)
 
@@ -58,8 +72,6 @@ class Shell:
 
     def serve(self, pid: int) -> None:
         """Tell the agent that the kernel has started, with its pid, and serve until the shell ends. Raises OSError."""
-        os.close(self._streams.stdin)
-        os.close(self._streams.answers)
         channel.send(self._control, {"started": pid})
         poll = select.poll()
         poll.register(self._streams.told, select.POLLIN)
