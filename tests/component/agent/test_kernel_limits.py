@@ -105,6 +105,22 @@ for _ in range(19):
         assert (await execute(kernel, code)).error is None
 
 
+async def test_disk_counts_with_deleted_files_that_are_mapped(any_workshop):
+    code = """
+import ctypes, os, time
+map = ctypes.CDLL(None).mmap
+map.restype, map.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+for _ in range(10):
+    file = os.open("gone", os.O_RDWR | os.O_CREAT)
+    os.write(file, bytes(2**22))
+    os.unlink("gone")
+    assert map(None, 2**12, 1, 1, file, 0) > 0
+    os.close(file)
+time.sleep(60)
+"""
+    assert "killed: disk limit 20 MiB" in await guarded(any_workshop, code, disk_mib=20)
+
+
 HIDING = {
     "deeper than any path": "for _ in range(200): os.mkdir('d' * 100); os.chdir('d' * 100)",
     "behind closed doors": "os.makedirs('shut/in'); os.chdir('shut/in')",

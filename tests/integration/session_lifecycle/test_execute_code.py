@@ -218,6 +218,17 @@ async def test_results_and_displays_have_representations(session):
     assert done.order == (("stdout", 7), ("display", 1), ("stdout", 6))
 
 
+async def test_a_completion_that_hangs_is_told_and_blocks_nobody(session):
+    """A user is told why nothing was found. Complete an object that takes forever to tell its names; the next run has its turn."""
+    await session.execute(
+        "class Slow:\n    def __dir__(self):\n        while True: pass\nslow = Slow()"
+    )
+    found = await session.complete("slow.")
+    assert (found.matches, found.start) == ((), 5)
+    assert "took more than 3 s" in found.reason
+    assert (await session.execute("6 * 7")).result == "42"
+
+
 async def test_names_are_completed(session):
     """A cursor in the code gives the names that can stand there, of the session's own objects."""
     await session.execute("greeting = 'hello'")

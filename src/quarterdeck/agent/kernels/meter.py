@@ -3,25 +3,17 @@
 A kernel's processes are the descendants of its supervisor: orphans come back to that one, so nobody leaves the tree.
 """
 
-import contextlib
-import itertools
 import os
-import stat
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from quarterdeck.agent.kernels import files, rooms
+from quarterdeck.agent.kernels import disk, rooms
 
 _PAGE = os.sysconf("SC_PAGESIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PARENT, _TIMES, _THREADS, _RESIDENT = 1, slice(11, 15), 17, 21
 """Fields of /proc/<pid>/stat after the name."""
-_BLOCK, _FILE = 512, 1024
-"""What a block is, and what any file costs besides: empty ones fill a disk too."""
-_DESCRIPTORS_MAX = 4096
-_FILES_AT_ONCE = 256
-"""So many are counted before a number is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +48,8 @@ class ProcMeter:
         return _usage(pid, memory_bytes_max)
 
     def disk_bytes(self, kernel: str, pid: int) -> Generator[int, None, None]:
-        """Count what a kernel's directory takes on disk, with files that are deleted but still open; the last number is that of all."""
-        return _disk_bytes(pid, self._directory(kernel))
+        """Count what a kernel's directory takes on disk, with files that are deleted but still open or mapped; the last number is that of all."""
+        return disk.count(self._directory(kernel), _pids(pid))
 
 
 def _usage(pid: int, memory_bytes_max: int) -> Usage | None:
@@ -76,20 +68,10 @@ def _usage(pid: int, memory_bytes_max: int) -> Usage | None:
     )
 
 
-def _disk_bytes(pid: int, directory: Path) -> Generator[int, None, None]:
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    with contextlib.closing(_written(pid, directory)) as written:
-        while some := tuple(itertools.islice(written, _FILES_AT_ONCE)):
-            total += sum(_taken(one, seen) for one in some)
-            yield total
-
-
-def _written(pid: int, directory: Path) -> Generator[os.stat_result, None, None]:
-    yield from files.below(directory)
+def _pids(pid: int) -> Iterator[int]:
     first = _process(pid)
     for process in () if first is None else _tree(first.parent):
-        yield from _deleted(process.pid)
+        yield process.pid
 
 
 def _tree(root: int) -> Iterator[_Process]:
@@ -137,30 +119,6 @@ def _proportional(pid: int) -> int:
         for line in _read(f"/proc/{pid}/smaps_rollup").splitlines()
         if line.startswith((b"Pss_Anon:", b"Pss_Shmem:"))
     )
-
-
-def _deleted(pid: int) -> Iterator[os.stat_result]:
-    """Yield the files that a process has open though no name leads to them."""
-    try:
-        names = os.listdir(f"/proc/{pid}/fd")[:_DESCRIPTORS_MAX]  # noqa: PTH208 - see above
-    except OSError:
-        return
-    for name in names:
-        try:
-            found = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116 - see above
-        except OSError:
-            continue
-        if stat.S_ISREG(found.st_mode) and found.st_nlink == 0:
-            yield found
-
-
-def _taken(found: os.stat_result, seen: set[tuple[int, int]]) -> int:
-    """Return what a file takes on disk, once for all its names."""
-    key = (found.st_dev, found.st_ino)
-    if key in seen:
-        return 0
-    seen.add(key)
-    return found.st_blocks * _BLOCK + _FILE
 
 
 def _read(path: str) -> bytes:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from quarterdeck.agent.kernels import files, linux, scratch
+from quarterdeck.agent.kernels import files, scratch
 from quarterdeck.agent.kernels.files import LEVELS_HELD_MAX
+from quarterdeck.testing import rights
 
 DEPTH = 200
 NAME = "d" * 100
@@ -103,7 +104,7 @@ def test_closed_directories_are_looked_through_and_stay_closed(top, mode):
     write(top / "closed" / "below" / "file", 5)
     (top / "closed" / "below").chmod(mode)
     (top / "closed").chmod(mode)
-    assert without_rights(lambda: sizes(files.below(top))) == "[5]"
+    assert rights.without(lambda: sizes(files.below(top))) == "[5]"
     assert stat.S_IMODE((top / "closed").stat().st_mode) == mode
 
 
@@ -126,20 +127,3 @@ def test_a_walk_that_is_given_up_leaves_nothing_open(top):
 def open_files():
     """How many descriptors this process has."""
     return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def without_rights(work):
-    """Do something in a child without capabilities; return what came of it as text."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            linux.drop_capabilities()
-            os.write(writing, repr(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as told:
-        said = told.read()
-    os.waitpid(child, 0)
-    return said
