@@ -16,6 +16,7 @@ from benchmarks import (
     overheads,
     report,
     sessions,
+    transfers,
 )
 from benchmarks.figure import Figure
 
@@ -27,6 +28,7 @@ SUITES = {
     "sessions": sessions.figures,
     "containers": containers.figures,
     "interfaces": interfaces.figures,
+    "transfers": transfers.figures,
 }
 TARGET = Path("dist/benchmarks")
 

@@ -17,10 +17,10 @@ from shakeout.system.cluster import Cluster
 
 
 @contextlib.asynccontextmanager
-async def in_memory() -> AsyncIterator[Cluster]:
-    """A cluster as tests have it: it survives the death of any process, and no power cut."""
+async def in_memory(*wanted: str) -> AsyncIterator[Cluster]:
+    """A cluster as tests have it, with optional services: it survives the death of any process, and no power cut."""
     async with await Supervisor.open() as supervisor:
-        async with await boot.boot(system.system, supervisor) as cluster:
+        async with await boot.boot(system.system, supervisor, wanted=wanted) as cluster:
             yield cluster
 
 

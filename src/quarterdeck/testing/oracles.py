@@ -173,8 +173,10 @@ class Observe:
         """A boto3 client; the cluster must have been asked for S3."""
         if self._s3 is None:
             (service,) = (each for each in self._cluster.system.services if isinstance(each, S3))
+            config = importlib.import_module("botocore.config").Config(signature_version="s3v4")
             client = importlib.import_module("boto3").client(
                 "s3",
+                config=config,
                 endpoint_url=self._cluster.address(service.name),
                 aws_access_key_id=service.access_key,
                 aws_secret_access_key=service.secret_key,

@@ -72,10 +72,11 @@ class Pieces:
 
     @contextlib.asynccontextmanager
     async def half(
-        self, target: str, offset: int, data: bytes, length: int
+        self, target: str, offset: int, data: bytes, length: int, **more: str
     ) -> AsyncIterator[None]:
         """Send the beginning of a piece of a length; its connection is open for the time of a block."""
         headers = {**PIECE, "Upload-Offset": str(offset), "Content-Length": str(length)}
+        headers |= more
         opened = self._proxy.connection("PATCH", target, bearer=self._token, headers=headers)
         async with opened as (_, writer):
             writer.write(data)

@@ -7,6 +7,8 @@ import pytest
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.wire import tokens
+from shakeout.faults import lifecycle
+from shakeout.faults.clock import ClockJump
 
 METHODS = ["GET", "PUT", "DELETE"]
 ESCAPES = [
@@ -141,3 +143,11 @@ async def test_token_is_no_key_to_the_manager_api(tree):
     answer = await tree.proxy.call("DELETE", target, bearer=token)
     assert answer.problem == (401, "unauthenticated")
     assert await tree.names() == []
+
+
+async def test_token_that_was_good_ends_in_time(private_cluster, tree):
+    bearer = tree.proxy.token(tree.host, tree.id, "read", seconds=600)
+    assert (await tree.proxy.call("GET", "/client/v1/files", bearer=bearer)).status == 200
+    async with lifecycle.injected(ClockJump("storage-proxy", 601), private_cluster):
+        answer = await tree.proxy.call("GET", "/client/v1/files", bearer=bearer)
+        assert answer.problem == (401, "token-expired")

@@ -1,11 +1,15 @@
 """Uploads in pieces by the tus protocol, byte for byte, on a real storage-proxy."""
 
+import contextlib
 import hashlib
 import json
 
 import pytest
 
+from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.testing.pieces import PIECE, UPLOADS, VERSION, Pieces, checksum, metadata
+from shakeout.faults import lifecycle
+from shakeout.faults.clock import ClockJump
 from shakeout.waiting.until import until
 
 CONTENT = bytes(range(256)) * 64
@@ -129,6 +133,31 @@ async def test_piece_that_breaks_off_counts_as_far_as_it_came(pieces, tree, disk
     await until(lambda: pieces.offset(target), within=5, satisfied=lambda kept: kept == 7000)
     assert (await pieces.send(target, 7000, CONTENT[7000:])).status == 204
     assert files(tree, disk) == {"file": CONTENT}
+
+
+async def test_piece_with_a_checksum_that_breaks_off_does_not_count(pieces, tree, disk):
+    target = await pieces.begin(SIZE, path="file")
+    await pieces.send(target, 0, CONTENT[:100])
+    (data,) = (disk / "trees" / tree.id).glob("uploads/*.data")
+    async with pieces.half(target, 100, CONTENT[100:7000], SIZE - 100, **checksum(CONTENT[100:])):
+        await until(lambda: data.stat().st_size, within=5, satisfied=lambda size: size == 7000)
+    await until(lambda: data.stat().st_size, within=5, satisfied=lambda size: size == 100)
+    assert await pieces.offset(target) == 100
+    assert (await pieces.send(target, 100, CONTENT[100:])).status == 204
+    assert files(tree, disk) == {"file": CONTENT}
+
+
+async def test_piece_with_a_checksum_that_is_killed_does_not_count(private_cluster, tree, disk):
+    pieces = into(tree)
+    target = await pieces.begin(SIZE, path="file")
+    async with pieces.half(target, 0, b"x" * 7000, SIZE, **checksum(CONTENT)):
+        (data,) = (disk / "trees" / tree.id).glob("uploads/*.data")
+        await until(lambda: data.stat().st_size, within=5, satisfied=lambda size: size == 7000)
+        await private_cluster.kill("storage-proxy")
+    await private_cluster.start("storage-proxy")
+    assert await pieces.offset(target) == 0
+    assert (await pieces.send(target, 0, CONTENT[:100])).status == 204
+    assert data.read_bytes() == CONTENT[:100]
 
 
 async def test_piece_beyond_the_end_is_refused(pieces, tree, disk):
@@ -289,3 +318,48 @@ async def test_host_that_takes_whole_files_only_says_so(proxy):
     answer = await proxy.call("POST", UPLOADS, bearer=bearer, headers=headers, body=b"")
     assert answer.problem == (409, "uploads-unsupported")
     assert json.loads(answer.body)["detail"]
+
+
+async def test_upload_that_took_too_long_is_gone(private_cluster, tree, disk):
+    token = tree.proxy.token(tree.host, tree.id, "write", seconds=48 * 3600)
+    late = Pieces(tree.proxy, token)
+    target = await late.begin(SIZE, path="file")
+    await late.send(target, 0, CONTENT[:1000])
+    async with lifecycle.injected(ClockJump("storage-proxy", 25 * 3600), private_cluster):
+        assert (await late.call("GET")).json["items"] == []
+        assert (await late.send(target, 1000, CONTENT[1000:])).problem == (410, "upload-expired")
+        assert (await late.call("HEAD", target)).status == 410
+        again = await late.begin(SIZE, path="other")
+        assert (await late.call("HEAD", target)).status == 404
+        assert data_left(tree, disk) == [f"{again.rpartition('/')[2]}.data"]
+        assert files(tree, disk) == {}
+
+
+async def test_storage_proxy_looks_for_expired_uploads_by_itself(private_cluster, tree, disk):
+    late = Pieces(tree.proxy, tree.proxy.token(tree.host, tree.id, "write"))
+    await late.begin(SIZE, path="file")
+    async with lifecycle.injected(ClockJump("storage-proxy", 25 * 3600), private_cluster):
+        await private_cluster.restart("storage-proxy")
+        await until(
+            lambda: list((disk / "trees" / tree.id / "uploads").iterdir()),
+            within=10,
+            satisfied=lambda left: left == [],
+        )
+
+
+async def test_too_many_transfers_of_one_user_are_refused(pieces, tree, proxy):
+    partial = {"Upload-Concat": "partial"}
+    parts = [await pieces.begin(SIZE, headers=partial) for _ in range(Limits().transfers_max)]
+
+    async def attempt():
+        return (await tree.call("GET", "/nothing")).problem
+
+    async with contextlib.AsyncExitStack() as stack:
+        for part in parts:
+            await stack.enter_async_context(pieces.half(part, 0, CONTENT[:10], SIZE))
+        refused = (429, "too-many-transfers")
+        await until(attempt, within=10, satisfied=lambda problem: problem == refused)
+        bearer = proxy.token(tree.host, "0195c0de-0000-7000-8000-000000000001", "read")
+        answer = await proxy.call("GET", "/client/v1/files/x", bearer=bearer)
+        assert answer.problem == (404, "tree-not-found")
+    await until(attempt, within=10, satisfied=lambda problem: problem == (404, "file-not-found"))

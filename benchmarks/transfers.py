@@ -1,0 +1,183 @@
+"""Files up and down: one large file as a stream and in pieces, many small ones, and the memory that a server takes for that.
+
+The bare client is in this process and takes its part of the same cores. All volumes are in memory: what is measured is the servers.
+"""
+
+import contextlib
+import hashlib
+import random
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from pathlib import Path
+
+from benchmarks import file_client, file_servers, platforms
+from benchmarks.figure import Figure
+from benchmarks.file_servers import Server
+from quarterdeck.testing.oracles import Observe
+from quarterdeck.testing.pieces import PIECE, of_grant
+from quarterdeck.wire.folders import StorageGrant
+
+LARGE_BYTES = 1 << 30
+SMALL_FILES = 10_000
+SMALL_BYTES = 4096
+CLIENTS = 16
+ROUNDS = 3
+PIECE_BYTES = 8 << 20
+MIB = 1 << 20
+NGINX_PORT = 18_099
+
+
+async def figures() -> AsyncGenerator[Figure, None]:
+    """All of them, from one cluster and one server of each peer."""
+    content = memoryview(random.Random(1).randbytes(PIECE_BYTES) * (LARGE_BYTES // PIECE_BYTES))
+    async with contextlib.AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(platforms.in_memory("s3"))
+        user = await stack.enter_async_context(platforms.visited(cluster))
+        observe = stack.enter_context(contextlib.closing(Observe(cluster)))
+        grant = await (await user.folders.create("bench")).grant("write")
+        ours = file_servers.ours(cluster, grant)
+        peers = [stack.enter_context(file_servers.aiohttp_static()), file_servers.rclone(observe)]
+        if found := await stack.enter_async_context(file_servers.nginx(NGINX_PORT)):
+            peers.append(found)
+        peaks = {server.name: peak_mb(server) for server in (ours, *peers)}
+        for figure in large(ours, peers, content):
+            yield figure
+        yield await in_pieces(grant, ours, peers[0], content)
+        for peer in peers:
+            for figure in await small(ours, peer):
+                yield figure
+        yield memory(ours, peers[0], peaks)
+
+
+def large(ours: Server, peers: Sequence[Server], content: memoryview) -> list[Figure]:
+    """One file as one stream, up and down."""
+    sha256 = {"X-Content-SHA256": hashlib.sha256(content).hexdigest()}
+    up: dict[str, list[float]] = {server.name: [] for server in (ours, *peers)}
+    down: dict[str, list[float]] = {server.name: [] for server in (ours, *peers)}
+    for _ in range(ROUNDS):
+        for server in (ours, *peers):
+            up[server.name].append(sent(server, content, sha256 if server is ours else {}))
+            down[server.name].append(received(server, len(content)))
+    return [
+        Figure(
+            *(f"{what} {_words(len(content))} ({peer.name}), MiB/s", "MiB/s"),
+            *(rates[ours.name], goal),
+            peer_name=peer.name,
+            peer=rates[peer.name],
+            more_is_better=True,
+        )
+        for what, rates, goal in (("upload, checksummed,", up, 900), ("download", down, 2000))
+        for peer in peers
+    ]
+
+
+async def in_pieces(
+    grant: StorageGrant, ours: Server, peer: Server, content: memoryview
+) -> Figure:
+    """One file in pieces by the tus protocol, the whole compared; the peer takes it as a stream."""
+    pieces = of_grant(grant)
+    sha256 = hashlib.sha256(content).hexdigest()
+    mine, theirs = [], []
+    for number in range(ROUNDS):
+        upload = await pieces.begin(len(content), path=f"pieces-{number}", sha256=sha256)
+        begun = time.perf_counter()
+        send_pieces(ours, upload, content)
+        mine.append(_rate(len(content), begun))
+        theirs.append(sent(peer, content, {}))
+    return Figure(
+        *(f"upload {_words(len(content))} by tus, MiB/s", "MiB/s", mine, 600),
+        peer_name=peer.name,
+        peer=theirs,
+        more_is_better=True,
+    )
+
+
+async def small(ours: Server, peer: Server) -> list[Figure]:
+    """Many small files, up and down, over kept connections."""
+    body = bytes(SMALL_BYTES)
+    rates: dict[tuple[str, str], list[float]] = {}
+    for method in ("PUT", "GET"):
+        for server in (ours, peer):
+            requests = [
+                (
+                    method,
+                    *server.address(method, f"small-{number}"),
+                    body if method == "PUT" else b"",
+                )
+                for number in range(SMALL_FILES)
+            ]
+            begun = time.perf_counter()
+            await file_client.many(server.port, requests, CLIENTS)
+            rates[method, server.name] = [SMALL_FILES / (time.perf_counter() - begun)]
+    return [
+        Figure(
+            *(
+                f"{SMALL_FILES:,} files of 4 KiB {what} ({peer.name}), /s",
+                "/s",
+                rates[method, ours.name],
+            ),
+            goal=goal,
+            peer_name=peer.name,
+            peer=rates[method, peer.name],
+            more_is_better=True,
+        )
+        for method, what, goal in (("PUT", "up", 1000), ("GET", "down", 5000))
+    ]
+
+
+def memory(ours: Server, peer: Server, idle: Mapping[str, float]) -> Figure:
+    """The most memory that all of this took, above that of the idle server."""
+    return Figure(
+        *(
+            "peak memory of all transfers, above idle, MB",
+            "MB",
+            [peak_mb(ours) - idle[ours.name]],
+            64,
+        ),
+        peer_name=peer.name,
+        peer=[peak_mb(peer) - idle[peer.name]],
+    )
+
+
+def sent(server: Server, content: memoryview, more: Mapping[str, str]) -> float:
+    """MiB a second of one upload."""
+    target, headers = server.address("PUT", "large")
+    begun = time.perf_counter()
+    with file_client.connected(server.port) as there:
+        file_client.exchange(there, ("PUT", target), {**headers, **more}, content)
+    return _rate(len(content), begun)
+
+
+def received(server: Server, size: int) -> float:
+    """MiB a second of one download."""
+    target, headers = server.address("GET", "large")
+    begun = time.perf_counter()
+    if file_client.get(server.port, target, headers) != size:
+        raise AssertionError(f"{server.name} sent another size")
+    return _rate(size, begun)
+
+
+def send_pieces(server: Server, upload: str, content: memoryview) -> None:
+    """Send a file in pieces over one connection."""
+    with file_client.connected(server.port) as there:
+        for at in range(0, len(content), PIECE_BYTES):
+            headers = {**server.headers, **PIECE, "Upload-Offset": str(at)}
+            piece = content[at : at + PIECE_BYTES]
+            file_client.exchange(there, ("PATCH", upload), headers, piece)
+
+
+def peak_mb(server: Server) -> float:
+    """The most memory that a server has had, in MB; 0 where its process is not ours."""
+    if server.pid is None:
+        return 0.0
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    (line,) = (each for each in status.splitlines() if each.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def _rate(size: int, begun: float) -> float:
+    return size / MIB / (time.perf_counter() - begun)
+
+
+def _words(size: int) -> str:
+    return f"{size / (1 << 30):.3g} GiB"
