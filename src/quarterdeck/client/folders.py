@@ -1,12 +1,13 @@
 """Folders in the SDK: creating, finding and sharing them, and the handle of one with its files."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 
 from quarterdeck.client import api_folders as api
-from quarterdeck.client import files, procedures, request
+from quarterdeck.client import files, lasting, procedures, request
 from quarterdeck.client.request import Grant
 from quarterdeck.client.transport_async import Transport
 from quarterdeck.wire import decode
@@ -21,6 +22,8 @@ from quarterdeck.wire.folders import (
 )
 from quarterdeck.wire.items import Items
 from quarterdeck.wire.trees import Found
+
+T = TypeVar("T")
 
 
 class Folders:
@@ -94,15 +97,21 @@ class Folder:
         """Get access to the files: read, or write with read."""
         return await self._transport.call(api.grant(self.id, right), StorageGrant)
 
-    async def upload(self, local: Path | str, remote: str | None = None) -> list[FileEntry]:
+    async def upload(
+        self, local: Path | str, remote: str | None = None, *, parts: int = 1
+    ) -> Sequence[FileEntry]:
         """Copy a file, or a directory with all in it, into the folder; checksums are compared.
 
-        `remote` is the path it gets there: None its own name, one that ends in `/` a directory that takes it. Raises `FileUnusable`,
-        `ContentDiffers`, `Refused`.
+        `remote` is the path it gets there: None its own name, one that ends in `/` a directory that takes it. A large file goes in pieces and
+        survives broken connections; with `parts`, so many at the same time. Raises `FileUnusable`, `ContentDiffers`, `Refused`.
         """
-        grant = await self._access(Right.WRITE)
-        copies = files.uploads(Path(local), remote)
-        entries = [await self._transport.upload(grant, copy) for copy in copies]
+
+        async def send(grant: Grant, copy: files.Copy) -> dict[str, Any]:
+            if parts > 1:
+                return await self._transport.upload_parts(grant, copy, parts)
+            return await self._transport.upload(grant, copy)
+
+        entries = await self._each(Right.WRITE, files.uploads(Path(local), remote), send)
         return [msgspec.convert(entry, FileEntry) for entry in entries]
 
     async def download(self, remote: str, local: Path | str) -> int:
@@ -113,7 +122,7 @@ class Folder:
         grant = await self._access(Right.READ)
         listed = await self._transport.send(files.ls(grant, remote.strip("/"), recursive=True))
         copies = files.downloads(remote, Path(local), request.loads(listed)["items"])
-        return sum([await self._transport.download(grant, copy) for copy in copies])
+        return sum(await self._each(Right.READ, copies, self._transport.download))
 
     async def list(self, remote: str = "", *, recursive: bool = False) -> "list[FileEntry]":
         """Return what is below a path, directly or at any depth. The path may name a file: then that."""
@@ -202,6 +211,15 @@ class Folder:
     async def _changed(self, wanted: request.Request) -> FolderView:
         self.view = await self._transport.call(wanted, FolderView)
         return self.view
+
+    async def _each(
+        self,
+        right: Right,
+        copies: Iterable[files.Copy],
+        do: Callable[[Grant, files.Copy], Awaitable[T]],
+    ) -> Sequence[T]:
+        grants = lasting.Grants(lambda: self._access(right), self._transport.clock)
+        return await lasting.each(grants, copies, do)
 
     async def _access(self, right: Right) -> Grant:
         granted = await self.grant(right)

@@ -17,8 +17,10 @@ def nobody(_: int) -> None:
 class Source:
     """A local file that is being sent; `size` in bytes and `sha256` of what is before the place where it stands."""
 
-    def __init__(self, local: Path, report: Report = nobody) -> None:
-        """Open the file. Raises `FileUnusable`."""
+    def __init__(
+        self, local: Path, report: Report = nobody, *, stretch: tuple[int, int] | None = None
+    ) -> None:
+        """Open the file, or a stretch of it, from one byte to before another. Raises `FileUnusable`."""
         self._local = local
         self._digest = hashlib.sha256()
         self._at = 0
@@ -26,7 +28,9 @@ class Source:
         with usable(local):
             self._file = local.open("rb")
             found = os.fstat(self._file.fileno())
-        self.size = found.st_size
+        self._start, end = stretch or (0, found.st_size)
+        self._file.seek(self._start)
+        self.size = end - self._start
         self.mark = f"{found.st_dev:x}-{found.st_ino:x}-{found.st_mtime_ns:x}"
 
     @property
@@ -50,7 +54,7 @@ class Source:
         if offset == self._at:
             return
         if offset < self._at:
-            self._file.seek(0)
+            self._file.seek(self._start)
             self._at, self._digest = 0, hashlib.sha256()
         while self._at < offset:
             self.read(min(BLOCK_BYTES, offset - self._at))

@@ -60,8 +60,8 @@ def upload(grant: Grant, remote: str, source: Source, clock: Clock) -> Transfer[
     found = _earlier(request.loads(known.body)["items"], remote, source)
     for attempt in range(_BEGINNINGS_MAX):
         try:
-            location = found or (yield from _begin(grant, remote, source))
-            yield from _pieces(grant, location, source, clock)
+            location = found or (yield from begin(grant, remote, source))
+            yield from pieces(grant, location, source, clock)
             break
         except Refused as refused:
             if refused.status not in _GONE or attempt == _BEGINNINGS_MAX - 1:
@@ -104,26 +104,27 @@ def _earlier(items: list[dict[str, Any]], remote: str, source: Source) -> str | 
     return None if best is None else f"{UPLOADS}/{best['id']}"
 
 
-def _begin(grant: Grant, remote: str, source: Source) -> Transfer[str]:
-    said = {"path": remote, "source": source.mark, "sha256": ""}
-    headers = {
-        "Upload-Length": str(source.size),
-        "Upload-Metadata": ",".join(
-            f"{key} {_encoded(value)}".rstrip() for key, value in said.items()
-        ),
-    }
-    answer = yield Step(_tus(grant, "POST", UPLOADS, headers))
+def begin(grant: Grant, remote: str | None, source: Source) -> Transfer[str]:
+    """Begin an upload to a path, or of a part if there is none, and return its address."""
+    headers = {"Upload-Length": str(source.size)}
+    if remote is None:
+        headers["Upload-Concat"] = "partial"
+    else:
+        said = {"path": remote, "source": source.mark, "sha256": ""}
+        headers["Upload-Metadata"] = metadata(said)
+    answer = yield Step(tus(grant, "POST", UPLOADS, headers))
     return answer.headers["location"]
 
 
-def _pieces(grant: Grant, location: str, source: Source, clock: Clock) -> Transfer[None]:
+def pieces(grant: Grant, location: str, source: Source, clock: Clock) -> Transfer[None]:
+    """Send what is not there yet."""
     offset, pause = -1, 0.0
     comeback = Comeback()
     comeback.answered()
     while offset < source.size:
         try:
             if offset < 0:
-                answer = yield Step(_tus(grant, "HEAD", location), pause)
+                answer = yield Step(tus(grant, "HEAD", location), pause)
                 offset = int(answer.headers["upload-offset"])
                 source.stand_at(offset)
                 pause = 0.0
@@ -144,7 +145,7 @@ def _piece(grant: Grant, location: str, source: Source, offset: int) -> Prepared
     headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
     if offset + len(data) == source.size:
         headers["X-Content-SHA256"] = source.sha256
-    return _tus(grant, "PATCH", location, headers)._replace(body=data)
+    return tus(grant, "PATCH", location, headers)._replace(body=data)
 
 
 def _passing(error: ClientError) -> ClientError:
@@ -154,11 +155,17 @@ def _passing(error: ClientError) -> ClientError:
     return error
 
 
-def _tus(
+def tus(
     grant: Grant, method: str, path: str, headers: Mapping[str, str] | None = None
 ) -> Prepared:
+    """Return a request by the tus protocol."""
     prepared = request.with_token(grant, method, path)
     return prepared._replace(headers={**prepared.headers, **_TUS, **(headers or {})})
+
+
+def metadata(said: Mapping[str, str]) -> str:
+    """Return what a beginning says, as the header has it."""
+    return ",".join(f"{key} {_encoded(value)}".rstrip() for key, value in said.items())
 
 
 def _encoded(text: str) -> str:

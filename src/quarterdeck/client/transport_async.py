@@ -10,7 +10,7 @@ import yarl
 
 from quarterdeck.base import http_pool, tasks
 from quarterdeck.base.clock import Clock
-from quarterdeck.client import events, fetching, files, request, sending
+from quarterdeck.client import events, fetching, files, parts, request, sending
 from quarterdeck.client.errors import ClientError, Refused, Unreachable
 from quarterdeck.client.local_files import Sink, Source, nobody
 from quarterdeck.client.request import Credentials, Grant, Prepared, Procedure, Request
@@ -142,6 +142,25 @@ class Transport:
         files.check(copy.remote, source.sha256, written["sha256"])
         report(source.size)
         return dict(written["entry"])
+
+    async def upload_parts(self, grant: Grant, copy: files.Copy, count: int) -> dict[str, Any]:
+        """Copy a local file into a folder in parts that go at the same time, compare checksums, and return its entry. Raises `ClientError`s."""
+        with files.usable(copy.local):
+            stretches = parts.split(copy.local.stat().st_size, count)
+        if len(stretches) < 2:
+            return await self.upload(grant, copy)
+        try:
+            async with asyncio.TaskGroup() as group:
+                sent = [
+                    group.create_task(
+                        self._transfer(parts.send(grant, copy.local, stretch, self.clock))
+                    )
+                    for stretch in stretches
+                ]
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        addresses = [task.result() for task in sent]
+        return dict(await self._transfer(parts.join(grant, copy, addresses)))
 
     async def download(self, grant: Grant, copy: files.Copy, report: files.Report = nobody) -> int:
         """Copy a file of a folder to a local path, which appears when it is whole; return its size. Raises `ClientError`s."""

@@ -111,3 +111,26 @@ async def test_two_clients_that_share_an_upload_finish_it_together(
                 group.create_task(go_on(pieces, target))
         assert observe.content(folder.id)[f"file-{number}"] == content
     assert observe.unfinished() == []
+
+
+async def test_parts_that_go_at_the_same_time_are_one_file(user, observe, tmp_path, rng):
+    """Parallel parts. Send 40 MiB in four parts by the SDK; see several under way at once, compare the file on disk, look for leftovers."""
+    noise = tmp_path / "noise.bin"
+    noise.write_bytes(rng.randbytes(40 * 1024 * 1024))
+    folder = await user.folders.create("parts")
+    pieces = of_grant(await folder.grant("write"))
+    most = 0
+
+    async def watch():
+        nonlocal most
+        while True:
+            most = max(most, len((await pieces.call("GET")).json["items"]))
+
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watch())
+        (entry,) = await folder.upload(noise, "deep/joined.bin", parts=4)
+        watching.cancel()
+    assert most >= 2
+    assert entry.size == noise.stat().st_size
+    assert observe.content(folder.id) == {"deep/joined.bin": noise.read_bytes()}
+    assert observe.unfinished() == []
