@@ -159,11 +159,10 @@ async def idling(cluster: Cluster, gateway: Peer) -> list[Figure]:
 async def first_output(user: User) -> float:
     """Seconds from the request for a session to its first output; it is ended afterwards."""
     began = time.perf_counter()
-    session = await user.sessions.create(slots=SLOTS)
-    await session.reaches("RUNNING", within=30)
-    ran = await session.execute("print(1+1)")
+    session = await user.sessions.create(slots=SLOTS, wait=30, execute="print(1+1)")
     seconds = time.perf_counter() - began
-    assert ran.stdout == "2\n"
+    assert session.execution is not None
+    assert session.execution.stdout == "2\n"
     await end(session)
     return seconds
 
@@ -186,5 +185,5 @@ async def sessions_a_second(user: User) -> float:
 
 async def end(session: Session) -> None:
     """End a session, and wait until it has."""
-    await session.terminate()
-    await session.reaches("TERMINATED", within=30)
+    await session.terminate(wait=30)
+    assert session.view.status == "TERMINATED"

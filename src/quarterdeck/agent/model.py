@@ -72,8 +72,9 @@ def spec(
     cores: Sequence[int],
     surroundings: Surroundings,
     image: Image | None = None,
+    again: bool = False,
 ) -> KernelSpec:
-    """Return what a request comes to. What the user asks for overrides our defaults and the image's, not the marks."""
+    """Return what a request comes to; `again`: its directory is there. What the user asks for overrides our defaults and the image's, not the marks."""
     plain = {
         "PATH": surroundings.search_path,
         "LANG": "C.UTF-8",
@@ -100,7 +101,7 @@ def spec(
         hosts={one.hostname: at for at, one in peer_addresses(id_, request).items()},
         command=request.command,
         image=image,
-        again=request.generation > 0,
+        again=again or request.generation > 0,
     )
 
 

@@ -182,8 +182,12 @@ class Scratch(Protocol):
         """Remove what was left by kernels other than these, with the processes that work in it."""
         ...
 
-    def remove(self, kernel: str) -> None:
-        """Remove a kernel's directory; nothing happens if it is not there. Raises OSError."""
+    def provide(self, kernel: str) -> bool:
+        """Have a kernel's directory there already, empty and as new, if there is a spare one."""
+        ...
+
+    def remove(self, kernel: str, *, spare: bool = False) -> None:
+        """Remove a kernel's directory; nothing happens if it is not there. `spare`: nobody has it open, it may be used again. Raises OSError."""
         ...
 
 

@@ -232,7 +232,8 @@ class AgentService:
                 return
             await self._kernels.kill(entry.id)
             try:
-                await asyncio.to_thread(self._scratch.remove, entry.id)
+                spare = entry.isolation is IsolationLevel.NAMESPACED
+                await asyncio.to_thread(self._scratch.remove, entry.id, spare=spare)
             except OSError as error:
                 _log.exception("scratch-stays", extra={"kernel": entry.id})
                 raise ScratchStays from error

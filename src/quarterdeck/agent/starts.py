@@ -17,6 +17,7 @@ from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.agent.resources.ledger import Holding, Ledger
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.wire.agents import KernelCreate
+from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import KernelStatus
 
 STARTING_AT_ONCE_MAX = 8
@@ -52,7 +53,7 @@ class Starts:
 
     async def spawn(self, entry: Entry, holding: Holding) -> None:
         """Make the processes of a kernel that begins; it runs then, or has ended. Raises `KernelNotStarted`, `KernelTerminated`, `AgentLeft`."""
-        spec = self.spec(entry, holding)
+        spec = self.spec(entry, holding, again=self._provide(entry))
         async with self._starting:
             if entry.status not in _BEGINS:
                 raise KernelTerminated
@@ -68,6 +69,11 @@ class Starts:
         session = entry.request.session
         extra = {"kernel": entry.id, "session": session, "pid": entry.kernel.pid}
         _log.info("kernel-started", extra=extra)
+
+    def _provide(self, entry: Entry) -> bool:
+        """Have a spare directory be that of a kernel that is new and has namespaces, if there is one."""
+        fit = entry.isolation is IsolationLevel.NAMESPACED and entry.request.generation == 0
+        return fit and self._scratch.provide(entry.id)
 
     async def restart(self, entry: Entry, request: KernelCreate) -> None:
         """End all processes of a kernel and make them anew. Raises what `spawn` does; the kernel is TERMINATED then, with its directory."""
@@ -101,8 +107,10 @@ class Starts:
         await self._kernels.kill(entry.id)
         self._fail(entry, ABANDONED)
 
-    def spec(self, entry: Entry, holding: Holding | None = None) -> KernelSpec:
-        """Return what the kernel is to be, on the cores that it holds."""
+    def spec(
+        self, entry: Entry, holding: Holding | None = None, *, again: bool = False
+    ) -> KernelSpec:
+        """Return what the kernel is to be, on the cores that it holds; `again`: its directory is there."""
         return model.spec(
             entry.id,
             entry.request,
@@ -110,6 +118,7 @@ class Starts:
             cores=() if holding is None else holding.cores,
             surroundings=self._surroundings,
             image=entry.image,
+            again=again,
         )
 
     def keep(self, entry: Entry) -> None:

@@ -21,8 +21,9 @@ def create_session(
     mounts: Sequence[Mapping[str, Any]] = (),
     environment: Mapping[str, str] | None = None,
     more: Mapping[str, Any] | None = None,
+    wait_seconds: float = 0,
 ) -> Request:
-    """Ask for a session of some kernels; `more`: other fields of the request.
+    """Ask for a session of some kernels; `more`: other fields of the request. The answer may wait until it runs or has ended.
 
     `slots`, of each kernel, has cpu (cores) and memory_mib; a mount has folder (id) and path, and may have read_only and subpath.
     """
@@ -35,7 +36,7 @@ def create_session(
     }
     body |= {key: value for key, value in optional.items() if value}
     body |= {key: value for key, value in (more or {}).items() if value not in (None, [])}
-    return Request("POST", "/v1/sessions", body=body)
+    return Request("POST", "/v1/sessions", _wait(wait_seconds), body)
 
 
 def list_sessions(*, status: str | None = None, ended: bool = False) -> Request:
@@ -147,9 +148,10 @@ def restart_session(id_: str) -> Request:
     return Request("POST", _at("sessions", id_) + "/restart")
 
 
-def delete_session(id_: str, *, force: bool = False) -> Request:
-    """Ask to end a session; by force, it has ended at once, whatever its agents say."""
-    return Request("DELETE", _at("sessions", id_), (("force", "true"),) if force else ())
+def delete_session(id_: str, *, force: bool = False, wait_seconds: float = 0) -> Request:
+    """Ask to end a session; by force, it has ended at once, whatever its agents say. The answer may wait for the end."""
+    query = (("force", "true"),) if force else ()
+    return Request("DELETE", _at("sessions", id_), (*query, *_wait(wait_seconds)))
 
 
 def drain_agent(id_: str, deadline_seconds: float | None = None) -> Request:
@@ -241,6 +243,10 @@ def get_rescan(id_: str) -> Request:
 def cancel_rescan(id_: str) -> Request:
     """Ask to end the look at a registry (administrators)."""
     return Request("DELETE", _at("registries", id_) + "/rescan")
+
+
+def _wait(seconds: float) -> tuple[tuple[str, str], ...]:
+    return (("wait", f"{seconds:g}"),) if seconds else ()
 
 
 def _kernel(hostname: str | None) -> tuple[tuple[str, str], ...]:

@@ -23,6 +23,7 @@ from quarterdeck.wire.sessions import (
     SessionView,
     Slots,
 )
+from quarterdeck.wire.starts import SessionStarted
 
 LOOK_SECONDS_MAX = 1.0
 
@@ -41,9 +42,14 @@ class Sessions:
         name: str | None = None,
         mounts: Mapping[str, "Folder | str | Mapping[str, Any]"] | None = None,
         environment: Mapping[str, str] | None = None,
+        wait: float = 0,
+        execute: str | None = None,
         **more: Any,
     ) -> "Session":
-        """Ask for a session and return its handle at once; `mounts` maps paths in it to folders: handles, ids, or `Folder.mount(...)`.
+        """Ask for a session and return its handle; `mounts` maps paths in it to folders: handles, ids, or `Folder.mount(...)`.
+
+        At once, or with `wait` when it runs or has ended, after so many seconds at the latest. With that it may `execute` code first;
+        the handle's `execution` is what came of it.
 
         `more`: the other fields of a request (`quarterdeck.wire.sessions.SessionCreate`), such as `cluster_size`, `type`, `command`
         and `depends_on`, whose sessions may be handles. `slots` are for each kernel.
@@ -54,12 +60,15 @@ class Sessions:
             name=name,
             mounts=[{**_mount(folder), "path": path} for path, folder in (mounts or {}).items()],
             environment=environment,
+            wait_seconds=wait,
             more={
                 **more,
+                "execute": execute and {"code": execute},
                 "depends_on": [getattr(one, "id", one) for one in more.get("depends_on", ())],
             },
         )
-        return self._handle(await self._transport.call(request, SessionView))
+        started = await self._transport.call(request, SessionStarted)
+        return Session(self._transport, started, started.execution)
 
     async def list(
         self, *, status: SessionStatus | str | None = None, ended: bool = False
@@ -95,12 +104,15 @@ class Sessions:
 
 
 class Session:
-    """A session. `view` is what was last seen of it."""
+    """A session. `view` is what was last seen of it, `execution` what came of the code that it was to run first."""
 
-    def __init__(self, transport: Transport, view: SessionView) -> None:
+    def __init__(
+        self, transport: Transport, view: SessionView, execution: Execution | None = None
+    ) -> None:
         self._transport = transport
         self._progress = procedures.Progress(view.id)
         self.view = view
+        self.execution = execution
 
     def __repr__(self) -> str:
         return f"Session({self.id!r}, {self.view.status.value})"
@@ -214,9 +226,13 @@ class Session:
         self.view = await self._transport.call(api.restart_session(self.id), SessionView)
         self._progress = await self._transport.run(procedures.restarted(self.id))
 
-    async def terminate(self, *, force: bool = False) -> None:
-        """Ask the session to end; fine if it is ending or has ended. By force, it has ended at once, whatever its agents say."""
-        await self._transport.raw(api.delete_session(self.id, force=force))
+    async def terminate(self, *, force: bool = False, wait: float = 0) -> None:
+        """Ask the session to end; fine if it is ending or has ended. By force, it has ended at once, whatever its agents say.
+
+        With `wait` this returns when it has ended, after so many seconds at the latest.
+        """
+        request = api.delete_session(self.id, force=force, wait_seconds=wait)
+        self.view = await self._transport.call(request, SessionView)
 
     async def _look(self) -> None:
         """Take in how far the session has come, if that can be told soon."""

@@ -4,7 +4,7 @@ Whoever waits is also woken after each reconnect, since notifications sent meanw
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import psycopg
 from psycopg import sql
@@ -15,6 +15,7 @@ from quarterdeck.infra.postgres_reconnection import CONNECT_SECONDS_MAX
 
 _Connection = psycopg.AsyncConnection[tuple[object, ...]]
 _Key = tuple[str, str | None]
+Hear = Callable[[str | None], None]
 
 
 class Notifications:
@@ -25,6 +26,7 @@ class Notifications:
         self._channels = channels
         self._application_name = application_name
         self._subscribers: dict[_Key, set[tasks.Wake]] = {}
+        self._hearers: dict[str, list[Hear]] = {}
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -57,6 +59,10 @@ class Notifications:
             if not self._subscribers[key]:
                 del self._subscribers[key]
 
+    def hear(self, channel: str, hear: Hear) -> None:
+        """Call a function with the payload of each notification of a channel, from now on; with None when some may have been lost."""
+        self._hearers.setdefault(channel, []).append(hear)
+
     async def _run(self, first: _Connection) -> None:
         connection: _Connection | None = first
         outage = tasks.Outage("notifications", pause_seconds_max=tasks.RECONNECT_SECONDS_MAX)
@@ -67,6 +73,7 @@ class Notifications:
                     self._wake_all()
                 await self._deliver(connection)
             except DatabaseUnavailable as error:
+                self._tell_all_hearers()
                 await outage.failed(error)
             finally:
                 if connection is not None:
@@ -91,11 +98,19 @@ class Notifications:
                 exactly = self._subscribers.get((found.channel, found.payload), set())
                 for wake in exactly | self._subscribers.get((found.channel, None), set()):
                     wake.set()
+                for hear in self._hearers.get(found.channel, ()):
+                    hear(found.payload)
 
     def _wake_all(self) -> None:
         for wakes in self._subscribers.values():
             for wake in wakes:
                 wake.set()
+        self._tell_all_hearers()
+
+    def _tell_all_hearers(self) -> None:
+        for hearers in self._hearers.values():
+            for hear in hearers:
+                hear(None)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,8 @@ ACQUIRE_SECONDS_MAX = 5.0
 OPEN_SECONDS_MAX = 10.0
 WAITING_MAX = 1000
 ATTEMPTS_MAX = 6
+PLANS = "-c plan_cache_mode=force_generic_plan"
+"""A prepared statement is planned once: ours are many and short, and planning them each time takes as long as running them."""
 RETRY_SECONDS_MIN = 0.002
 
 _LOST_RACES = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
@@ -63,6 +65,7 @@ class Database:
                 "row_factory": dict_row,
                 "application_name": application_name,
                 "prepare_threshold": 2,
+                "options": PLANS,
                 "connect_timeout": postgres_reconnection.CONNECT_SECONDS_MAX,
                 "reconnection": reconnection,
             },

@@ -64,9 +64,11 @@ from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
 from quarterdeck.manager.sessions.lookups import SessionLookups
 from quarterdeck.manager.sessions.maxima import Maxima, Terms
+from quarterdeck.manager.sessions.prompt import PromptService
 from quarterdeck.manager.sessions.pulls import ImagePulls
 from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.manager.sessions.removals import KernelRemoval
+from quarterdeck.manager.sessions.routes import Routes
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.manager.sessions.store import SessionStore
 from quarterdeck.manager.sessions.streams import StreamService
@@ -107,6 +109,7 @@ class Services:
     folders: list[web.RouteDef]
     agents: AgentService
     sessions: SessionService
+    prompt: PromptService
     running: list[web.RouteDef]
     history: HistoryService
     events: EventService
@@ -176,8 +179,19 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     agents = AgentService(
         AgentStore(database), agents_gateway.EtcdRegistry(world.etcd), (reconciler, signals)
     )
-    store, lookups = SessionStore(database), SessionLookups(database)
+    store, lookups = SessionStore(database, config.id), SessionLookups(database)
     bell, rows = HistoryBell(world.bells), EventStore(database)
+    sessions = SessionService(
+        *(store, lookups, folders.mounting),
+        driver=lifecycle,
+        news=signals,
+        terms=Terms(clock, Maxima(**config.seconds_max)),
+    )
+    history = HistoryService(lookups, bell, clock)
+    runs = executions_gateway.RunGateway(world.client_for_users, config.agent_secret, clock)
+    routes = Routes(lookups)
+    world.bells.hear("session_history", routes.forget)
+    executions = ExecutionService(lookups, routes, runs, clock)
     feed = Feed(rows, bell, signals.history)
     images, rescanner = _images(world)
     return Services(
@@ -185,14 +199,10 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
         images=images,
         folders=folders.routes,
         agents=agents,
-        sessions=SessionService(
-            *(store, lookups, folders.mounting),
-            driver=lifecycle,
-            news=signals,
-            terms=Terms(clock, Maxima(**config.seconds_max)),
-        ),
-        running=_running(world, lookups),
-        history=HistoryService(lookups, bell, clock),
+        sessions=sessions,
+        prompt=PromptService(sessions, history, executions, routes=routes, clock=clock),
+        running=_running(world, executions, runs),
+        history=history,
         events=EventService(rows, bell, feed),
         loops=Loops(
             signals=signals,
@@ -214,12 +224,11 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     )
 
 
-def _running(world: World, lookups: SessionLookups) -> list[web.RouteDef]:
+def _running(
+    world: World, executions: ExecutionService, runs: executions_gateway.RunGateway
+) -> list[web.RouteDef]:
     """Return the addresses of what runs in sessions."""
-    secret = world.config.agent_secret
-    runs = executions_gateway.RunGateway(world.client_for_users, secret, world.clock)
-    executions = ExecutionService(lookups, runs, world.clock)
-    auth = http_client.Signed(CREDENTIAL, secret, world.clock)
+    auth = http_client.Signed(CREDENTIAL, world.config.agent_secret, world.clock)
     return [
         *executions_http.routes(executions),
         *terminals_http.routes(TerminalService(executions, runs, world.sockets, auth)),
@@ -272,7 +281,7 @@ def _routes(services: Services, world: World) -> list[web.RouteDef]:
         *images_http.routes(services.images),
         *services.folders,
         *agents_http.routes(services.agents),
-        *sessions_http.routes(services.sessions, services.history),
+        *sessions_http.routes(services.sessions, services.prompt, services.history),
         *services.running,
         *events_http.routes(services.events, world.clock),
         diagnostics.route(lambda: services.events.streams, lambda: world.bells.subscriptions),

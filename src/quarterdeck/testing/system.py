@@ -63,11 +63,11 @@ PRELOAD = (
 )
 
 WAITING_KERNELS = tuple(
-    f"{owner}: *.kernels.zygote * {what} #[123]"
+    f"{owner}: *.kernels.zygote * {what} #[1-{most}]"
     for owner in ("agent*", "this test process")
-    for what in ("idle", "zygote")
+    for what, most in (("idle", 5), ("zygote", 7))
 )
-"""Zygotes keep two processes ready to become kernels, and make them up behind the kernels that they give: few, never more.
+"""Zygotes keep four processes ready to become kernels, and make them up behind the kernels that they give: few, never more.
 
 A test process has zygotes, too, where it has kernels without an agent.
 """

@@ -7,11 +7,22 @@ from msgspec import Meta
 
 from quarterdeck.wire import limits
 
+WAIT_SECONDS_MAX = 30.0
+
+Wait = Annotated[float, Meta(ge=0, le=WAIT_SECONDS_MAX)]
+
+
+class CreateQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many seconds the answer may wait for the session to run, and for the code that it is to run first."""
+
+    wait: Wait = 0
+
 
 class EndQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to end a session: by force, it has ended at once, and its agents are told afterwards."""
+    """How to end a session: by force, it has ended at once, and its agents are told afterwards. The answer may wait so many seconds for the end."""
 
     force: bool = False
+    wait: Wait = 0
 
 
 class KernelQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

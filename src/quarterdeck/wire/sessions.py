@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from quarterdeck.wire import limits
 from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.images import PullProgress
 from quarterdeck.wire.states import (
     KERNEL_INITIAL,
@@ -120,12 +121,16 @@ class SessionCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     limits: Limits = Limits()
     isolation: IsolationLevel = IsolationLevel.PROCESS
     """The least that will do; a kernel gets the best that its agent has."""
+    execute: Execute | None = None
+    """What its main kernel runs first, if it comes to run while the request waits: the answer says what came of it."""
 
     def __post_init__(self) -> None:
         """Raise `Invalid` for mounts that cover each other, ports given twice and a command that does not fit the type."""
         _check_ports(self.ports)
         _check_command(self.type, self.command)
         _check_time_outs(self)
+        if self.execute is not None and self.command:
+            raise Invalid("execute", "A session with a command takes no code")
         if self.reuse and self.name is None:
             raise Invalid("name", "A session to reuse needs a name", code="missing-field")
         for at, session in enumerate(self.depends_on):

@@ -6,7 +6,7 @@ import pytest
 
 from quarterdeck.agent.inventory import records
 from quarterdeck.agent.inventory.records import Records
-from quarterdeck.agent.remembered import Ended, Record
+from quarterdeck.agent.remembered import Ended, Record, Remembered
 from quarterdeck.base import ids
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.wire.agents import KernelCreate, KernelMount
@@ -94,3 +94,19 @@ def test_a_directory_that_is_gone_is_told_and_made_again_by_the_next_write(place
     assert len(Records(place).load().damage) == 1
     Records(place).save(record())
     assert len(Records(place).load().records) == 1
+
+
+def test_files_of_kernels_that_are_gone_are_used_again(place):
+    """To make a file is dear. Write, drop and write others, longer and shorter; no file is made anew, and each is read as it was written."""
+    written = Records(place)
+    first = record(cores=tuple(range(64)))
+    written.save(first)
+    number = (place / f"{first.id}.json").stat().st_ino
+    written.drop(first.id)
+    second = record()
+    written.save(second)
+    ended = record(id=second.id, status=KernelStatus.TERMINATED, ended=Ended(reason="x" * 500))
+    written.save(ended)
+    written.save(second)
+    assert (place / f"{second.id}.json").stat().st_ino == number
+    assert Records(place).load() == Remembered(records=(second,))

@@ -1,11 +1,13 @@
 """What an agent has to know of its kernels in its next life: a small file each, and the ids that were destroyed. On the local disk.
 
 Nothing is flushed: it is read after the death of the process, not of the machine, which no kernel outlives. The calls block, for some
-microseconds.
+microseconds: files are used again, because to make one costs some file systems a millisecond (see `kernels.spares`).
 """
 
 import contextlib
+import errno
 import logging
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.wire import decode
 from quarterdeck.wire.errors import Invalid
 
-_SUFFIX, _JOURNAL = ".json", ".log"
+_SUFFIX, _JOURNAL, _NEW, _SPARE = ".json", ".log", ".new", ".spare"
+_SPARES_MAX = 16
 _DESTROYED = "destroyed"
 _ID_BYTES = 36
 _IDS_MAX = 65536
@@ -29,23 +32,43 @@ class Records:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._sizes: dict[str, int] = {}
+        """Of the records that were written in this life."""
+        self._spares: list[Path] = []
 
     def save(self, record: Record) -> None:
-        """Write a record in place of an earlier one: all of it or nothing. Raises OSError."""
-        data = decode.encode(record)
-        path = self._path(record.id)
-        new = path.with_suffix(".new")
+        """Write a record in place of an earlier one: all of it or nothing. Raises OSError.
+
+        It is written over the one that is there in one call, which the end of this process does not cut; a shorter one is filled up.
+        """
+        data = decode.encode(record).ljust(self._sizes.get(record.id, 0))
         try:
-            new.write_bytes(data)
+            written = record.id in self._sizes and _overwrite(self._path(record.id), data)
+            if not written:
+                self._write_anew(record.id, data)
         except FileNotFoundError:  # somebody has removed the directory under us
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            new.write_bytes(data)
-        new.replace(path)
+            self._write_anew(record.id, data)
+        self._sizes[record.id] = len(data)
 
     def drop(self, id_: str) -> None:
         """Remove a record and its journal; nothing happens if they are not there. Raises OSError."""
-        self._path(id_).unlink(missing_ok=True)
+        path = self._path(id_)
+        if self._sizes.pop(id_, None) is not None and len(self._spares) < _SPARES_MAX:
+            spare = path.with_suffix(_SPARE)
+            path.rename(spare)
+            os.truncate(spare, 0)
+            self._spares.append(spare)
+        else:
+            path.unlink(missing_ok=True)
         self._journal(id_).unlink(missing_ok=True)
+
+    def _write_anew(self, id_: str, data: bytes) -> None:
+        """Write a record that is not there; under its name it appears whole."""
+        path = self._path(id_)
+        new = self._spares.pop() if self._spares else path.with_suffix(_NEW)
+        new.write_bytes(data)
+        new.replace(path)
 
     def journal(self, id_: str) -> Journal:
         """Return the place for what a kernel writes; `drop` removes it too. Raises OSError."""
@@ -64,14 +87,15 @@ class Records:
         """Return what can be read, and what cannot, which is removed. Raises nothing: what is not there is nothing."""
         damage: list[str] = []
         records = [record for path in self._files(damage) if (record := _read(path, damage))]
-        self._remove_journals({record.id for record in records})
+        self._tidy({record.id for record in records})
         return Remembered(tuple(records), self._destroyed(damage), tuple(damage))
 
-    def _remove_journals(self, kept: Collection[str]) -> None:
-        """Remove what was written by kernels that are not remembered."""
+    def _tidy(self, kept: Collection[str]) -> None:
+        """Remove what was written by kernels that are not remembered, and files of an earlier life that are not in use."""
         with contextlib.suppress(OSError):
             for path in self._directory.iterdir():
-                if path.suffix == _JOURNAL and path.stem not in kept:
+                left = path.suffix == _JOURNAL and path.stem not in kept
+                if left or path.suffix in {_NEW, _SPARE}:
                     path.unlink(missing_ok=True)
 
     def _journal(self, id_: str) -> Path:
@@ -96,7 +120,7 @@ class Records:
             if len(found) < len(lines):
                 damage.append("some of the destroyed kernels cannot be read")
             if len(lines) > 2 * _IDS_MAX or len(found) < len(lines):
-                new = path.with_suffix(".new")
+                new = path.with_suffix(_NEW)
                 new.write_text("".join(f"{id_}\n" for id_ in found[-_IDS_MAX:]))
                 new.replace(path)
         except FileNotFoundError:
@@ -105,6 +129,20 @@ class Records:
             damage.append(f"the destroyed kernels cannot be read: {error}")
             return ()
         return tuple(found[-_IDS_MAX:])
+
+
+def _overwrite(path: Path, data: bytes) -> bool:
+    """Write over a file that is not longer; False: it is not there. Raises OSError."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        if os.pwrite(file, data, 0) != len(data):
+            raise OSError(errno.ENOSPC, "It does not fit", str(path))
+    finally:
+        os.close(file)
+    return True
 
 
 def _read(path: Path, damage: list[str]) -> Record | None:

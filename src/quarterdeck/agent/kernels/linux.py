@@ -2,8 +2,10 @@
 
 import ctypes
 import os
+import signal
 import struct
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
@@ -190,3 +192,14 @@ def _check(code: int, what: str) -> None:
     if code != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), what)
+
+
+def enter_pid_namespace(let_go: Callable[[], None]) -> None:
+    """Go on as pid 1 of a new pid namespace, in a child; this process lets go of what it has, and only waits for it. Raises OSError."""
+    unshare(CLONE_NEWPID)
+    child = os.fork()
+    if child:
+        let_go()
+        _, status = os.waitpid(child, 0)
+        os._exit(min(abs(os.waitstatus_to_exitcode(status)), 255))
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

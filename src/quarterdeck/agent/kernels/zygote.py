@@ -12,12 +12,14 @@ With `{"door": seconds}` (a listening socket, its directory) it outlives its age
 
 import gc
 import json
+import math
 import os
 import resource
 import select
 import signal
 import socket
 import sys
+import time
 from collections import deque
 from dataclasses import asdict, replace
 from fcntl import F_DUPFD_CLOEXEC, fcntl
@@ -42,11 +44,8 @@ from quarterdeck.agent.kernels.spec import ISOLATED, MARK, KernelSpec, SetUpFail
 REHEARSALS = 10
 FORK_RETRY_SECONDS = 1.0
 
-IDLE_COUNT = 2
-"""How many processes wait to become kernels: what they prepare is no part of a kernel's start."""
-
-REFILL_AFTER_MS = 10
-"""How long nothing must happen before another is made in place of one that became a kernel."""
+REFILL_AFTER_MS = 4
+"""How long a process that becomes a kernel has the machine for itself, before another is made in its place; unless none waits any more."""
 
 
 class Child(NamedTuple):
@@ -61,12 +60,16 @@ class Child(NamedTuple):
 class Zygote:
     """The server's state: processes that wait to become kernels, and the kernels."""
 
+    idle_count = 4
+    """How many processes wait: what they prepare is no part of a kernel's start."""
+
     def __init__(self, agent: socket.socket, isolation: Isolation) -> None:
         self._line = Line(agent)
         self._owners = Owners.open(namespaced=isolation.namespaced, user=isolation.user)
         self._isolation = replace(isolation, rooms=self._owners.have_rooms)
         self._frame = self._make_frame()
         self._idle: deque[Child] = deque()
+        self._refill_at = 0.0
         self._kernels: dict[str, Child] = {}
         self._marks = Marks(Mark.of_last_argument(), Mark.of_variable(MARK))
         self._marks.title.write("zygote")
@@ -78,7 +81,7 @@ class Zygote:
 
     def serve(self) -> None:
         """Serve until the agent is gone, and no other may come."""
-        while len(self._idle) < IDLE_COUNT:
+        while len(self._idle) < self.idle_count:
             self._idle.append(self._fork())
         self._say_ready()
         while self._line.lasts():
@@ -90,8 +93,8 @@ class Zygote:
         self._line.close()
 
     def _work(self, ready: set[int]) -> None:
-        """Do what is to be done about these descriptors; if there is none, there is time to fork."""
-        if not ready and len(self._idle) < IDLE_COUNT:
+        """Do what is to be done about these descriptors, and fork if it is time to."""
+        if self._refill_ms() == 0 and not self._line.speaks(ready):
             self._refill()
         if self._wake in ready:
             os.read(self._wake, 4096)
@@ -103,10 +106,15 @@ class Zygote:
 
     def _wait_ms(self) -> int | None:
         """Return how long nothing need be done unless something comes."""
-        refill = None if len(self._idle) >= IDLE_COUNT else REFILL_AFTER_MS
-        return min(
-            (one for one in (refill, self._line.wait_ms()) if one is not None), default=None
-        )
+        waits = (self._refill_ms(), self._line.wait_ms())
+        return min((one for one in waits if one is not None), default=None)
+
+    def _refill_ms(self) -> int | None:
+        """Return how long it is until another process is to be made; None: there are enough."""
+        if len(self._idle) >= self.idle_count:
+            return None
+        left = 0.0 if not self._idle else self._refill_at - time.monotonic()
+        return max(0, math.ceil(1000 * left))
 
     def _take(self, message: dict[str, Any], given: list[int]) -> None:
         match message:
@@ -126,6 +134,8 @@ class Zygote:
 
     def _spawn(self, kernel: str, given: list[int]) -> None:
         try:
+            if len(self._idle) == self.idle_count:
+                self._refill_at = time.monotonic() + REFILL_AFTER_MS / 1000
             child = self._idle.popleft() if self._idle else self._fork()
             self._kernels[kernel] = child
             with child.link:
@@ -265,7 +275,7 @@ def main(descriptor: int, *, isolate: bool, kind: type[Zygote] = Zygote) -> None
     if isolation.user:
         namespaces.enter_user_namespace(mounts=True)
     if isolation.pids:
-        _enter_pid_namespace(agent)
+        linux.enter_pid_namespace(agent.close)
     else:
         linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -277,17 +287,6 @@ def main(descriptor: int, *, isolate: bool, kind: type[Zygote] = Zygote) -> None
     gc.collect()
     gc.freeze()
     kind(agent, isolation).serve()
-
-
-def _enter_pid_namespace(agent: socket.socket) -> None:
-    """Go on as pid 1 of a new pid namespace, in a child; this process only waits for it."""
-    linux.unshare(linux.CLONE_NEWPID)
-    child = os.fork()
-    if child:
-        agent.close()
-        _, status = os.waitpid(child, 0)
-        os._exit(min(abs(os.waitstatus_to_exitcode(status)), 255))
-    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _nothing(_number: int, _frame: object) -> None:

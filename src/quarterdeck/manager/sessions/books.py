@@ -7,6 +7,7 @@ from quarterdeck.infra import postgres, queries
 from quarterdeck.manager.sessions import model
 from quarterdeck.manager.sessions.removal_ports import Removal
 from quarterdeck.manager.sessions.source import ImageSource
+from quarterdeck.manager.sessions.watch import Ran
 from quarterdeck.wire import agents, decode, images, sessions
 
 CLAIM_SECONDS = 8.0
@@ -33,8 +34,8 @@ class LifecycleBooks:
         """Claim a kernel that needs something from its agent (SCHEDULED becomes CREATING); None: nothing, or not ours to do."""
         claim = {"kernel": kernel, "manager": self._manager, "seconds": CLAIM_SECONDS}
         row = await self._database.fetch_one(
-            _SQL["begin_creating"], claim
-        ) or await self._database.fetch_one(_SQL["claim_kernel"], claim)
+            _SQL["claim_kernel"], claim
+        ) or await self._database.fetch_one(_SQL["begin_creating"], claim)
         return None if row is None else _work(row)
 
     async def release_all(self) -> None:
@@ -63,8 +64,8 @@ class LifecycleBooks:
         row = await self._database.fetch_one(_SQL["pulled"], {**facts, "cause": cause})
         return row is not None
 
-    async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> bool:
-        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; False if it is neither any more, or is restarted anew."""
+    async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> Ran | None:
+        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; None if it is neither any more, or is restarted anew."""
         row = await self._database.fetch_one(
             _SQL["runs"],
             {
@@ -73,7 +74,7 @@ class LifecycleBooks:
                 "generation": work.request.generation,
             },
         )
-        return row is not None and bool(row["runs"])
+        return None if row is None else Ran(isolation, row["started_at"], row["expires_at"])
 
     async def ending(
         self, kernel: str, end: model.End, actor: str, *, generation: int

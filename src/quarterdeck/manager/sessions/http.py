@@ -7,16 +7,19 @@ from aiohttp import web
 from quarterdeck.base.tasks import Wake
 from quarterdeck.infra import http_server
 from quarterdeck.manager.identity.http import principal
+from quarterdeck.manager.sessions.prompt import PromptService
 from quarterdeck.manager.sessions.service import SessionService
 from quarterdeck.manager.sessions.waiting import HistoryService, Patience
 from quarterdeck.wire import items, session_queries, sessions
 
 
-def routes(service: SessionService, history: HistoryService) -> Sequence[web.RouteDef]:
+def routes(
+    service: SessionService, prompt: PromptService, history: HistoryService
+) -> Sequence[web.RouteDef]:
     """Return the addresses of sessions."""
-    api = _Api(service, history)
+    api = _Api(service, prompt, history)
     return [
-        http_server.route("POST", "/v1/sessions", api.create),
+        http_server.route("POST", "/v1/sessions", api.create, query=session_queries.CreateQuery),
         http_server.route("GET", "/v1/sessions", api.list, query=sessions.SessionQuery),
         http_server.route("GET", "/v1/sessions/{id}", api.get),
         http_server.route(
@@ -30,14 +33,21 @@ def routes(service: SessionService, history: HistoryService) -> Sequence[web.Rou
 
 
 class _Api:
-    def __init__(self, service: SessionService, history: HistoryService) -> None:
+    def __init__(
+        self, service: SessionService, prompt: PromptService, history: HistoryService
+    ) -> None:
         self._service = service
+        self._prompt = prompt
         self._history = history
 
     async def create(self, request: web.Request) -> web.Response:
         given = await http_server.body(request, sessions.SessionCreate)
-        made = await self._service.create(principal(request), given)
-        return http_server.reply(made.view, 201 if made.new else 200)
+        query = http_server.query(request, session_queries.CreateQuery)
+        wake = Wake()
+        with http_server.until_in_vain(request, wake) as over:
+            patience = Patience(query.wait, wake, over, sessions.SessionStatus.RUNNING)
+            answer = await self._prompt.create(principal(request), given, patience)
+        return http_server.reply(answer.view, 201 if answer.new else 200)
 
     async def list(self, request: web.Request) -> web.Response:
         query = http_server.query(request, sessions.SessionQuery)
@@ -49,10 +59,13 @@ class _Api:
         return http_server.reply(await self._service.get(principal(request), session))
 
     async def terminate(self, request: web.Request) -> web.Response:
-        session = http_server.path_id(request)
-        force = http_server.query(request, session_queries.EndQuery).force
-        end = self._service.force_end if force else self._service.terminate
-        return http_server.reply(await end(principal(request), session), 202)
+        session, by = http_server.path_id(request), principal(request)
+        query = http_server.query(request, session_queries.EndQuery)
+        wake = Wake()
+        with http_server.until_in_vain(request, wake) as over:
+            patience = Patience(query.wait, wake, over)
+            view = await self._prompt.terminate(by, session, patience, force=query.force)
+        return http_server.reply(view, 202)
 
     async def restart(self, request: web.Request) -> web.Response:
         session = http_server.path_id(request)

@@ -9,6 +9,7 @@ import logging
 
 from quarterdeck.manager.sessions import errors, model, ports, pull_ports
 from quarterdeck.manager.sessions.lanes import Lanes
+from quarterdeck.manager.sessions.watch import Watch
 from quarterdeck.wire import agents
 
 CALL_SECONDS_MAX = 5.0
@@ -35,10 +36,19 @@ class Lifecycle:
         self._news = news
         self._lanes = lanes
         self._pulls = pulls
+        self._begun: dict[str, model.Work] = {}
+        self._watched: dict[str, list[Watch]] = {}
 
-    def drive(self, agent: str, session: str, kernel: str) -> None:
-        """Look after a kernel soon."""
+    def drive(self, agent: str, session: str, kernel: str, *, watch: Watch | None = None) -> None:
+        """Look after a kernel soon, and tell who watches."""
+        if watch is not None:
+            self._watched.setdefault(kernel, []).append(watch)
         self._lanes.put(model.Due(agent, session, kernel))
+
+    def go_on(self, work: model.Work, *, watch: Watch | None = None) -> None:
+        """Go on soon with a kernel that is claimed already, and tell who watches."""
+        self._begun[work.kernel] = work
+        self.drive(work.agent, work.session, work.kernel, watch=watch)
 
     async def begin(self) -> None:
         """Take over what an earlier life of this manager left in the middle. Before the first `work`."""
@@ -61,10 +71,12 @@ class Lifecycle:
         with contextlib.ExitStack() as after_failure:
             after_failure.callback(self._lanes.put, due)
             for _ in range(STEPS_MAX):
-                work = await self._books.claim(due.kernel)
+                work = self._begun.pop(due.kernel, None) or await self._books.claim(due.kernel)
                 if work is None or not await self._step(work):
                     break
             after_failure.pop_all()
+        for watch in self._watched.pop(due.kernel, ()):
+            watch.wake.set()
 
     async def _step(self, work: model.Work) -> bool:
         """Do one step and tell whether another may follow at once."""
@@ -98,7 +110,10 @@ class Lifecycle:
             return await self._end(work, view)
         match model.after_create(view.status):
             case model.Outcome.RUNS:
-                return not await self._books.running(work, view.isolation)
+                ran = await self._books.running(work, view.isolation)
+                for watch in self._watched.get(work.kernel, ()):
+                    watch.ran = ran
+                return ran is None
             case model.Outcome.ENDED:
                 if work.request.command:  # it ran, and was quick
                     await self._books.running(work, view.isolation)

@@ -44,8 +44,8 @@ class Terms:
     clock: Clock
     maxima: Maxima = NO_MAXIMA
 
-    def session_id(self) -> str:
-        """Return an id for a session."""
+    def id(self) -> str:
+        """Return an id for a session or a kernel."""
         return ids.new(self.clock)
 
 

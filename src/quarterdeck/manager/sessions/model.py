@@ -42,20 +42,13 @@ class Reason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session to be added. `sources` are the directories of its mounts, in their order."""
+    """A session to be added. `sources` are the directories of its mounts, in their order; `kernel` is its id if it begins at once."""
 
     id: str
+    kernel: str
     owner: str
     given: sessions.SessionCreate
     sources: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The session that somebody asked for: a new one, or one that was there and is as good."""
-
-    view: sessions.SessionView
-    new: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +152,14 @@ class Work:
     request: agents.KernelCreate
     type: sessions.SessionType = sessions.SessionType.INTERACTIVE
     source: ImageSource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """A session that was added. `begun`: it is CREATING already, and its kernel claimed by this manager."""
+
+    view: sessions.SessionView
+    begun: Work | None = None
 
 
 @dataclass(frozen=True, slots=True)

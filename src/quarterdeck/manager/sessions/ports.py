@@ -8,14 +8,15 @@ from quarterdeck.base.tasks import Wake
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import model
 from quarterdeck.manager.sessions.outlook import Situation
+from quarterdeck.manager.sessions.watch import Ran, Watch
 from quarterdeck.wire import agents, executions, sessions
 
 
 class Sessions(Protocol):
     """Sessions as their owners see them."""
 
-    async def insert(self, new: model.NewSession) -> sessions.SessionView:
-        """Add a session that is PENDING.
+    async def insert(self, new: model.NewSession) -> model.Inserted:
+        """Add a session that is PENDING, or has begun if it has no mounts, nobody else waits and there is room.
 
         Raises `SessionNameTaken`, `ImageNotFound`, `DependencyNotFound`, `FolderNotMountable`, `OwnerGone`.
         """
@@ -98,8 +99,8 @@ class Books(Protocol):
         """SCHEDULED or PULLING -> CREATING, and the session with the first kernel; False if it is to end meanwhile."""
         ...
 
-    async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> bool:
-        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; False if it is neither any more, or is restarted anew."""
+    async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> Ran | None:
+        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; None if it is neither any more, or is restarted anew."""
         ...
 
     async def ending(
@@ -218,8 +219,12 @@ class MountSources(Protocol):
 class Driver(Protocol):
     """Whoever does what kernels need from their agents."""
 
-    def drive(self, agent: str, session: str, kernel: str) -> None:
-        """Look after a kernel soon. Never blocks."""
+    def drive(self, agent: str, session: str, kernel: str, *, watch: Watch | None = None) -> None:
+        """Look after a kernel soon, and tell who watches. Never blocks."""
+        ...
+
+    def go_on(self, work: model.Work, *, watch: Watch | None = None) -> None:
+        """Go on soon with a kernel that is claimed already, and tell who watches. Never blocks."""
         ...
 
 

@@ -12,21 +12,9 @@ WHERE f.id = ANY(%(folders)s::uuid[])
            ELSE f.status IN ('READY', 'CLONING') AND folder_permission(f.id, f.owner_id, %(owner)s) IS NOT NULL END
 ORDER BY f.id FOR KEY SHARE;
 
--- name: insert_session
--- The session keeps what the image's tag names now. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).
-INSERT INTO sessions (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, ports, isolation, environment, type, command, depends_on,
-                      batch_seconds, lifetime_seconds, idle_seconds, status, status_cause, status_actor)
-SELECT %(id)s, u.id, %(name)s, i.name, i.digest, i.architectures, %(cpu)s, %(memory_mib)s, %(cluster_size)s, %(limits)s::jsonb, %(ports)s::integer[], %(isolation)s, %(environment)s::jsonb, %(type)s, %(command)s::text[],
-       %(depends_on)s::uuid[], %(batch_seconds)s, %(lifetime_seconds)s, %(idle_seconds)s, 'PENDING', 'requested', u.id::text
-FROM users u
-JOIN images i ON i.name = %(image)s AND i.missing_since IS NULL AND i.cpu_min <= %(cpu)s AND i.memory_mib_min <= %(memory_mib)s
-WHERE u.id = %(owner)s AND u.deleted_at IS NULL AND NOT EXISTS (
-    SELECT FROM unnest(%(depends_on)s::uuid[]) AS wanted (id)
-    WHERE NOT EXISTS (SELECT FROM sessions s WHERE s.id = wanted.id AND s.owner_id = u.id)
-)
-FOR KEY SHARE OF u, i
-ON CONFLICT (owner_id, name) WHERE status NOT IN ('TERMINATED', 'CANCELLED') DO NOTHING
-RETURNING created_at, image_digest;
+-- name: create_session
+-- The session keeps what the image's tag names now. No row: see the function.
+SELECT * FROM create_session(jsonb_populate_record(NULL::sessions, %(new)s::jsonb), %(kernel)s::uuid, %(manager)s, %(seconds)s);
 
 -- name: why_not_inserted
 SELECT EXISTS (SELECT FROM users WHERE id = %(owner)s AND deleted_at IS NULL) AS owner_lives,
@@ -327,7 +315,7 @@ UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE id = %(kernel)s
 
 -- name: runs
 -- CREATING or RESTARTING -> RUNNING, and with the last kernel the session.
-SELECT kernel_runs(%(kernel)s, %(isolation)s, %(generation)s) AS runs, set_config('synchronous_commit', 'off', true);
+SELECT runs.*, set_config('synchronous_commit', 'off', true) FROM kernel_runs(%(kernel)s, %(isolation)s, %(generation)s) AS runs;
 
 -- name: ended
 -- TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free by a trigger.

@@ -1,14 +1,25 @@
 """What users do with sessions: create, look, terminate. A session of another user does not exist."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model, naming, outlook, ports
 from quarterdeck.manager.sessions.maxima import Terms
+from quarterdeck.manager.sessions.watch import Watch
 from quarterdeck.wire import sessions
 
 NAME_ATTEMPTS_MAX = 5
 """How often a name is tried whose holder ends in that moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The session that somebody asked for: a new one, or one that was there and is as good. `begun`: it is looked after already."""
+
+    view: sessions.SessionView
+    new: bool = True
+    begun: model.Work | None = None
 
 
 class SessionService:
@@ -31,27 +42,34 @@ class SessionService:
         self._news = news
         self._terms = terms
 
-    async def create(self, by: Principal, given: sessions.SessionCreate) -> model.Made:
-        """Add a session; it waits for a place. With `reuse` a live one of that name may be returned.
+    async def create(
+        self, by: Principal, given: sessions.SessionCreate, *, watch: Watch | None = None
+    ) -> Made:
+        """Add a session; it begins, or waits for a place. With `reuse` a live one of that name may be returned.
+
+        Who watches is told as soon as the kernel of one that begins is made, or is known not to be.
 
         Raises `Invalid`, `SessionNameTaken`, `ImageNotFound`, `DependencyNotFound`, `FolderNotMountable`, and what the storage says of folders
         that cannot be mounted.
         """
         given = self._terms.maxima.granted(given)
         sources = await self._sources.sources(by, given.mounts) if given.mounts else ()
-        new = model.NewSession(self._terms.session_id(), by.user, given, sources)
+        new = model.NewSession(self._terms.id(), self._terms.id(), by.user, given, sources)
         for _ in range(NAME_ATTEMPTS_MAX):
             try:
-                view = await self._store.insert(new)
+                inserted = await self._store.insert(new)
             except errors.SessionNameTaken:
                 other = await self._store.named(by.user, given.name or "")
                 if other is None:  # it has just ended
                     continue
                 if given.reuse:
-                    return model.Made(naming.reused(given, other), new=False)
+                    return Made(naming.reused(given, other), new=False)
                 raise naming.taken(given, other) from None
-            self._news.created(view.id)
-            return model.Made(view)
+            if inserted.begun is None:
+                self._news.created(new.id)
+            else:
+                self._driver.go_on(inserted.begun, watch=watch)
+            return Made(inserted.view, begun=inserted.begun)
         raise errors.SessionNameTaken(field="name")
 
     async def list(
@@ -71,14 +89,20 @@ class SessionService:
         start = outlook.of_start(view)
         return view if start is None else start.shown(view)
 
-    async def terminate(self, by: Principal, session: str) -> sessions.SessionView:
-        """Begin to end a session; fine if it is ending or has ended. Raises `SessionNotFound`."""
-        for due in await self._store.terminate(session, by):
-            self._driver.drive(due.agent, due.session, due.kernel)
-        view = await self.get(by, session)
-        if view.status is sessions.SessionStatus.CANCELLED:
+    async def terminate(self, by: Principal, session: str, *, watch: Watch | None = None) -> bool:
+        """Begin to end a session; fine if it is ending or has ended. Tells whether kernels end for it; who watches is told when they were looked after.
+
+        Raises `SessionNotFound`.
+        """
+        kernels = await self._store.terminate(session, by)
+        for due in kernels:
+            self._driver.drive(due.agent, due.session, due.kernel, watch=watch)
+        if (
+            not kernels
+            and (await self.get(by, session)).status is sessions.SessionStatus.CANCELLED
+        ):
             self._news.freed(session)
-        return view
+        return bool(kernels)
 
     async def restart(self, by: Principal, session: str) -> sessions.SessionView:
         """Begin to restart a session that runs: new processes in the same place, with its files, mounts and slots.
@@ -94,12 +118,13 @@ class SessionService:
         view = await self.get(by, session)
         if kernels:
             return view
-        if view.status is sessions.SessionStatus.RESTARTING:
-            raise errors.SessionRestarting
+        if view.status in {sessions.SessionStatus.RESTARTING, sessions.SessionStatus.RUNNING}:
+            raise errors.SessionRestarting  # it is, or has been until this moment
         raise errors.SessionNotRunning(f"The session is {view.status}")
 
-    async def force_end(self, by: Principal, session: str) -> sessions.SessionView:
+    async def force_end(self, by: Principal, session: str) -> None:
         """End a session at once, whatever its agents say; they are told afterwards. Raises `SessionNotFound`."""
         if await self._store.force_end(session, by):
             self._news.forced(session)
-        return await self.get(by, session)
+        else:
+            await self.get(by, session)

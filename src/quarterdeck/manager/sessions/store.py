@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
-from quarterdeck.manager.sessions import errors, misfits, model
+from quarterdeck.manager.sessions import additions, errors, misfits, model
 from quarterdeck.manager.sessions.deadlines import Overdue
 from quarterdeck.wire import images, sessions
 
@@ -23,21 +21,23 @@ _SQL = queries.load(__package__)
 class SessionStore:
     """The ports `Sessions`, `Deadlines` and `Dependents` on a database."""
 
-    def __init__(self, database: postgres.Database) -> None:
+    def __init__(self, database: postgres.Database, manager: str) -> None:
         self._database = database
+        self._manager = manager
 
-    async def insert(self, new: model.NewSession) -> sessions.SessionView:
-        """Add a session that is PENDING.
+    async def insert(self, new: model.NewSession) -> model.Inserted:
+        """Add a session that is PENDING, or has begun if it has no mounts, nobody else waits and there is room.
 
         Raises `SessionNameTaken`, `ImageNotFound`, `DependencyNotFound`, `FolderNotMountable`, `OwnerGone`.
         """
+        columns = additions.columns(new, self._manager)
         if not new.given.mounts:
-            row = await self._database.fetch_one(_SQL["insert_session"], _columns(new))
+            row = await self._database.fetch_one(_SQL["create_session"], columns)
         else:
-            row = await self._insert_with_mounts(new)
+            row = await self._insert_with_mounts(new, columns | {"kernel": None})
         if row is None:
             raise await self._why_not(new)
-        return _new_view(new, row)
+        return additions.inserted(new, row)
 
     async def named(self, owner: str, name: str) -> sessions.SessionView | None:
         """Return a user's live session of a name."""
@@ -107,16 +107,23 @@ class SessionStore:
         )
         return row is not None and bool(row["ended"])
 
-    async def _insert_with_mounts(self, new: model.NewSession) -> statements.Row | None:
+    async def _insert_with_mounts(
+        self, new: model.NewSession, columns: statements.Row
+    ) -> statements.Row | None:
         async with self._database.transaction() as tx:
-            row = await statements.fetch_one(tx, _SQL["insert_session"], _columns(new))
+            row = await statements.fetch_one(tx, _SQL["create_session"], columns)
             if row is not None:
                 await _lock_folders(tx, new)
                 await statements.execute(tx, _SQL["insert_mounts"], _mount_columns(new))
         return row
 
     async def _why_not(self, new: model.NewSession) -> QuarterdeckError:
-        row = await self._database.fetch_one(_SQL["why_not_inserted"], _columns(new))
+        facts = {
+            "owner": new.owner,
+            "image": new.given.image,
+            "depends_on": list(new.given.depends_on),
+        }
+        row = await self._database.fetch_one(_SQL["why_not_inserted"], facts)
         if row is None or not row["owner_lives"]:
             return errors.OwnerGone()
         if (misfit := misfits.of_image(new.given, row["image"])) is not None:
@@ -150,51 +157,6 @@ def _mount_columns(new: model.NewSession) -> statements.Row:
         "subpaths": [mount.subpath for mount in new.given.mounts],
         "read_only": [mount.read_only for mount in new.given.mounts],
     }
-
-
-def _columns(new: model.NewSession) -> statements.Row:
-    return {
-        "id": new.id,
-        "owner": new.owner,
-        "name": new.given.name,
-        "image": new.given.image,
-        "cpu": new.given.slots.cpu,
-        "memory_mib": new.given.slots.memory_mib,
-        "cluster_size": new.given.cluster_size,
-        "limits": msgspec.json.encode(new.given.limits).decode(),
-        "ports": list(new.given.ports),
-        "isolation": new.given.isolation.value,
-        "environment": msgspec.json.encode(new.given.environment).decode(),
-        "type": new.given.type.value,
-        "command": list(new.given.command),
-        "depends_on": list(new.given.depends_on),
-        "batch_seconds": new.given.batch_seconds,
-        "lifetime_seconds": new.given.lifetime_seconds,
-        "idle_seconds": new.given.idle_seconds,
-    }
-
-
-def _new_view(new: model.NewSession, row: statements.Row) -> sessions.SessionView:
-    return sessions.SessionView(
-        id=new.id,
-        name=new.given.name,
-        owner=new.owner,
-        image=new.given.image,
-        status=sessions.SESSION_INITIAL,
-        slots=new.given.slots,
-        created_at=row["created_at"],
-        image_digest=row["image_digest"],
-        mounts=tuple(sorted(new.given.mounts, key=lambda mount: mount.path)),
-        type=new.given.type,
-        command=new.given.command,
-        depends_on=new.given.depends_on,
-        cluster_size=new.given.cluster_size,
-        limits=new.given.limits,
-        ports=new.given.ports,
-        batch_seconds=new.given.batch_seconds,
-        lifetime_seconds=new.given.lifetime_seconds,
-        idle_seconds=new.given.idle_seconds,
-    )
 
 
 def _statuses(query: sessions.SessionQuery) -> list[str]:

@@ -1,7 +1,7 @@
 """Long polls on the history of a session: an answer as soon as there is news, after at most the time asked for."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from quarterdeck.base.clock import Clock
@@ -13,6 +13,9 @@ from quarterdeck.wire import sessions
 WAITERS_MAX = 2000
 LOOK_SECONDS = 5.0
 """A waiter looks this often even if nobody wakes it: a notification may be lost with its connection."""
+
+
+Look = Callable[[], Awaitable[sessions.SessionView]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,15 @@ class Patience:
         """Tell whether these rows are what the client waits for: an end always is."""
         if self.until is None:
             return bool(rows)
-        wanted = {self.until, *sessions.SESSION_TERMINAL}
-        return any(row.kernel is None and row.to_status in wanted for row in rows)
+        return any(row.kernel is None and self.is_reached(row.to_status) for row in rows)
+
+    def is_reached(self, status: sessions.SessionStatus) -> bool:
+        """Tell whether a session in this state is where the client wants it, or has ended."""
+        return status is self.until or status in sessions.SESSION_TERMINAL
 
 
 class HistoryService:
-    """The history of sessions, and the wait for it."""
+    """The history of sessions, and the wait for it and for states."""
 
     def __init__(self, lookups: ports.Lookups, news: ports.History, clock: Clock) -> None:
         self._lookups = lookups
@@ -52,6 +58,33 @@ class HistoryService:
             return await self._look(by, session, after)
         with self._place(), self._news.waiting(session, patience.wake):
             return await self._wait(by, session, after, patience)
+
+    async def settled(
+        self, session: str, look: Look, patience: Patience, *, looked_after: bool
+    ) -> sessions.SessionView:
+        """Return a session, as `look` gives it, once it is where the client wants it, has ended, or time is up. Raises `TooManyWaiters`.
+
+        `looked_after`: somebody is about to look after it and rings the alarm then; before that a look is not worth its while.
+        """
+        deadline = self._clock.monotonic() + patience.seconds
+        with self._place():
+            if looked_after:
+                await patience.wake.wait(patience.seconds)
+                view = await look()
+                if patience.is_reached(view.status):
+                    return view
+            with self._news.waiting(session, patience.wake):
+                return await self._watch(look, patience, deadline)
+
+    async def _watch(
+        self, look: Look, patience: Patience, deadline: float
+    ) -> sessions.SessionView:
+        while True:
+            view = await look()
+            left = deadline - self._clock.monotonic()
+            if patience.is_reached(view.status) or left <= 0 or patience.over():
+                return view
+            await patience.wake.wait(min(left, LOOK_SECONDS))
 
     async def _wait(
         self, by: Principal, session: str, after: int, patience: Patience

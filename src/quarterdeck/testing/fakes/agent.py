@@ -254,7 +254,11 @@ class FakeScratch:
         """Note what stays."""
         self.kept = set(kept)
 
-    def remove(self, kernel: str) -> None:
+    def provide(self, kernel: str) -> bool:
+        """Have no spare directory."""
+        return False
+
+    def remove(self, kernel: str, *, spare: bool = False) -> None:
         """Note it."""
         if self.failure is not None:
             raise self.failure

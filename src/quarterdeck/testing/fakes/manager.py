@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.source import ImageSource
+from quarterdeck.manager.sessions.watch import Ran, Watch
+from quarterdeck.testing.fakes.clock import EPOCH
 from quarterdeck.wire import agents, sessions
 from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import SESSION_LIVE, KernelStatus, SessionStatus, SessionType
@@ -161,15 +163,16 @@ class FakeBooks:
         self._create(work.kernel)
         return True
 
-    async def running(self, work: model.Work, _isolation: IsolationLevel) -> bool:
-        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; False if it is neither any more."""
+    async def running(self, work: model.Work, isolation: IsolationLevel) -> Ran | None:
+        """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; None if it is neither any more."""
         begins = self.kernels[work.kernel] in {KernelStatus.CREATING, KernelStatus.RESTARTING}
         if not begins or work.request.generation != self.generation(work.kernel):
-            return False
+            return None
         self.kernels[work.kernel] = KernelStatus.RUNNING
-        if self._all(work.session, KernelStatus.RUNNING):
-            self._move(work.session, SessionStatus.RUNNING)
-        return True
+        if not self._all(work.session, KernelStatus.RUNNING):
+            return Ran(isolation)
+        self._move(work.session, SessionStatus.RUNNING)
+        return Ran(isolation, EPOCH)
 
     async def ending(
         self, kernel: str, end: model.End, actor: str, *, generation: int
@@ -258,9 +261,17 @@ class Recorder:
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
 
-    def drive(self, agent: str, session: str, kernel: str) -> None:
+    def drive(self, agent: str, session: str, kernel: str, *, watch: Watch | None = None) -> None:
         """Note the session of a kernel to look after."""
         self.told.append(("drive", session))
+        if watch is not None:
+            watch.wake.set()
+
+    def go_on(self, work: model.Work, *, watch: Watch | None = None) -> None:
+        """Note the session of a kernel that has begun."""
+        self.told.append(("go on", work.session))
+        if watch is not None:
+            watch.wake.set()
 
     def created(self, session: str) -> None:
         """Note a session that waits."""

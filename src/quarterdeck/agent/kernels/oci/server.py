@@ -20,6 +20,8 @@ from quarterdeck.agent.kernels.zygote import Child, Zygote
 class Server(Zygote):
     """Forks processes that wait to become containers."""
 
+    idle_count = 2
+
     def _take(self, message: dict[str, Any], given: list[int]) -> None:
         match message:
             case {"rename": kernel, "to": new}:

@@ -1,5 +1,6 @@
 -- Back to an empty database.
 
+DROP FUNCTION create_session;
 DROP TABLE session_history, allocations, kernel_removals, kernels, session_logs, session_mounts, sessions, kernel_transitions,
     session_transitions, tree_removals, folder_invitations, folder_history, folders, folder_transitions, storage_host_permissions, storage_hosts, agents, rescan_results, rescans,
     image_variants, images, registries, keypairs, users;

@@ -583,6 +583,63 @@ END $$;
 COMMENT ON FUNCTION place_sessions IS
     'Writes a decision about placement as far as it still holds: PENDING sessions, agents that are ALIVE and have the room. All kernels of a session or none.';
 
+CREATE FUNCTION create_session(new sessions, kernel uuid, manager text, claim_seconds float)
+RETURNS TABLE (created_at timestamptz, image_digest text, status text, agent text, address text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO sessions AS s (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, ports, isolation, environment,
+                               type, command, depends_on, batch_seconds, lifetime_seconds, idle_seconds, status, status_cause, status_actor)
+    SELECT new.id, u.id, new.name, i.name, i.digest, i.architectures, new.cpu, new.memory_mib, new.cluster_size, new.limits, new.ports, new.isolation, new.environment,
+           new.type, new.command, new.depends_on, new.batch_seconds, new.lifetime_seconds, new.idle_seconds, 'PENDING', 'requested', u.id::text
+    FROM users u
+    JOIN images i ON i.name = new.image AND i.missing_since IS NULL AND i.cpu_min <= new.cpu AND i.memory_mib_min <= new.memory_mib
+    WHERE u.id = new.owner_id AND u.deleted_at IS NULL AND NOT EXISTS (
+        SELECT FROM unnest(new.depends_on) AS wanted (id)
+        WHERE NOT EXISTS (SELECT FROM sessions d WHERE d.id = wanted.id AND d.owner_id = u.id)
+    )
+    FOR KEY SHARE OF u, i
+    ON CONFLICT (owner_id, name) WHERE s.status NOT IN ('TERMINATED', 'CANCELLED') DO NOTHING
+    RETURNING s.created_at, s.image_digest, s.architectures INTO created_at, image_digest, new.architectures;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    status := 'PENDING';
+    -- What is simple begins at once, unless others wait or a scheduler is at work: these go by its order.
+    IF kernel IS NULL OR new.cluster_size > 1 OR image_digest IS NOT NULL OR new.depends_on <> '{}'
+        OR EXISTS (SELECT FROM sessions w WHERE w.status = 'PENDING' AND w.id <> new.id AND dependencies_met(w.depends_on))
+        OR NOT pg_try_advisory_xact_lock(x'51440002'::bigint)
+    THEN
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    SELECT a.id, a.address INTO agent, address
+    FROM (
+        SELECT * FROM agents open WHERE open.status = 'ALIVE' AND open.schedulable AND can_run(open.architecture, new.architectures)
+        ORDER BY random() LIMIT 16
+    ) a
+    LEFT JOIN LATERAL (
+        SELECT coalesce(sum(l.cpu), 0) AS cpu, coalesce(sum(l.memory_mib), 0) AS memory_mib
+        FROM allocations l WHERE l.agent_id = a.id AND l.freed_at IS NULL
+    ) used ON true
+    WHERE a.cpu - used.cpu >= new.cpu AND a.memory_mib - used.memory_mib >= new.memory_mib
+    ORDER BY a.cpu - used.cpu DESC, a.memory_mib - used.memory_mib DESC, a.id LIMIT 1;
+    IF FOUND THEN
+        UPDATE sessions s SET status = 'SCHEDULED', status_cause = 'placed', status_actor = 'scheduler' WHERE s.id = new.id;
+        INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor)
+        VALUES (kernel, new.id, agent, 'SCHEDULED', 'placed', 'scheduler');
+        INSERT INTO allocations (kernel_id, agent_id, cpu, memory_mib) VALUES (kernel, agent, new.cpu, new.memory_mib);
+        UPDATE sessions s SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle' WHERE s.id = new.id;
+        UPDATE kernels k
+        SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle',
+            claimed_by = manager, claimed_until = now() + make_interval(secs => claim_seconds)
+        WHERE k.id = kernel;
+        status := 'CREATING';
+    END IF;
+    RETURN NEXT;
+END $$;
+COMMENT ON FUNCTION create_session IS
+    'Adds a session, PENDING; with the id of a kernel it has begun at once if there is room (of 16 agents, the one with the most) and nobody to be passed over: CREATING, and claimed. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).';
+
 CREATE FUNCTION end_session(
     session uuid, reason text, actor text, exit_code integer DEFAULT NULL, detail text DEFAULT NULL, culprit uuid DEFAULT NULL, generation integer DEFAULT NULL
 ) RETURNS TABLE (kernel uuid, agent text) LANGUAGE plpgsql AS $$
@@ -659,7 +716,9 @@ END $$;
 COMMENT ON FUNCTION restart_session IS
     'Has all kernels of a RUNNING session made anew in their places, which they keep with their slots. Returns them; none: it was not RUNNING.';
 
-CREATE FUNCTION kernel_runs(kernel uuid, isolation text, generation integer) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION kernel_runs(kernel uuid, isolation text, generation integer)
+RETURNS TABLE (started_at timestamptz, expires_at timestamptz) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     session uuid;
 BEGIN
@@ -671,16 +730,17 @@ BEGIN
         isolation = kernel_runs.isolation
     WHERE k.id = kernel AND k.session_id = session AND k.status IN ('CREATING', 'RESTARTING') AND k.generation = kernel_runs.generation;
     IF NOT FOUND THEN
-        RETURN false;
+        RETURN;
     END IF;
     UPDATE sessions s
     SET status = 'RUNNING', status_cause = 'kernel-running', status_actor = 'lifecycle'
     WHERE s.id = session
-      AND s.cluster_size = (SELECT count(*) FROM kernels k WHERE k.session_id = session AND k.status = 'RUNNING');
-    RETURN true;
+      AND s.cluster_size = (SELECT count(*) FROM kernels k WHERE k.session_id = session AND k.status = 'RUNNING')
+    RETURNING s.started_at, s.expires_at INTO started_at, expires_at;
+    RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION kernel_runs IS
-    'CREATING or RESTARTING -> RUNNING, and with the last kernel the session; false: it is to end meanwhile, or of another generation. The session''s lock comes first, as everywhere.';
+    'CREATING or RESTARTING -> RUNNING, and with the last kernel the session, whose times are returned. No row: it is to end meanwhile, or of another generation. The session''s lock comes first, as everywhere.';
 
 CREATE FUNCTION kernel_ended(kernel uuid) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE

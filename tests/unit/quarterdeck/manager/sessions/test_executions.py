@@ -6,6 +6,7 @@ from quarterdeck.base import ids
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.executions import At, ExecutionService
+from quarterdeck.manager.sessions.routes import Routes
 from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.testing.fakes.manager import ADDRESS
 from quarterdeck.testing.fakes.runs import FakeRuns
@@ -41,7 +42,8 @@ class Lookups:
 
 def service(**at):
     runs = FakeRuns({"k"})
-    return ExecutionService(Lookups(**at), runs, FakeClock()), runs
+    lookups = Lookups(**at)
+    return ExecutionService(lookups, Routes(lookups), runs, FakeClock()), runs
 
 
 async def test_code_goes_to_the_kernel_under_an_id():
@@ -99,7 +101,7 @@ async def test_session_that_runs_a_command_takes_no_code():
 
 async def test_what_a_command_wrote_can_be_read_after_its_end():
     lookups = Lookups(kernel=None, status=SessionStatus.TERMINATED, runs_command=True)
-    executions = ExecutionService(lookups, FakeRuns(), FakeClock())
+    executions = ExecutionService(lookups, Routes(lookups), FakeRuns(), FakeClock())
     with pytest.raises(errors.SessionNotRunning):
         await executions.logs(At(ADA, SESSION))
     lookups.kept = "all that it wrote"

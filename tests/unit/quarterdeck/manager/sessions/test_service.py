@@ -56,7 +56,7 @@ class Store:
             mounts=new.given.mounts,
             limits=new.given.limits,
         )
-        return self.views[new.id]
+        return model.Inserted(self.views[new.id])
 
     async def view(self, session):
         return self.views.get(session)

@@ -1,0 +1,140 @@
+"""Sessions in one request: made, run and heard of, or ended, for a client that may wait for it."""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from quarterdeck.base.clock import Clock
+from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.manager.identity.model import Principal
+from quarterdeck.manager.sessions import model
+from quarterdeck.manager.sessions.executions import At, ExecutionService
+from quarterdeck.manager.sessions.routes import Routes
+from quarterdeck.manager.sessions.service import Made, SessionService
+from quarterdeck.manager.sessions.waiting import HistoryService, Patience
+from quarterdeck.manager.sessions.watch import Ran, Watch
+from quarterdeck.wire import sessions
+from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.executions import Execute, Execution
+from quarterdeck.wire.starts import SessionStarted
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A session that was asked for; `new`: it was not there before."""
+
+    view: sessions.SessionView
+    new: bool
+
+
+class PromptService:
+    """The use cases."""
+
+    def __init__(
+        self,
+        service: SessionService,
+        history: HistoryService,
+        executions: ExecutionService,
+        *,
+        routes: Routes,
+        clock: Clock,
+    ) -> None:
+        self._service = service
+        self._history = history
+        self._executions = executions
+        self._routes = routes
+        self._clock = clock
+
+    async def create(
+        self, by: Principal, given: sessions.SessionCreate, patience: Patience
+    ) -> Answer:
+        """Add a session, wait until it runs or has ended, and have it run its first code.
+
+        Raises what `SessionService.create` does, and `Invalid` for code without a wait.
+        """
+        if given.execute is not None and patience.seconds <= 0:
+            raise Invalid("execute", "Code to run first needs a request that waits (wait=SECONDS)")
+        deadline = self._clock.monotonic() + patience.seconds
+        watch = Watch(patience.wake)
+        made = await self._service.create(by, given, watch=watch)
+        if patience.seconds <= 0:
+            return Answer(made.view, made.new)
+        id_ = made.view.id
+        view = await self._history.settled(
+            id_,
+            partial(self._look, by, made, watch),
+            patience,
+            looked_after=made.begun is not None,
+        )
+        execution = None
+        if given.execute is not None and view.status is sessions.SessionStatus.RUNNING:
+            left = max(0.0, deadline - self._clock.monotonic())
+            seconds = left if given.execute.wait is None else min(left, given.execute.wait)
+            first = msgspec.structs.replace(given.execute, wait=seconds)
+            execution = await self._first(At(by, id_), first)
+        return Answer(
+            SessionStarted(**msgspec.structs.asdict(view), execution=execution), made.new
+        )
+
+    async def terminate(
+        self, by: Principal, session: str, patience: Patience, *, force: bool
+    ) -> sessions.SessionView:
+        """End a session; fine if it is ending or has ended. By force, it has ended at once. Raises `SessionNotFound`."""
+        ends = False
+        if force:
+            await self._service.force_end(by, session)
+        else:
+            ends = await self._service.terminate(by, session, watch=Watch(patience.wake))
+        look = partial(self._service.get, by, session)
+        if patience.seconds <= 0:
+            return await look()
+        return await self._history.settled(session, look, patience, looked_after=ends)
+
+    async def _look(self, by: Principal, made: Made, watch: Watch) -> sessions.SessionView:
+        """Return a session that was made; what the lifecycle has just told of it need not be looked up."""
+        ran, watch.ran = watch.ran, None
+        if ran is None or ran.started_at is None or made.begun is None:
+            return await self._service.get(by, made.view.id)
+        begun = made.begun
+        self._routes.learn(
+            begun.session,
+            model.MAIN_HOSTNAME,
+            model.Route(
+                made.view.owner,
+                sessions.SessionStatus.RUNNING,
+                begun.kernel,
+                begun.address,
+                runs_command=bool(made.view.command),
+            ),
+        )
+        return _running(made.view, ran)
+
+    async def _first(self, at: At, first: Execute) -> Execution | None:
+        """Return what came of the first code; None: that is not known. The session is there and is answered with in any case."""
+        try:
+            return await self._executions.execute(at, first)
+        except QuarterdeckError as error:
+            extra = {"session": at.session, "error": repr(error)}
+            _log.warning("first-code-unclear", extra=extra)
+            return None
+
+
+def _running(view: sessions.SessionView, ran: Ran) -> sessions.SessionView:
+    """Return a session of one kernel that has begun, as it is when that runs."""
+    (kernel,) = view.kernels
+    return msgspec.structs.replace(
+        view,
+        status=sessions.SessionStatus.RUNNING,
+        kernels=(
+            msgspec.structs.replace(
+                kernel, status=sessions.KernelStatus.RUNNING, isolation=ran.isolation
+            ),
+        ),
+        isolation=ran.isolation,
+        started_at=ran.started_at,
+        expires_at=ran.expires_at,
+    )

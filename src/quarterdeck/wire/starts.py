@@ -1,0 +1,10 @@
+"""The answer to a request for a session that waits for it to run."""
+
+from quarterdeck.wire.executions import Execution
+from quarterdeck.wire.sessions import SessionView
+
+
+class SessionStarted(SessionView, frozen=True, kw_only=True):
+    """A session, and what came of the code that it was to run first; None: there was none, or it did not come to run in time."""
+
+    execution: Execution | None = None

@@ -1,0 +1,187 @@
+"""Sessions in one request, on fakes: what is answered when all goes well, when the lifecycle fails, when time is up."""
+
+import contextlib
+
+import pytest
+
+from quarterdeck.base.clock import SystemClock
+from quarterdeck.base.tasks import Wake
+from quarterdeck.manager.identity.model import Principal
+from quarterdeck.manager.sessions import errors, model
+from quarterdeck.manager.sessions.executions import ExecutionService
+from quarterdeck.manager.sessions.prompt import PromptService
+from quarterdeck.manager.sessions.routes import Routes
+from quarterdeck.manager.sessions.service import Made
+from quarterdeck.manager.sessions.waiting import HistoryService, Patience
+from quarterdeck.manager.sessions.watch import Ran
+from quarterdeck.testing.fakes.clock import EPOCH
+from quarterdeck.testing.fakes.manager import ADDRESS, AGENT
+from quarterdeck.testing.fakes.runs import FakeRuns
+from quarterdeck.wire.agents import KernelCreate
+from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.executions import Execute
+from quarterdeck.wire.sessions import (
+    IsolationLevel,
+    KernelRole,
+    KernelStatus,
+    SessionCreate,
+    SessionKernel,
+    SessionStatus,
+    SessionView,
+    Slots,
+)
+from quarterdeck.wire.users import Role
+
+ADA = Principal("ada", Role.USER)
+WORK = model.Work(
+    *("s", KernelStatus.CREATING, "k", AGENT, ADDRESS, 0.0),
+    request=KernelCreate(session="s", image="python:3.11", slots=Slots()),
+)
+RAN = Ran(IsolationLevel.NAMESPACED, EPOCH)
+CODE = SessionCreate(image="python:3.11", execute=Execute("1"))
+
+
+def view(status, *kernels):
+    return SessionView(
+        id="s",
+        name=None,
+        owner="ada",
+        image="python:3.11",
+        status=status,
+        slots=Slots(),
+        created_at=EPOCH,
+        kernels=kernels,
+    )
+
+
+KERNEL = SessionKernel(
+    id="k",
+    role=KernelRole.MAIN,
+    index=1,
+    hostname="main1",
+    agent=AGENT,
+    status=KernelStatus.CREATING,
+)
+CREATING = view(SessionStatus.CREATING, KERNEL)
+
+
+class Sessions:
+    """The use cases of sessions: one that begins, and what the lifecycle tells of it; `looks` are the states that are seen after that."""
+
+    def __init__(self, ran=RAN, begun=WORK, looks=()):
+        self.ran, self.begun, self.looks, self.looked = ran, begun, list(looks), 0
+        self.ends = True
+
+    async def create(self, _by, _given, *, watch):
+        watch.ran = self.ran
+        watch.wake.set()
+        return Made(CREATING, begun=self.begun)
+
+    async def terminate(self, _by, _session, *, watch):
+        watch.wake.set()
+        return self.ends
+
+    async def get(self, _by, _session):
+        self.looked += 1
+        return view(self.looks.pop(0) if len(self.looks) > 1 else self.looks[0])
+
+
+class Bell:
+    """Rings as soon as somebody waits."""
+
+    @contextlib.contextmanager
+    def waiting(self, _session, wake):
+        wake.set()
+        yield
+
+
+class Lookups:
+    """The books: no route is asked for but where none is remembered."""
+
+    async def route(self, session, hostname):
+        if (session, hostname) != ("s", "main1"):
+            return None
+        return model.Route("ada", SessionStatus.RUNNING, "k", ADDRESS)
+
+    async def history(self, session, after):
+        raise NotImplementedError
+
+    async def kept_logs(self, session):
+        raise NotImplementedError
+
+    async def situation(self, session):
+        raise NotImplementedError
+
+
+def service(sessions, runs=None):
+    lookups, clock = Lookups(), SystemClock()
+    routes = Routes(lookups)
+    executions = ExecutionService(lookups, routes, runs or FakeRuns({"k"}), clock)
+    history = HistoryService(lookups, Bell(), clock)
+    return PromptService(sessions, history, executions, routes=routes, clock=clock)
+
+
+def patience(seconds=5.0, until=SessionStatus.RUNNING):
+    return Patience(seconds, Wake(), lambda: False, until)
+
+
+async def test_what_the_lifecycle_tells_is_the_answer_without_a_look():
+    """Nothing is asked twice. Have the lifecycle tell that the kernel runs; the answer has its state and its code's outcome."""
+    sessions = Sessions()
+    answer = await service(sessions).create(ADA, CODE, patience())
+    assert (answer.view.status, answer.view.started_at) == ("RUNNING", EPOCH)
+    assert (answer.view.kernels[0].status, answer.view.isolation) == ("RUNNING", "namespaced")
+    assert answer.view.execution.stdout == "1"
+    assert sessions.looked == 0
+
+
+@pytest.mark.parametrize("ran", [None, Ran(IsolationLevel.PROCESS)])
+async def test_what_did_not_run_at_once_is_looked_at_until_it_does(ran):
+    """An agent may be slow. Tell of no kernel, or of one whose session waits for others; the session is looked at until it runs."""
+    sessions = Sessions(ran, looks=[SessionStatus.CREATING, SessionStatus.RUNNING])
+    answer = await service(sessions).create(ADA, CODE, patience())
+    assert (answer.view.status, answer.view.execution.stdout) == ("RUNNING", "1")
+    assert sessions.looked == 2
+
+
+async def test_session_that_ends_instead_is_the_answer():
+    """An end ends the wait. Have it end before it runs; its code is not run."""
+    sessions = Sessions(None, looks=[SessionStatus.TERMINATED])
+    answer = await service(sessions).create(ADA, CODE, patience())
+    assert (answer.view.status, answer.view.execution) == ("TERMINATED", None)
+
+
+async def test_when_time_is_up_the_session_is_answered_as_it_is():
+    """Nobody waits longer than he wants to. Wait a moment for a session that stays PENDING."""
+    sessions = Sessions(None, None, looks=[SessionStatus.PENDING])
+    answer = await service(sessions).create(ADA, CODE, patience(1e-9))
+    assert (answer.view.status, answer.view.execution) == ("PENDING", None)
+
+
+async def test_code_whose_outcome_is_not_known_costs_no_session():
+    """The session is there, whatever became of its first code. Have the kernel gone when the code comes; the answer is the session."""
+    answer = await service(Sessions(), FakeRuns()).create(ADA, CODE, patience())
+    assert (answer.view.status, answer.view.execution) == ("RUNNING", None)
+
+
+async def test_code_needs_a_wait():
+    """Nobody would hear of it. Ask for code without a wait; nothing is made."""
+    with pytest.raises(Invalid) as refused:
+        await service(Sessions()).create(ADA, CODE, patience(0))
+    assert refused.value.field == "execute"
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_end_is_waited_for_whoever_began_it(ends):
+    """An end is an end. Wait for one that begins with this request, and one that began before."""
+    sessions = Sessions(looks=[SessionStatus.TERMINATING, SessionStatus.TERMINATED])
+    sessions.ends = ends
+    seen = await service(sessions).terminate(ADA, "s", patience(until=None), force=False)
+    assert seen.status == "TERMINATED"
+
+
+async def test_waiters_are_bounded(monkeypatch):
+    """So many wait and no more. Have room for none."""
+    monkeypatch.setattr("quarterdeck.manager.sessions.waiting.WAITERS_MAX", 0)
+    with pytest.raises(errors.TooManyWaiters):
+        await service(Sessions()).terminate(ADA, "s", patience(), force=False)
