@@ -1,10 +1,10 @@
-"""Kernels in containers, image local and nothing prepared: from the request to the first output. In turn with `runc run` of the same files.
+"""Kernels in containers, image local: from the request to the first output. In turn with `runc run` of the same files.
 
-Runc's part is one program of busybox: it has no channels, no limits, no user of its own and no seccomp profile.
+Not pooled: nothing is prepared but the image. Pooled: a container waits for whoever comes. Runc's part is one program of busybox: it has no
+channels, no limits, no user of its own and no seccomp profile.
 """
 
 import asyncio
-import contextlib
 import json
 import tempfile
 import time
@@ -12,44 +12,70 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from benchmarks.figure import Figure
-from quarterdeck.agent.kernels.oci import programs
+from quarterdeck.agent.kernels.oci import pool, programs
+from quarterdeck.agent.kernels.oci.container import GROUP_FILE
 from quarterdeck.agent.kernels.spec import Image
+from quarterdeck.base import tasks
+from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import containers, image_contents, workshops
 
 ROUNDS = 20
 GOAL_MS = 60.0
+POOLED_GOAL_MS = 12.0
 _DEADLINE_SECONDS = 60.0
+_LOOK_SECONDS = 0.02
+_CODES = {"shell": "echo 2", "python": "print(1+1)"}
 
 
 async def figures() -> AsyncGenerator[Figure, None]:
-    """A shell and a Python in a container. Nothing where there is no runc, or we are not root."""
+    """A shell and a Python in a container, each not pooled and pooled. Nothing where there is no runc, or we are not root."""
     containers.required()
-    async with contextlib.AsyncExitStack() as stack:
-        room = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    with tempfile.TemporaryDirectory() as directory:
+        room = Path(directory)
         unpacked = containers.Unpacked(room)
-        shell = await unpacked.image(image_contents.shell_image())
-        python = await unpacked.image(image_contents.python_image())
-        maker = await stack.enter_async_context(containers.contained(room, shell))
-        shop = await stack.enter_async_context(workshops.opened(maker, room / "scratch"))
-        for image, code in ((shell, "echo 2"), (python, "print(1+1)")):
-            yield await first_output(shop, image, code, room=room)
+        for made in (image_contents.shell_image(), image_contents.python_image()):
+            image = await unpacked.image(made)
+            bundle = _bundle(image, room / f"bundle-{image.runtime}")
+            for pooled in (False, True):
+                place = room / f"{image.runtime}-{'pooled' if pooled else 'made'}"
+                place.mkdir()
+                yield await first_output(image, bundle, place, pooled=pooled)
 
 
-async def first_output(shop: workshops.Workshop, image: Image, code: str, *, room: Path) -> Figure:
+async def first_output(image: Image, bundle: Path, room: Path, *, pooled: bool) -> Figure:
     """From the request for a kernel to its first output."""
-    ours, peer = [], []
-    bundle = _bundle(image, room / f"bundle-{image.runtime}")
-    await _ours(shop, image, code)
-    for number in range(ROUNDS):
-        ours.append(1000 * await _ours(shop, image, code))
-        peer.append(1000 * await _runc(bundle, f"bench-{image.runtime}-{number}", room))
-    name = f"{image.runtime} in a container, not pooled, to first output"
-    return Figure(name, "ms", ours, GOAL_MS, floor="22 ms", peer_name="runc run", peer=peer)
+    waiting = room / "scratch" / ".waiting"
+    kept = pool.Pool(waiting, SystemClock(), marks={}) if pooled else None
+    async with (
+        containers.contained(room / "group", image, pool=kept) as maker,
+        workshops.opened(maker, room / "scratch") as shop,
+    ):
+        await _ours(shop, _CODES[image.runtime])
+        ours, peer = [], []
+        for number in range(ROUNDS):
+            if pooled:
+                await _filled(waiting)
+            ours.append(1000 * await _ours(shop, _CODES[image.runtime]))
+            peer.append(1000 * await _runc(bundle, f"bench-{number}", room))
+    name = f"{image.runtime} in a container, {'' if pooled else 'not '}pooled, to first output"
+    goal, floor = (POOLED_GOAL_MS, "6 ms") if pooled else (GOAL_MS, "22 ms")
+    return Figure(name, "ms", ours, goal, floor=floor, peer_name="runc run", peer=peer)
 
 
-async def _ours(shop: workshops.Workshop, image: Image, code: str) -> float:
+async def _filled(waiting: Path) -> None:
+    """Return when as many containers wait as ever do, and nothing more is made meanwhile."""
+    async with asyncio.timeout(_DEADLINE_SECONDS):
+        while _count(waiting) < pool.EACH_MAX:
+            await tasks.pause(_LOOK_SECONDS)
+
+
+def _count(waiting: Path) -> int:
+    return len(tuple(waiting.glob(f"*/{GROUP_FILE}")))
+
+
+async def _ours(shop: workshops.Workshop, code: str) -> float:
     begin = time.perf_counter()
-    kernel = await shop.make(image=image)
+    kernel = await shop.make()
     done = await workshops.execute(kernel, code)
     took = time.perf_counter() - begin
     if done.stdout != "2\n":

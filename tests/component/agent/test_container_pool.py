@@ -23,12 +23,11 @@ from shakeout.process import procfs
 from shakeout.waiting.until import until
 
 MARK = "QD_KERNEL_ID"
-NOT_READY = r"""#!/bin/sh
-case "$*" in *waiting) cat >&2;; *) printf '\003{"started": 1}' >&3; cat <&3 >/dev/null;; esac
-"""
+KERNEL = r"""printf '\003{"started": 1}' >&3; cat <&3 >/dev/null"""
+NOT_READY = f"#!/bin/sh\ncase $4 in waiting) cat >&2;; *) {KERNEL};; esac\n"
 """A python3 that never gets ready to wait, but is a kernel at once."""
-NOT_ALONE = NOT_READY.replace("cat >&2", "sleep 1000 & echo >&0; read -r n")
-"""One that has another process beside it."""
+NOT_ALONE = f"#!/bin/sh\ncase $4 in waiting) sleep 1000 & echo >&0; read -r n;; esac; {KERNEL}\n"
+"""One that has another process beside it while it waits."""
 
 
 class Machine:

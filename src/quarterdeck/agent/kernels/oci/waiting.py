@@ -106,13 +106,10 @@ class Waiting:
     async def _is_claimed(self, spec: KernelSpec) -> bool:
         """Tell whether the container is the kernel now. Raises `KernelNotStarted`, `KernelTerminated`, `AgentLeft`, OSError."""
         _send(self._link, spec)
-        if await _word(self._link) == specs.READY:
-            await self._launcher.started(self.process)
-            return True
-        if self.process.killed:
-            await self.process.gone.wait()
-            raise KernelTerminated
-        return False
+        if await _word(self._link) != specs.READY:
+            return False
+        await self._launcher.started(self.process)
+        return True
 
 
 class _Heir:
