@@ -10,7 +10,7 @@ from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.namespaces import Isolation
-from quarterdeck.agent.kernels.runs import Run
+from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.wire.agents import ImagePull, KernelCreate
@@ -30,6 +30,11 @@ class Kernel(Protocol):
     @property
     def activity(self) -> Activity:
         """Who uses it: code that runs counts by itself."""
+        ...
+
+    @property
+    def runs(self) -> Runs:
+        """What was asked of it, by id."""
         ...
 
     def start(self, given: Execute) -> Run:

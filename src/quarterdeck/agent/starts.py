@@ -51,13 +51,17 @@ class Starts:
         self._surroundings = surroundings
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE_MAX)
 
-    async def spawn(self, entry: Entry, holding: Holding) -> None:
-        """Make the processes of a kernel that begins; it runs then, or has ended. Raises `KernelNotStarted`, `KernelTerminated`, `AgentLeft`."""
+    async def spawn(
+        self, entry: Entry, holding: Holding, *, after: ports.Kernel | None = None
+    ) -> None:
+        """Make the processes of a kernel that begins, or goes on `after` others; it runs then, or has ended. Raises `KernelNotStarted`, `KernelTerminated`, `AgentLeft`."""
         spec = self.spec(entry, holding, again=self._provide(entry))
         async with self._starting:
             if entry.status not in _BEGINS:
                 raise KernelTerminated
             entry.kernel = await self._kernels.spawn(spec, partial(self.ended, entry))
+        if after is not None:
+            entry.kernel.runs.follow(after.runs)
         self.keep(entry)
         await self._network.join(entry.id, entry.kernel.pid, entry.request)
         if entry.exit is not None:
@@ -77,7 +81,7 @@ class Starts:
 
     async def restart(self, entry: Entry, request: KernelCreate) -> None:
         """End all processes of a kernel and make them anew. Raises what `spawn` does; the kernel is TERMINATED then, with its directory."""
-        before = entry.request
+        before, earlier = entry.request, entry.kernel
         holding = self._ledger.again(entry.id, before.slots, entry.cores)
         entry.status, entry.failure = KernelStatus.RESTARTING, None
         entry.settled.clear()
@@ -85,7 +89,7 @@ class Starts:
             self.save_or_refuse(entry)
             await self._kernels.kill(entry.id)
             entry.exit, entry.kernel, entry.request = None, None, request
-            await self.spawn(entry, holding)
+            await self.spawn(entry, holding, after=earlier)
             if entry.status is KernelStatus.TERMINATED:
                 self._ledger.give_back(entry.id)
         except AgentLeft as error:

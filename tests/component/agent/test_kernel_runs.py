@@ -311,7 +311,7 @@ async def test_a_completion_that_swallows_interrupts_keeps_nobody_waiting(kernel
 async def test_a_run_is_refused_by_a_kernel_that_ran_it_before(kernel):
     """An agent that has started anew knows no runs; the kernel does."""
     done = await execute(kernel, "n = 1")
-    kernel._runs = type(kernel._runs)()
+    kernel.runs = type(kernel.runs)()
     for _ in range(2):
         with pytest.raises(RunForgotten):
             await execute(kernel, Execute("n += 1", run=done.run))

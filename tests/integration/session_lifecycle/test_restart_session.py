@@ -6,6 +6,8 @@ from collections.abc import Awaitable
 
 import pytest
 
+from quarterdeck.base import ids
+from quarterdeck.base.clock import SystemClock
 from quarterdeck.client import api
 from quarterdeck.client.errors import Refused
 from quarterdeck.testing.racing import at_once
@@ -79,6 +81,17 @@ async def test_files_mounts_and_slots_stay_and_variables_go(user, observe):
     assert (await session.execute("open('input/kept').read()")).result == "'2'"
     assert (await session.execute("open('input/kept', 'a').write('more')")).result == "4"
     assert observe.content(folder.id)["kept"] == b"2more"
+
+
+async def test_what_ran_before_a_restart_is_not_run_again(session):
+    """The same id again runs nothing again, not even in a new interpreter. Run, restart, ask once more: refused, and nothing was written."""
+    code, run = "open('log', 'a').write('x')", ids.new(SystemClock())
+    await session.execute(code, run=run)
+    await session.restart()
+    await session.reaches("RUNNING", within=20)
+    refused = await refusal_of(session.execute(code, run=run))
+    assert (refused.status, refused.code) == (410, "run-forgotten")
+    assert (await session.execute("open('log').read()")).result == "'x'"
 
 
 async def test_twice_in_a_row_and_what_ran_is_told(session, observe):

@@ -81,30 +81,30 @@ class DummyKernel:
         self._exit: Exit | None = None
         self._written = Tail()
         self._namespace = Namespace()
-        self._runs = Runs()
+        self.runs = Runs()
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, given: Execute) -> Run:
         """Run code of the little language of `dummy_code`; commands do nothing and succeed. Raises what runs raise, `KernelDied`, `KernelTerminated`."""
         if self._exit is not None:
             raise self._failure(self._exit)
-        run = self._runs.add(given.run or "", given)
+        run = self.runs.add(given.run or "", given)
         self._go_on()
         return run
 
     def run(self, id_: str) -> Run:
         """Return a run."""
-        return self._runs.find(id_)
+        return self.runs.find(id_)
 
     def interrupt(self, id_: str | None = None) -> None:
         """End a run, or the one that takes its time."""
-        run = self._runs.current if id_ is None else self._runs.find(id_)
+        run = self.runs.current if id_ is None else self.runs.find(id_)
         if run is not None and not run.ended:
             self._end(run, messages.interrupted(run.id))
 
     def reply(self, id_: str, given: Input) -> None:
         """Refuse: nothing asks."""
-        self._runs.find(id_).answer(given.number)
+        self.runs.find(id_).answer(given.number)
 
     async def complete(self, given: Complete) -> Completion:
         """Find nothing."""
@@ -128,23 +128,23 @@ class DummyKernel:
             self._exit = exit_
             if self._timer is not None:
                 self._timer.cancel()
-            self._runs.fail(self._failure(exit_))
+            self.runs.fail(self._failure(exit_))
             self._on_exit(exit_)
 
     def leave(self) -> None:
         """Let nobody wait any more."""
         if self._timer is not None:
             self._timer.cancel()
-        self._runs.fail(AgentLeft())
+        self.runs.fail(AgentLeft())
 
     def _go_on(self) -> None:
-        if (run := self._runs.next()) is not None:
+        if (run := self.runs.next()) is not None:
             self.activity.begin()
             seconds = self.behaviour.execute_ms / 1000
             self._timer = asyncio.get_running_loop().call_later(seconds, self._finish, run)
 
     def _finish(self, run: Run) -> None:
-        if run is not self._runs.current:
+        if run is not self.runs.current:
             return
         if run.given.code is None:
             done = messages.Done(number=1, run=run.id, status="ok", exit_code=0)
@@ -159,9 +159,9 @@ class DummyKernel:
         self._end(run, done)
 
     def _end(self, run: Run, done: messages.Done) -> None:
-        if run is self._runs.current:
+        if run is self.runs.current:
             self.activity.end()
-        self._runs.end(run, done)
+        self.runs.end(run, done)
         self._go_on()
 
     def _failure(self, exit_: Exit) -> KernelDied | KernelTerminated:

@@ -76,7 +76,7 @@ class KernelProcess:
         self._control = Control(ends.control, self._take, self._give_up)
         self._broken = ""
         self._started: asyncio.Future[messages.Start | None] = self._loop.create_future()
-        self._runs = Runs()
+        self.runs = Runs()
         self._completing: Completing | None = None
         self._interrupted = False
         self._count = 0
@@ -108,22 +108,22 @@ class KernelProcess:
             raise self._failure()
         if given.run is None:
             raise ValueError("a run without an id")
-        run = self._runs.add(given.run, given)
+        run = self.runs.add(given.run, given)
         self._go_on()
         return run
 
     def run(self, id_: str) -> Run:
         """Return a run. Raises `RunNotFound`, `RunForgotten`."""
-        return self._runs.find(id_)
+        return self.runs.find(id_)
 
     def interrupt(self, id_: str | None = None) -> None:
         """Interrupt a run, or the one that runs; nothing happens if it has ended. Raises `RunNotFound`, `RunForgotten`."""
-        current = self._runs.current
-        run = current if id_ is None else self._runs.find(id_)
+        current = self.runs.current
+        run = current if id_ is None else self.runs.find(id_)
         if run is None or run.ended:
             return
         if run is not current:
-            self._runs.end(run, messages.interrupted(run.id))
+            self.runs.end(run, messages.interrupted(run.id))
             return
         if not self._interrupted:
             self._interrupted = True
@@ -132,14 +132,14 @@ class KernelProcess:
 
     def reply(self, id_: str, given: Input) -> None:
         """Give a run the input that it asks for; once more is fine. Raises `InputNotWanted`, `RunNotFound`, `RunForgotten`."""
-        if self._runs.find(id_).answer(given.number):
+        if self.runs.find(id_).answer(given.number):
             self._control.send({"input": given.number, "text": given.text})
 
     async def complete(self, given: Complete) -> Completion:
         """Return how code could go on, soon. Raises `KernelBusy` while something runs, `KernelDied`, `KernelTerminated`."""
         if self.exit is not None or self.left:
             raise self._failure()
-        if self._resuming or self._runs.current is not None or self._completing is not None:
+        if self._resuming or self.runs.current is not None or self._completing is not None:
             raise KernelBusy
         self._count += 1
         self._completing = asked = Completing(given, partial(self._signal, os.kill))
@@ -168,13 +168,13 @@ class KernelProcess:
         self._started.set_result(None)
         self._resuming = True
         self._count = _RESUMED_COUNT_MIN + secrets.randbits(31)
-        self._begin(self._runs.resume())
+        self._begin(self.runs.resume())
         self._control.send({"resume": self._count})
 
     def recognise(self, pid: int) -> None:
         """Take note of the pid, and of the run that the process shows, of a kernel that an earlier agent made."""
         self.pid = pid
-        run, id_ = self._runs.current, identity.run_of(pid)
+        run, id_ = self.runs.current, identity.run_of(pid)
         if run is not None and not run.id and id_ is not None:
             self._name(run, id_)
 
@@ -201,7 +201,7 @@ class KernelProcess:
             self._started.set_result(None)
         if self._completing is not None:
             self._completing.end(None)
-        self._runs.fail(self._failure())
+        self.runs.fail(self._failure())
 
     def _failure(self) -> AgentLeft | KernelDied | KernelTerminated:
         if self.left:
@@ -210,7 +210,7 @@ class KernelProcess:
 
     def _go_on(self) -> None:
         """Begin with the next run, if nothing else is under way."""
-        if self._resuming or self._completing is not None or (run := self._runs.next()) is None:
+        if self._resuming or self._completing is not None or (run := self.runs.next()) is None:
             return
         self._count += 1
         self._begin(run)
@@ -257,10 +257,10 @@ class KernelProcess:
 
     def _current(self) -> Run:
         """Return the run that may say something, with all it has written until now. Raises `channel.ChannelBroken`."""
-        if self._runs.current is None:
+        if self.runs.current is None:
             raise channel.ChannelBroken("a message about no run")
         self._outputs.drain()
-        return self._runs.current
+        return self.runs.current
 
     def _end_run(self, done: messages.Done) -> None:
         run = self._current()
@@ -271,14 +271,14 @@ class KernelProcess:
         self._outputs.end()
         self.activity.end()
         if done.status == "forgotten":
-            self._runs.forget(run)
+            self.runs.forget(run)
         else:
-            self._runs.end(run, done)
+            self.runs.end(run, done)
         self._go_on()
 
     def _name(self, run: Run, id_: str) -> Run:
         """Give the run that was resumed its id; return the one that is it now."""
-        named = self._runs.name(run, id_)
+        named = self.runs.name(run, id_)
         self._outputs.pass_to(named)
         return named
 
@@ -293,8 +293,8 @@ class KernelProcess:
         if not self._resuming or resumed.number != self._count:
             raise channel.ChannelBroken("an answer to something else")
         self._resuming = False
-        if self._runs.current is not None:  # nothing runs, and nothing more is told of what ran
+        if self.runs.current is not None:  # nothing runs, and nothing more is told of what ran
             self.activity.end()
-            self._runs.forget(self._runs.current)
+            self.runs.forget(self.runs.current)
         self._outputs.end()
         self._go_on()

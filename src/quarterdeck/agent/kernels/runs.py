@@ -252,6 +252,11 @@ class Runs:
         run.end(outcome)
         self._keep(run)
 
+    def follow(self, earlier: "Runs") -> None:
+        """Run nothing again that was asked of the kernel before it was restarted: none of it is there any more."""
+        both = earlier._ids | self._ids  # noqa: SLF001 - one of the same kind
+        self._ids = dict.fromkeys(tuple(both)[-IDS_MAX:])
+
     def forget(self, run: Run) -> None:
         """Take note that the current one was over before this agent came: what came of it is not known."""
         self.current = None

@@ -36,7 +36,7 @@ class FakeKernel:
         self._exit: Exit | None = None
         self._on_exit = on_exit
         self._interpreter = Interpreter()
-        self._runs = Runs()
+        self.runs = Runs()
         self._written = io.StringIO()
 
     def start(self, given: Execute) -> Run:
@@ -45,23 +45,23 @@ class FakeKernel:
             raise KernelTerminated
         if self._exit is not None:
             raise KernelDied(f"The kernel ended: {self._exit}")
-        run = self._runs.add(str(given.run), given)
-        if self._runs.next() is run:
-            self._runs.end(run, self._done(run))
+        run = self.runs.add(str(given.run), given)
+        if self.runs.next() is run:
+            self.runs.end(run, self._done(run))
         return run
 
     def run(self, id_: str) -> Run:
         """Return a run."""
-        return self._runs.find(id_)
+        return self.runs.find(id_)
 
     def interrupt(self, id_: str | None = None) -> None:
         """Nothing ever runs."""
         if id_ is not None:
-            self._runs.find(id_)
+            self.runs.find(id_)
 
     def reply(self, id_: str, given: Input) -> None:
         """Refuse: nothing ever asks."""
-        self._runs.find(id_).answer(given.number)
+        self.runs.find(id_).answer(given.number)
 
     async def complete(self, given: Complete) -> Completion:
         """Return how code could go on."""

@@ -13,7 +13,7 @@ from quarterdeck.agent.errors import (
     KernelRestarted,
 )
 from quarterdeck.agent.executions import Executions
-from quarterdeck.agent.kernels.errors import KernelNotStarted, KernelTerminated
+from quarterdeck.agent.kernels.errors import KernelNotStarted, KernelTerminated, RunForgotten
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.agent.resources.ledger import Ledger
 from quarterdeck.agent.service import AgentService
@@ -83,6 +83,17 @@ async def test_greater_generation_makes_new_processes_in_the_same_place(world):
     assert world.scratch.removed == []
     assert await world.execute("'x' in globals()") == "False"
     assert world.news.kernels == []
+
+
+async def test_what_ran_before_is_not_run_again(world):
+    """A request that comes twice, the copy after a restart: a run is done once, and nothing of it is there any more."""
+    await world.create()
+    await world.execute("x = 1")
+    for generation in (1, 2):
+        await world.create(generation)
+        with pytest.raises(RunForgotten):
+            await world.execute("x = 1")
+    assert await world.execute("'x' in globals()") == "False"
 
 
 async def test_slots_are_held_through_a_restart(world):
