@@ -45,7 +45,9 @@ async def run(config: Config, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         etcd = await stack.enter_async_context(Etcd.open(config.etcd_url))
         hosts = {
-            name: Host(name, *await stack.enter_async_context(_opened(volume, clock, limits)))
+            name: Host(
+                name, *await stack.enter_async_context(_opened(volume, etcd, clock, limits))
+            )
             for name, volume in config.volumes.items()
         }
         storage = StorageService(hosts, limits)
@@ -81,7 +83,7 @@ class _Health:
 
 @contextlib.asynccontextmanager
 async def _opened(
-    volume: VolumeConfig, clock: Clock, limits: Limits
+    volume: VolumeConfig, etcd: Etcd, clock: Clock, limits: Limits
 ) -> AsyncIterator[tuple[str, ports.Volume]]:
     """Own a volume for the time of a block; give its kind with it."""
     if isinstance(volume, LocalVolumeConfig):
@@ -89,9 +91,10 @@ async def _opened(
             yield "local", here
         return
 
-    async def far() -> AbstractAsyncContextManager[ports.Volume]:
+    async def far() -> AbstractAsyncContextManager[lazy.Opened]:
         module = await asyncio.to_thread(importlib.import_module, _S3)
-        opening: AbstractAsyncContextManager[ports.Volume] = module.open_volume(volume, limits)
+        opening: AbstractAsyncContextManager[lazy.Opened]
+        opening = module.open_volume(volume, limits, etcd, clock)
         return opening
 
     async with contextlib.aclosing(lazy.LazyVolume(far)) as there:

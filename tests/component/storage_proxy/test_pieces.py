@@ -2,12 +2,11 @@
 
 import contextlib
 import hashlib
-import json
 
 import pytest
 
 from quarterdeck.storage_proxy.model import Limits
-from quarterdeck.testing.pieces import PIECE, UPLOADS, VERSION, Pieces, checksum, metadata
+from quarterdeck.testing.pieces import PIECE, UPLOADS, Pieces, checksum, metadata
 from shakeout.faults import lifecycle
 from shakeout.faults.clock import ClockJump
 from shakeout.waiting.until import until
@@ -310,14 +309,6 @@ async def test_uploads_under_way_are_listed(pieces):
     assert (found["path"], found["offset"], found["source"]) == ("dir/file", 1000, "mine")
     await pieces.send(target, 1000, CONTENT[1000:])
     assert (await pieces.call("GET")).json["items"] == []
-
-
-async def test_host_that_takes_whole_files_only_says_so(proxy):
-    bearer = proxy.token("archive", "0195c0de-0000-7000-8000-000000000001", "write")
-    headers = {**VERSION, "Upload-Length": "3", **metadata(path="file")}
-    answer = await proxy.call("POST", UPLOADS, bearer=bearer, headers=headers, body=b"")
-    assert answer.problem == (409, "uploads-unsupported")
-    assert json.loads(answer.body)["detail"]
 
 
 async def test_upload_that_took_too_long_is_gone(private_cluster, tree, disk):

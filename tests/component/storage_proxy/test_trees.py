@@ -42,7 +42,7 @@ async def test_unknown_host_is_not_found(proxy):
 async def test_hosts(proxy):
     answer = await proxy.call("GET", "/manager/v1/hosts", bearer=proxy.secret)
     assert answer.json["items"] == [
-        {"name": "archive", "kind": "s3", "mountable": False, "abilities": []},
+        {"name": "archive", "kind": "s3", "mountable": False, "abilities": ["resume"]},
         {
             "name": "local",
             "kind": "local",

@@ -7,12 +7,17 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from quarterdeck.base.clock import Clock
+from quarterdeck.infra.etcd import Etcd
 from quarterdeck.infra.object_store import Object, ObjectStore
 from quarterdeck.storage_proxy import errors, ports
 from quarterdeck.storage_proxy.config import S3VolumeConfig
 from quarterdeck.storage_proxy.model import Limits, Span, TreePath
-from quarterdeck.storage_proxy.volumes import s3_trees
+from quarterdeck.storage_proxy.volumes import s3_pieces, s3_trees
+from quarterdeck.storage_proxy.volumes.leases import Leases
 from quarterdeck.storage_proxy.volumes.s3_arranging import S3Arranging
+from quarterdeck.storage_proxy.volumes.s3_pieces import Bucket
+from quarterdeck.storage_proxy.volumes.s3_uploads import S3Uploads
 from quarterdeck.wire.folders import FileEntry
 
 
@@ -105,8 +110,25 @@ class _Source:
         )
 
 
+class ResumableS3Volume(S3Volume):
+    """Trees in one bucket that take files in pieces, too."""
+
+    abilities = frozenset({ports.ABILITY_RESUME})
+
+    def __init__(self, store: ObjectStore, limits: Limits, leases: Leases, clock: Clock) -> None:
+        super().__init__(store, limits)
+        self.uploads = S3Uploads(Bucket(self, store, clock), leases, limits)
+
+    async def delete_tree(self, tree: str) -> None:
+        """Remove the tree with all its files and uploads; nothing happens if it is gone."""
+        await super().delete_tree(tree)
+        await self._store.delete_prefix(s3_pieces.prefix(tree))
+
+
 @contextlib.asynccontextmanager
-async def open_volume(config: S3VolumeConfig, limits: Limits) -> AsyncIterator[S3Volume]:
+async def open_volume(
+    config: S3VolumeConfig, limits: Limits, etcd: Etcd, clock: Clock
+) -> AsyncIterator[ResumableS3Volume]:
     """Own the connections to the store for the time of a block."""
     async with ObjectStore.open(
         config.endpoint,
@@ -115,4 +137,4 @@ async def open_volume(config: S3VolumeConfig, limits: Limits) -> AsyncIterator[S
         secret_key=config.secret_key,
         region=config.region,
     ) as store:
-        yield S3Volume(store, limits)
+        yield ResumableS3Volume(store, limits, Leases(etcd), clock)
