@@ -52,6 +52,8 @@ _PENDING: Mapping[str, str] = {
     "no-room": "end another (qd session ls), or give it up: qd session cancel {id}",
     "no-agent": "the administrator sees the agents: qd agent ls",
     "no-schedulable-agent": "the administrator sees the agents: qd agent ls",
+    "no-isolation": "it will not start: qd session cancel {id}, then ask for less isolation",
+    "no-mounts": "it will not start: qd session cancel {id}, then leave out the folders",
     "no-architecture": "it will not start: qd session cancel {id}, then take another image",
     "queued": "",
 }

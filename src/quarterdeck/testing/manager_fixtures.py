@@ -6,6 +6,7 @@ async def test_...(cluster, user):
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -31,11 +32,12 @@ MEMORY_MIB = 100_000
 
 @contextlib.asynccontextmanager
 async def agent(
-    cluster: Cluster, name: str = "stub", *, cpu: int = 4, architecture: str = ARCHITECTURE
+    cluster: Cluster, name: str = "stub", *, cpu: int = 4, **facts: Any
 ) -> AsyncIterator[StubAgent]:
-    """Pretend to be an agent for the time of a block, registered in the cluster's etcd."""
+    """Pretend to be an agent for the time of a block, registered in the cluster's etcd with these facts: architecture, isolation, mounts."""
     stub = StubAgent(name, quarterdeck_system.keys.agent, Slots(cpu, MEMORY_MIB))
-    stub.architecture = architecture
+    for fact, value in ({"architecture": ARCHITECTURE} | facts).items():
+        setattr(stub, fact, value)
     async with etcd.Etcd.open(cluster.address("etcd")) as registry, stub.serving(registry):
         yield stub
 

@@ -96,6 +96,19 @@ def test_other_kernels_directories_are_not_kept(root):
     assert not root.provide("two")
 
 
+def test_spares_of_an_earlier_life_are_in_nobodys_way(tmp_path):
+    """A killed agent leaves its spares. Keep one, begin another life without tidying, keep one more; nothing collides."""
+    first = Scratch.open(tmp_path / "scratch")
+    used(first)
+    first.remove("one", spare=True)
+    first.close()
+    again = Scratch.open(tmp_path / "scratch")
+    used(again, "two")
+    again.remove("two", spare=True)
+    assert again.provide("three")
+    again.close()
+
+
 def _replace_by_link(path):
     path.rmdir()
     path.symlink_to("/")

@@ -12,6 +12,7 @@ from quarterdeck.manager.scheduling.service import Scheduler
 from quarterdeck.manager.scheduling.store import PlacementStore
 from quarterdeck.testing import manager_fixtures, racing
 from quarterdeck.testing.fakes.manager import Recorder
+from quarterdeck.wire.sessions import IsolationLevel
 from shakeout.waiting.until import until
 
 
@@ -153,3 +154,41 @@ async def test_agent_that_takes_no_kernels_gets_none(cluster, user, observe):
             assert agent.kernels == {}
         finally:
             observe.database.execute("UPDATE agents SET schedulable = true WHERE id = 'stub'")
+
+
+async def test_session_waits_for_an_agent_that_keeps_it_apart(cluster, user):
+    """An agent that would refuse a session is not given it. Offer one with less isolation; it waits, says why, and goes to one that comes."""
+    right = manager_fixtures.agent(cluster, "right", isolation=IsolationLevel.NAMESPACED)
+    async with manager_fixtures.agent(cluster, "plain", cpu=9):
+        session = await user.sessions.create(isolation="namespaced")
+        view = await until(session.refresh, satisfied=lambda view: view.reason, within=5)
+        assert view.reason == "no-isolation"
+        assert view.detail.endswith("it wants namespaced, agents have process")
+        async with right:
+            await session.reaches("RUNNING", within=5)
+            assert (await session.refresh()).agent == "right"
+
+
+async def test_session_that_begins_at_once_is_kept_apart_as_it_wants(cluster, user, observe):
+    """The short way asks the same. Have an agent with more room and less isolation there beside the right one."""
+    right = manager_fixtures.agent(cluster, "right", isolation=IsolationLevel.NAMESPACED)
+    async with manager_fixtures.agent(cluster, "plain", cpu=9), right:
+        await until(
+            lambda: observe.value("SELECT count(*) FROM agents WHERE status = 'ALIVE'"),
+            satisfied=lambda alive: alive == 2,
+            within=5,
+        )
+        session = await user.sessions.create(isolation="namespaced", wait=5)
+        assert (session.view.status, session.view.agent) == ("RUNNING", "right")
+
+
+async def test_placement_on_an_agent_that_would_refuse_is_not_written(
+    cluster, user, observe, database
+):
+    """The guard. Let a scheduler without sense write a placement on an agent with too little isolation; the database does not take it."""
+    async with manager_fixtures.agent(cluster):
+        session = await user.sessions.create(isolation="namespaced")
+        store = PlacementStore(database, SystemClock())
+        decided = [model.Placement(session.id, ("stub",), session.view.slots)]
+        assert await store.write(decided) == []
+        assert observe.slots_in_use() == (0, 0)

@@ -9,6 +9,7 @@ import array
 import fcntl
 import logging
 import os
+import secrets
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,32 +32,25 @@ _log = logging.getLogger(__name__)
 class Spares:
     """Up to 16 spare directories in a directory of the agent's own, each with its two directories in it."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._free = list(range(SPARES_MAX))
-        self._spare: list[int] = []
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._spares: list[Path] = []
 
     def keep(self, directory: Path) -> bool:
         """Keep an emptied directory if there is room and it is as new; else it is as it was. Raises OSError."""
-        if not self._free or not _is_as_new(directory):
+        if len(self._spares) >= SPARES_MAX or not _is_as_new(directory):
             return False
-        number = self._free.pop()
-        try:
-            directory.rename(self._path(number))
-        except OSError:
-            self._free.append(number)
-            raise
-        self._spare.append(number)
+        spare = self._place / f"{PREFIX}{secrets.token_hex(8)}"
+        directory.rename(spare)
+        self._spares.append(spare)
         return True
 
     def take(self, directory: Path) -> bool:
         """Have a spare directory at a path; False: there is none."""
-        if not self._spare:
+        if not self._spares:
             return False
-        number = self._spare.pop()
-        self._free.append(number)
         try:
-            self._path(number).rename(directory)
+            self._spares.pop().rename(directory)
         except OSError as error:  # somebody has removed it: a new one is made
             _log.warning("spare-directory-lost", extra={"error": str(error)})
             return False
@@ -64,11 +58,8 @@ class Spares:
 
     def forget(self) -> Sequence[Path]:
         """Return all that there are, of an earlier life too; they are no spares any more."""
-        self._free, self._spare = list(range(SPARES_MAX)), []
-        return [self._path(number) for number in self._free if self._path(number).is_dir()]
-
-    def _path(self, number: int) -> Path:
-        return self._root / f"{PREFIX}{number}"
+        self._spares.clear()
+        return list(self._place.glob(f"{PREFIX}*"))
 
 
 def _is_as_new(directory: Path) -> bool:

@@ -6,16 +6,18 @@ SELECT pg_advisory_xact_lock(%(lock)s);
 
 -- name: upsert_alive
 -- Adds or renews the registered agents; gives those that changed.
-INSERT INTO agents (id, instance, address, cpu, memory_mib, architecture, status)
-SELECT id, instance, address, cpu, memory_mib, architecture, 'ALIVE'
+INSERT INTO agents (id, instance, address, cpu, memory_mib, architecture, isolation, mounts, status)
+SELECT id, instance, address, cpu, memory_mib, architecture, isolation, mounts, 'ALIVE'
 FROM unnest(%(ids)s::text[], %(instances)s::text[], %(addresses)s::text[], %(cpu)s::integer[], %(memory_mib)s::integer[],
-            %(architectures)s::text[])
-    AS record (id, instance, address, cpu, memory_mib, architecture)
+            %(architectures)s::text[], %(isolations)s::text[], %(mounts)s::boolean[])
+    AS record (id, instance, address, cpu, memory_mib, architecture, isolation, mounts)
 ON CONFLICT (id) DO UPDATE
 SET instance = excluded.instance, address = excluded.address, cpu = excluded.cpu,
-    memory_mib = excluded.memory_mib, architecture = excluded.architecture, status = 'ALIVE', seen_at = now()
-WHERE (agents.instance, agents.address, agents.cpu, agents.memory_mib, agents.architecture, agents.status)
-    IS DISTINCT FROM (excluded.instance, excluded.address, excluded.cpu, excluded.memory_mib, excluded.architecture, 'ALIVE')
+    memory_mib = excluded.memory_mib, architecture = excluded.architecture, isolation = excluded.isolation,
+    mounts = excluded.mounts, status = 'ALIVE', seen_at = now()
+WHERE (agents.instance, agents.address, agents.cpu, agents.memory_mib, agents.architecture, agents.isolation, agents.mounts, agents.status)
+    IS DISTINCT FROM (excluded.instance, excluded.address, excluded.cpu, excluded.memory_mib, excluded.architecture,
+                      excluded.isolation, excluded.mounts, 'ALIVE')
 RETURNING id;
 
 -- name: mark_lost

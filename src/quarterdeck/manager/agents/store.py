@@ -69,6 +69,8 @@ def _facts(records: Sequence[agents.AgentRecord]) -> dict[str, Sequence[object]]
         "cpu": [record.slots.cpu for record in records],
         "memory_mib": [record.slots.memory_mib for record in records],
         "architectures": [record.architecture for record in records],
+        "isolations": [record.isolation.value for record in records],
+        "mounts": [record.mounts for record in records],
     }
 
 

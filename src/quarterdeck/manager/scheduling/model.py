@@ -15,6 +15,10 @@ class Waiting:
     size: int = 1
     architectures: tuple[str, ...] = ()
     """Of machines that can run its image; none: any can."""
+    isolation: sessions.IsolationLevel | None = None
+    """The least that will do; None: its image brings its own."""
+    mounts: bool = False
+    """Whether the agent must be able to mount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +28,22 @@ class Room:
     agent: str
     free: sessions.Usage
     architecture: str = ""
+    isolation: sessions.IsolationLevel = sessions.IsolationLevel.PROCESS
+    mounts: bool = True
 
     def fits(self, slots: sessions.Slots) -> bool:
         """Tell whether a kernel of these slots fits in."""
         return self.free.cpu >= slots.cpu and self.free.memory_mib >= slots.memory_mib
 
     def takes(self, session: Waiting) -> bool:
-        """Tell whether a kernel of a session may be here: it fits in, and the machine can run its image."""
+        """Tell whether a kernel of a session may be here: it fits in, and the machine can run its image, keep it apart and mount what it wants."""
         wanted = session.architectures
-        return self.fits(session.slots) and (not wanted or self.architecture in wanted)
+        return (
+            self.fits(session.slots)
+            and (not wanted or self.architecture in wanted)
+            and (session.isolation is None or self.isolation.covers(session.isolation))
+            and (self.mounts or not session.mounts)
+        )
 
     def after(self, slots: sessions.Slots) -> "Room":
         """Return the room that is left beside a kernel of these slots."""

@@ -25,12 +25,22 @@ class PlacementStore:
             return None
         return model.Facts(
             [
-                model.Waiting(each, sessions.Slots(cpu, memory_mib), size, tuple(architectures))
-                for each, cpu, memory_mib, size, architectures in found["waiting"]
+                model.Waiting(
+                    *(each, sessions.Slots(cpu, memory_mib), size, tuple(architectures)),
+                    isolation=_level(isolation),
+                    mounts=mounts,
+                )
+                for each, cpu, memory_mib, size, architectures, isolation, mounts in found[
+                    "waiting"
+                ]
             ],
             [
-                model.Room(each, sessions.Usage(cpu, memory_mib), architecture)
-                for each, cpu, memory_mib, architecture in found["rooms"]
+                model.Room(
+                    *(each, sessions.Usage(cpu, memory_mib), architecture),
+                    isolation=sessions.IsolationLevel(isolation),
+                    mounts=mounts,
+                )
+                for each, cpu, memory_mib, architecture, isolation, mounts in found["rooms"]
             ],
         )
 
@@ -51,3 +61,7 @@ class PlacementStore:
         }
         placed = {row["session"] for row in await self._database.fetch(_SQL["place"], columns)}
         return [kernel for _, _, kernel in kernels if kernel.session in placed]
+
+
+def _level(text: str | None) -> sessions.IsolationLevel | None:
+    return None if text is None else sessions.IsolationLevel(text)

@@ -49,7 +49,7 @@ class SessionLookups:
             return None
         slots = sessions.Slots(row.pop("cpu"), row.pop("memory_mib"))
         unmet = tuple(Unmet(*each) for each in row.pop("unmet") or ())
-        for names in ("architectures", "offered"):
+        for names in ("architectures", "offered", "isolations"):
             row[names] = tuple(row[names] or ())
         return Situation(slots, unmet=unmet, **row)
 

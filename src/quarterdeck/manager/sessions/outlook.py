@@ -25,9 +25,9 @@ class Unmet:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A session that waits, and the agents: how many there are, are alive, take sessions (open), and can run its image (able).
+    """A session that waits, and the agents: how many there are, are alive, take sessions (open), and can have it, room aside (able).
 
-    Of the able ones: the largest and the freest, and for how many kernels like these there is capacity, and room now.
+    Of the open ones `runs` have the architecture of its image, and `isolated` of these keep it apart as well as it wants. Of the able ones: the largest and the freest, and for how many kernels like these there is capacity, and room now.
     """
 
     slots: sessions.Slots
@@ -38,7 +38,11 @@ class Situation:
     alive: int = 0
     open: int = 0
     able: int = 0
+    runs: int = 0
+    isolated: int = 0
     offered: tuple[str, ...] = ()
+    isolation: str = ""
+    isolations: tuple[str, ...] = ()
     cpu_most: int = 0
     cpu_most_agent: str | None = None
     memory_most: int = 0
@@ -113,6 +117,16 @@ def _nobody(situation: Situation) -> Outlook:
     if situation.open == 0:
         closed = f"no agent takes new sessions: of {situation.alive} alive, none is schedulable"
         return Outlook("no-schedulable-agent", closed)
+    return _unfit(situation)
+
+
+def _unfit(situation: Situation) -> Outlook:
+    if situation.isolated:
+        return Outlook("no-mounts", "no agent that would do can mount folders")
+    if situation.runs:
+        offered = ", ".join(sorted(situation.isolations))
+        apart = f"no agent keeps it apart so well: it wants {situation.isolation}, agents have {offered}"
+        return Outlook("no-isolation", apart)
     wanted, offered = " or ".join(situation.architectures), ", ".join(situation.offered)
     return Outlook(
         "no-architecture",

@@ -93,24 +93,26 @@ WHERE s.id = %(id)s;
 -- name: situation
 -- What a PENDING session waits for, and what the agents have of it. Nobody asks but who looks at one session.
 WITH wanted AS (
-    SELECT id, cpu, memory_mib, cluster_size, architectures, depends_on FROM sessions WHERE id = %(id)s AND status = 'PENDING'
+    SELECT id, cpu, memory_mib, cluster_size, architectures, isolation, depends_on FROM sessions WHERE id = %(id)s AND status = 'PENDING'
 ), machines AS (
-    SELECT a.id, a.architecture, a.cpu, a.memory_mib, a.status = 'ALIVE' AS alive, a.status = 'ALIVE' AND a.schedulable AS open,
-           a.status = 'ALIVE' AND a.schedulable AND can_run(a.architecture, w.architectures) AS able,
+    SELECT a.id, a.architecture, a.isolation, a.cpu, a.memory_mib, a.status = 'ALIVE' AS alive, a.status = 'ALIVE' AND a.schedulable AS open,
+           can_run(a.architecture, w.architectures) AS runs, w.image_digest IS NOT NULL OR isolates(a.isolation, w.isolation) AS isolated,
+           a.status = 'ALIVE' AND a.schedulable AND can_host(a.architecture, a.isolation, a.mounts, w) AS able,
            a.cpu - coalesce(l.cpu, 0) AS cpu_free, a.memory_mib - coalesce(l.memory_mib, 0) AS memory_free
-    FROM wanted w CROSS JOIN agents a
+    FROM wanted JOIN sessions w USING (id) CROSS JOIN agents a
     LEFT JOIN (
         SELECT agent_id, sum(cpu)::integer AS cpu, sum(memory_mib)::integer AS memory_mib
         FROM allocations WHERE freed_at IS NULL GROUP BY agent_id
     ) l ON l.agent_id = a.id
 )
-SELECT w.cpu, w.memory_mib, w.cluster_size, w.architectures,
+SELECT w.cpu, w.memory_mib, w.cluster_size, w.architectures, w.isolation,
        (SELECT json_agg(json_build_array(d.id, d.name, d.status) ORDER BY d.created_at, d.id)
         FROM sessions d WHERE d.id = ANY(w.depends_on) AND d.result IS DISTINCT FROM 'SUCCESS') AS unmet,
        m.*
 FROM wanted w CROSS JOIN LATERAL (
     SELECT count(*) AS agents, count(*) FILTER (WHERE alive) AS alive, count(*) FILTER (WHERE open) AS open,
-           count(*) FILTER (WHERE able) AS able,
+           count(*) FILTER (WHERE able) AS able, count(*) FILTER (WHERE open AND runs) AS runs, count(*) FILTER (WHERE open AND runs AND isolated) AS isolated,
+           array_agg(DISTINCT isolation) FILTER (WHERE open) AS isolations,
            array_agg(DISTINCT architecture) FILTER (WHERE open AND architecture <> '') AS offered,
            coalesce(max(cpu) FILTER (WHERE able), 0) AS cpu_most,
            (array_agg(id ORDER BY cpu DESC, id) FILTER (WHERE able))[1] AS cpu_most_agent,

@@ -52,6 +52,7 @@ class StubAgent:
         self.id = agent
         self.slots = slots
         self.architecture = ARCHITECTURE
+        self.isolation, self.mounts = sessions.IsolationLevel.PROCESS, True
         self.kernels: dict[str, agents.KernelView] = {}
         self.calls: list[tuple[str, str]] = []
         self.requests: dict[str, agents.KernelCreate] = {}
@@ -111,6 +112,8 @@ class StubAgent:
             address=agents.url(self.id, address),
             slots=self.slots,
             architecture=self.architecture,
+            isolation=self.isolation,
+            mounts=self.mounts,
         )
         return etcd_registration.Registration.open(
             registry,

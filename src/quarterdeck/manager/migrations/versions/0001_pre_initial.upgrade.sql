@@ -104,6 +104,8 @@ CREATE TABLE agents (
     cpu integer NOT NULL CHECK (cpu >= 0),
     memory_mib integer NOT NULL CHECK (memory_mib >= 0),
     architecture text NOT NULL DEFAULT '',
+    isolation text NOT NULL DEFAULT 'process' CHECK (isolation IN ('process', 'namespaced', 'oci')),
+    mounts boolean NOT NULL DEFAULT true,
     status text NOT NULL CHECK (status IN ('ALIVE', 'LOST')),
     schedulable boolean NOT NULL DEFAULT true,
     drain_deadline timestamptz CHECK (drain_deadline IS NULL OR NOT schedulable),
@@ -111,6 +113,8 @@ CREATE TABLE agents (
     seen_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN agents.architecture IS 'Of the images that it can run; empty: it runs none.';
+COMMENT ON COLUMN agents.isolation IS 'How well it keeps kernels on its own programs apart; those in an image''s are always in containers.';
+COMMENT ON COLUMN agents.mounts IS 'Whether kernels on its own programs can have mounts.';
 COMMENT ON COLUMN agents.schedulable IS 'False: it is drained; nothing new is placed on it. An administrator''s word, which no registration changes.';
 COMMENT ON COLUMN agents.drain_deadline IS 'When the sessions that are still on a drained agent are ended; null: never.';
 COMMENT ON COLUMN agents.instance IS 'Mark of one life of the agent; another one at the same id has started since.';
@@ -536,6 +540,19 @@ CREATE FUNCTION can_run(architecture text, wanted text[]) RETURNS boolean IMMUTA
 $$;
 COMMENT ON FUNCTION can_run IS 'Whether a machine of an architecture runs an image that is there for these; one that is there for none is every agent''s own.';
 
+CREATE FUNCTION isolates(offered text, wanted text) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$
+    SELECT array_position('{process,namespaced,oci}'::text[], offered) >= array_position('{process,namespaced,oci}'::text[], wanted)
+$$;
+COMMENT ON FUNCTION isolates IS 'Whether one level of isolation is at least as much as another.';
+
+CREATE FUNCTION can_host(architecture text, isolation text, mounts boolean, session sessions) RETURNS boolean STABLE LANGUAGE sql AS $$
+    SELECT can_run(architecture, session.architectures) AND (
+        session.image_digest IS NOT NULL
+        OR isolates(isolation, session.isolation)
+           AND (mounts OR NOT EXISTS (SELECT FROM session_mounts m WHERE m.session_id = session.id)))
+$$;
+COMMENT ON FUNCTION can_host IS 'Whether kernels of a session can be on an agent like this, room aside. In an image they are in containers, which can have mounts.';
+
 CREATE FUNCTION place_sessions(
     kernels uuid[], sessions uuid[], ranks integer[], agents text[], cpu integer[], memory_mib integer[]
 ) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
@@ -551,7 +568,7 @@ BEGIN
             AS d (kernel_id, session_id, rank, agent_id, cpu, memory_mib, position)
         WINDOW earlier AS (PARTITION BY agent_id ORDER BY position)
     ), room AS (
-        SELECT a.id, a.architecture, a.cpu - coalesce(sum(l.cpu), 0) AS cpu, a.memory_mib - coalesce(sum(l.memory_mib), 0) AS memory_mib
+        SELECT a.id, a.architecture, a.isolation, a.mounts, a.cpu - coalesce(sum(l.cpu), 0) AS cpu, a.memory_mib - coalesce(sum(l.memory_mib), 0) AS memory_mib
         FROM public.agents a
         LEFT JOIN public.allocations l ON l.agent_id = a.id AND l.freed_at IS NULL
         WHERE a.id = ANY(place_sessions.agents) AND a.status = 'ALIVE' AND a.schedulable
@@ -561,7 +578,7 @@ BEGIN
         FROM decided d JOIN public.sessions s ON s.id = d.session_id LEFT JOIN room r ON r.id = d.agent_id
         GROUP BY d.session_id
         HAVING bool_and(r.id IS NOT NULL AND d.cpu_so_far <= r.cpu AND d.memory_so_far <= r.memory_mib
-                        AND can_run(r.architecture, s.architectures))
+                        AND can_host(r.architecture, r.isolation, r.mounts, s))
     ), scheduled AS (
         UPDATE sessions s
         SET status = 'SCHEDULED', status_cause = 'placed', status_actor = 'scheduler'
@@ -614,7 +631,8 @@ BEGIN
     END IF;
     SELECT a.id, a.address INTO agent, address
     FROM (
-        SELECT * FROM agents open WHERE open.status = 'ALIVE' AND open.schedulable AND can_run(open.architecture, new.architectures)
+        SELECT * FROM agents open
+        WHERE open.status = 'ALIVE' AND open.schedulable AND can_run(open.architecture, new.architectures) AND isolates(open.isolation, new.isolation)
         ORDER BY random() LIMIT 16
     ) a
     LEFT JOIN LATERAL (

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.manager.scheduling import model
-from quarterdeck.wire.sessions import Slots, Usage
+from quarterdeck.wire.sessions import IsolationLevel, Slots, Usage
 
 
 def waiting(name, cpu=1, memory_mib=100, size=1):
@@ -43,6 +43,20 @@ def test_machine_that_cannot_run_the_image_gets_nothing():
     assert placed([arm], rooms) == []
     assert placed([arm], [*rooms, model.Room("arm", Usage(1, 100), "arm64")]) == [("s", "arm")]
     assert placed([waiting("any")], rooms) == [("any", "old")]
+
+
+def test_agent_that_cannot_keep_it_apart_or_mount_gets_nothing():
+    """Room is not all. Want namespaces, and mounts; only the agent that has both will do, however little room it has."""
+    apart = model.Waiting("s", Slots(1, 100), isolation=IsolationLevel.NAMESPACED, mounts=True)
+    wrong = [
+        model.Room("plain", Usage(9, 4000)),
+        model.Room("bare", Usage(9, 4000), isolation=IsolationLevel.OCI, mounts=False),
+    ]
+    right = model.Room("right", Usage(1, 100), isolation=IsolationLevel.NAMESPACED)
+    assert placed([apart], wrong) == []
+    assert placed([apart], [*wrong, right]) == [("s", "right")]
+    in_an_image = model.Waiting("s", Slots(1, 100))
+    assert placed([in_an_image], wrong) == [("s", "bare")]
 
 
 def test_equal_agents_are_chosen_by_memory_then_by_id():

@@ -82,6 +82,21 @@ FREE = Situation(
             "no agent takes new sessions: of 2 alive, none is schedulable",
         ),
         (
+            {
+                "able": 0,
+                "runs": 2,
+                "isolation": "namespaced",
+                "isolations": ("process",),
+            },
+            "no-isolation",
+            "no agent keeps it apart so well: it wants namespaced, agents have process",
+        ),
+        (
+            {"able": 0, "runs": 2, "isolated": 1},
+            "no-mounts",
+            "no agent that would do can mount folders",
+        ),
+        (
             {"able": 0, "architectures": ("arm64", "riscv64"), "offered": ("amd64",)},
             "no-architecture",
             "no agent has this architecture: its image is for arm64 or riscv64, agents have amd64",
