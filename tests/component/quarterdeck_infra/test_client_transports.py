@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from quarterdeck.base.clock import SystemClock
-from quarterdeck.client import files, procedures, transport, transport_async
+from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.client import files, procedures, sending, transport, transport_async
 from quarterdeck.client.errors import (
     ContentDiffers,
     FileUnusable,
@@ -30,6 +31,12 @@ SECRET = "hush"
 SIZES = [0, 1, files.BLOCK_BYTES, 3 * files.BLOCK_BYTES + 7]
 
 
+class WholeOnly(QuarterdeckError):
+    """The host takes whole files only."""
+
+    code = "uploads-unsupported"
+
+
 class Platform:
     """A manager and a storage-proxy in one: echoes, a history that grows by a row a look, files in memory."""
 
@@ -44,6 +51,7 @@ class Platform:
             http_server.route("GET", "/v1/sessions/s/history", self.history, query=HistoryQuery),
             http_server.route("GET", "/v1/unavailable", self.unavailable),
             http_server.route("POST", "/v1/broken", self.broken),
+            http_server.route("GET", "/client/v1/uploads", self.uploads),
             http_server.route("PUT", "/client/v1/files/{path:.*}", self.put),
             http_server.route("GET", "/client/v1/files/{path:.*}", self.get),
         ]
@@ -73,6 +81,9 @@ class Platform:
     async def broken(self, request):
         request.transport.abort()
         return http_server.no_content()
+
+    async def uploads(self, _):
+        raise WholeOnly
 
     async def put(self, request):
         assert request.headers["Authorization"] == "Bearer tok"
@@ -219,6 +230,15 @@ async def test_file_goes_there_and_back(client, grant, platform, tmp_path, rng, 
     assert platform.files == {"d/ä b#?%": content}
     assert await client.download(grant, files.Copy(tmp_path / "n" / "b", "d/ä b#?%")) == size
     assert (tmp_path / "n" / "b").read_bytes() == content
+
+
+async def test_host_that_takes_whole_files_only_gets_a_large_one_whole(
+    client, grant, platform, tmp_path, rng
+):
+    content = rng.randbytes(sending.PIECE_BYTES + 7)
+    (tmp_path / "a").write_bytes(content)
+    await client.upload(grant, files.Copy(tmp_path / "a", "a"))
+    assert platform.files == {"a": content}
 
 
 async def test_other_content_on_the_other_side_is_told(client, grant, platform, tmp_path):

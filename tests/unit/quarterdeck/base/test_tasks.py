@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 
 import pytest
 
@@ -147,3 +148,25 @@ async def test_run_until_stopped_cancels_what_runs():
 
     async with asyncio.timeout(5):
         await tasks.run_until_stopped(stop, work(), stopper())
+
+
+async def test_call_in_a_thread_has_ended_when_who_waited_is_cancelled():
+    begun, go_on, ended = asyncio.Event(), threading.Event(), []
+    loop = asyncio.get_running_loop()
+
+    def work():
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(5)
+        ended.append("yes")
+        return 42
+
+    waiting = loop.create_task(tasks.in_thread(work))
+    await begun.wait()
+    waiting.cancel()
+    loop.call_soon(go_on.set)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert ended == ["yes"]
+    assert await tasks.in_thread(int, "7") == 7
+    with pytest.raises(ValueError, match="invalid literal"):
+        await tasks.in_thread(int, "x")

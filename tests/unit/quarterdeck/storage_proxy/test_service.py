@@ -9,6 +9,7 @@ from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.storage_proxy.service import Host, StorageService, Tree
 from quarterdeck.storage_proxy.transfers import uploads
+from quarterdeck.storage_proxy.transfers.slots import Slots
 from quarterdeck.storage_proxy.volumes.lazy import LazyVolume
 from quarterdeck.testing.fakes.storage import FakeVolume
 
@@ -107,3 +108,19 @@ async def test_lazy_volume_that_nobody_used_is_never_opened():
     opening = Opening()
     await LazyVolume(opening.opener).aclose()
     assert (opening.opened, opening.closed) == (0, 0)
+
+
+async def test_volume_that_takes_whole_files_only_says_so(storage):
+    with pytest.raises(errors.UploadsUnsupported):
+        storage.uploads(TREE)
+    await storage.sweep()
+
+
+def test_transfers_are_counted_by_whose_they_are():
+    slots = Slots(2)
+    with slots.taken("ada"), slots.taken("ada"), slots.taken("bob"):
+        with pytest.raises(errors.TooManyTransfers, match="at most 2"):
+            with slots.taken("ada"):
+                pass
+    with slots.taken("ada"), slots.taken("ada"):
+        pass
