@@ -171,7 +171,7 @@ class Arranging:
         if (made := places.missing(top, path)) == 0:
             with walk.directory(top, path):
                 return
-        self._require_entry(top, path)
+        places.require_entry(top, path, self._limits.directory_entries_max)
         account.reserve(Amount(inodes=made))
 
     def _require_source(self, top: int, source: TreePath, target: TreePath) -> None:
@@ -187,13 +187,7 @@ class Arranging:
     def _require_free(self, top: int, target: TreePath) -> None:
         if places.missing(top, target) == 0:
             raise errors.PathTaken(field="target")
-        self._require_entry(top, target)
-
-    def _require_entry(self, top: int, path: TreePath) -> None:
-        """Raise `TooManyEntries` if the directory above takes no more."""
-        with contextlib.suppress(errors.FileNotFound):
-            with walk.directory(top, path[:-1]) as parent:
-                listing.bound(len(walk.names(parent)) + 1, self._limits.directory_entries_max)
+        places.require_entry(top, target, self._limits.directory_entries_max)
 
 
 def _require_outside(source: TreePath, target: TreePath) -> None:

@@ -48,8 +48,6 @@ class Snapshot:
         os.fsync(directory)
 
     def _take(self, parent: int, name: str, into: int, depth: int) -> None:
-        self._entries += 1
-        listing.bound(self._entries, self._limits.copy_entries_max)
         if depth > self._limits.depth_max:
             raise errors.PathTooLong(
                 f"a path has at most {self._limits.depth_max} parts", field="target"
@@ -71,6 +69,8 @@ class Snapshot:
             self.amount += Amount(0, 1)
             with walk.directory(into, (name,)) as target:
                 for below in walk.names(source):
+                    self._entries += 1
+                    listing.bound(self._entries, self._limits.copy_entries_max)
                     self._take(source, below, target, depth + 1)
 
 

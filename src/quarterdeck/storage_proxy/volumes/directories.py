@@ -125,7 +125,8 @@ class Directories:
     def publish(self, tree: str, path: TreePath, staged: Publishable) -> FileEntry:
         """Put a staged file at its path, with the directories above it. Raises `TreeNotFound` if the tree went meanwhile."""
         with self.quotas.freed(tree) as settle, self.places.changed(tree) as top:
-            made = places.missing(top, path)
+            if made := places.missing(top, path):
+                places.require_entry(top, path, self._limits.directory_entries_max)
             with walk.directory(top, path[:-1], make=True) as parent:
                 before = self._replaced(parent, path[-1])
                 try:
@@ -169,10 +170,10 @@ class Directories:
             if found.st_nlink == 1:
                 settle(Amount(-found.st_size, -1))
 
-    def _replaced(self, parent: int, name: str) -> os.stat_result:
-        """Return what a file will replace; one of no bytes if nothing. Raises `IsDirectory`, `PathRefused`, `TooManyEntries`."""
+    @staticmethod
+    def _replaced(parent: int, name: str) -> os.stat_result:
+        """Return what a file will replace; one of no bytes if nothing. Raises `IsDirectory`, `PathRefused`."""
         if (kind := walk.look(parent, name)) is None:
-            listing.bound(len(walk.names(parent)) + 1, self._limits.directory_entries_max)
             return _NOTHING
         walk.require_file(kind)
         return os.stat(name, dir_fd=parent, follow_symlinks=False)

@@ -24,15 +24,15 @@ class Listing:
 
     def collect(self, directory: int, path: TreePath) -> None:
         """Add what is in an open directory, which is at `path`. Each level holds one descriptor: depth is bounded."""
-        if len(path) >= self._limits.depth_max:
-            raise errors.PathTooLong(
-                f"the tree is deeper than {self._limits.depth_max} directories", field="path"
-            )
         with os.scandir(directory) as items:
             for item in items:
                 self._add(directory, (*path, item.name), item)
 
     def _add(self, directory: int, path: TreePath, item: os.DirEntry[str]) -> None:
+        if len(path) > self._limits.depth_max:
+            raise errors.PathTooLong(
+                f"the tree is deeper than {self._limits.depth_max} names", field="path"
+            )
         try:
             added = entry(path, item.stat(follow_symlinks=False))
         except FileNotFoundError:

@@ -109,3 +109,17 @@ def missing(top: int, path: TreePath) -> int:
             except errors.FileNotFound:
                 return len(path) - depth
         return 1 if walk.look(below, path[-1]) is None else 0
+
+
+def require_entry(top: int, path: TreePath, entries_max: int) -> None:
+    """Raise `TooManyEntries` if something new at a path, or the first directory made for it, finds its directory full."""
+    with contextlib.ExitStack() as stack:
+        below = top
+        for name in path[:-1]:
+            try:
+                below = stack.enter_context(walk.directory(below, (name,)))
+            except errors.FileNotFound:
+                break
+        count = len(walk.names(below)) + 1
+    if count > entries_max:
+        raise errors.TooManyEntries(f"at most {entries_max} entries", field="path")

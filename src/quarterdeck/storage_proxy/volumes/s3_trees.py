@@ -38,9 +38,13 @@ class S3Trees:
                 raise errors.NotDirectory(field="path")
 
     async def _require_entry(self, tree: str, path: TreePath) -> None:
-        """Raise `TooManyEntries` if the directory above takes no more."""
-        objects, prefixes = await self._store.children(prefix(tree, path[:-1]))
-        bound(len(objects) + len(prefixes) + 1, self._limits.directory_entries_max)
+        """Raise `TooManyEntries` if the deepest directory that is there takes no more."""
+        for depth in range(len(path) - 1, -1, -1):
+            objects, prefixes = await self._store.children(prefix(tree, path[:depth]))
+            if objects or prefixes:
+                count = sum(not is_mark(item) for item in objects) + len(prefixes)
+                bound(count + 1, self._limits.directory_entries_max)
+                return
 
     async def _is_directory(self, tree: str, path: TreePath) -> bool:
         async with contextlib.aclosing(self._store.below(prefix(tree, path))) as found:

@@ -79,6 +79,7 @@ class FakeArranged:
         """Make a new tree with a copy of all that is in another; nothing happens if the new one is there."""
         del scope
         there = self._tree(tree)
+        memory.bound(len(there.files) + len(there.directories), self._limits.copy_entries_max)
         copied = MemoryTree(dict(there.files), dict(there.directories))
         self._trees.setdefault(model.tree_id(clone), copied)
 

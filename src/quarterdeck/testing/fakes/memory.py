@@ -42,8 +42,15 @@ def require_directories(tree: MemoryTree, path: TreePath) -> None:
 
 
 def require_room(tree: MemoryTree, path: TreePath, limits: Limits) -> None:
-    """Raise `TooManyEntries` if the directory takes no more."""
-    siblings = [place for place in (*tree.files, *tree.directories) if place[:-1] == path[:-1]]
+    """Raise `TooManyEntries` if the deepest directory that is there takes no more."""
+    above = path[:-1]
+    while above and above not in tree.directories:
+        above = above[:-1]
+    siblings = [
+        place
+        for place in (*tree.files, *tree.directories)
+        if len(place) == len(above) + 1 and place[:-1] == above
+    ]
     bound(len(siblings) + 1, limits.directory_entries_max)
 
 

@@ -23,6 +23,10 @@ class FakeVolume(FakeArranged):
         super().__init__(clock, limits)
         self._room_bytes = room_bytes
 
+    def plant(self, tree: str, path: TreePath, content: bytes) -> None:
+        """Have a file in a directory that is there, past all limits, as if a kernel had written it."""
+        self._tree(tree).files[path] = MemoryFile(content, self._clock.now())
+
     async def create_tree(self, tree: str) -> None:
         """Make an empty tree; nothing happens if it is there."""
         self._trees.setdefault(model.tree_id(tree), MemoryTree())
