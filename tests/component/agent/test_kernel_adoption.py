@@ -17,7 +17,7 @@ from quarterdeck.base import ids, tasks
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import workshops
 from quarterdeck.testing.workshops import execute
-from quarterdeck.wire.executions import Execute, Input
+from quarterdeck.wire.executions import Complete, Execute, Input
 from shakeout.process import procfs
 from shakeout.waiting.until import until
 
@@ -270,6 +270,34 @@ async def test_a_run_is_found_again_by_the_next_agent_with_its_outcome(lives, tm
         assert (told.status, told.stdout, told.result) == ("ok", "late Ada\n", "'Ada'")
         assert told.truncated
         assert (await execute(again, "name")).result == "'Ada'"
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["ends", "hangs"])
+async def test_a_completion_that_an_earlier_agent_asked_for_is_in_nobodys_way(
+    lives, tmp_path, ends
+):
+    """The agent goes while the kernel looks for names. Whether that ends or hangs, the next agent goes on with the kernel, and its code runs."""
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        mark = shop.scratch.directory(kernel.id) / "work" / "on"
+        await execute(
+            kernel,
+            "import os, time\nclass Slow:\n    def __dir__(self):\n        open('looks', 'w').close()\n"
+            "        while not os.path.exists('on'): time.sleep(0.01)\n        return ['x']\nslow = Slow()",
+        )
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(_outcome(kernel.complete(Complete("slow."))))
+            await until(mark.with_name("looks").exists, within=5)
+            shop.launcher.leave()
+        assert isinstance(asked.result(), AgentLeft)
+    async with lives.next() as launcher:
+        exits: list[Exit] = []
+        again = launcher.adopt(kernel.id, kernel.pid, exits.append)
+        if ends:
+            mark.touch()
+        assert (await execute(again, "6 * 7")).result == "42"
+        assert (await again.complete(Complete("slo"))).matches == ("slow",)
+        assert exits == []
 
 
 async def test_an_answer_that_the_earlier_agent_did_not_take_is_not_lost(lives, tmp_path):

@@ -1,6 +1,8 @@
-"""Which process a kernel is, and what it runs, by what this agent's own processes have written down. Used by `process`."""
+"""Which process a kernel is, what it runs by what this agent's own processes have written down, and how it is interrupted. Used by `process`."""
 
+import os
 import re
+import signal
 from pathlib import Path
 
 from quarterdeck.agent.kernels.errors import KernelNotStarted
@@ -20,6 +22,14 @@ def pid(told: int, file: Path | None) -> int:
     if found <= 1:  # to signal its group would reach everybody, or this agent
         raise KernelNotStarted(f"Its pid cannot be {found}")
     return found
+
+
+def interrupt(pid_: int, *, group: bool = False) -> None:
+    """Interrupt a kernel; `group`: with all that it has started."""
+    try:
+        (os.killpg if group else os.kill)(pid_, signal.SIGINT)
+    except ProcessLookupError:  # it has just ended: the zygote tells
+        return
 
 
 def run_of(pid_: int) -> str | None:

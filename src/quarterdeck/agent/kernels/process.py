@@ -6,9 +6,7 @@ Made by `launcher`, which also tells it when no process of the kernel is left.
 import asyncio
 import dataclasses
 import logging
-import os
 import secrets
-import signal
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -100,10 +98,7 @@ class KernelProcess:
         self.pid = identity.pid(message.started, self._pid_file)
 
     def start(self, given: Execute) -> Run:
-        """Run code or a command after what was asked for earlier; the same id again is the same run, as it is.
-
-        Raises `KernelBusy` when 16 wait already, `RunConflict`, `RunForgotten`, `KernelDied`, `KernelTerminated`.
-        """
+        """Run code or a command after what was asked for earlier; the same id again is the same run. Raises `KernelBusy` when 16 wait already, `RunConflict`, `RunForgotten`, `KernelDied`, `KernelTerminated`."""
         if self.exit is not None or self.left:
             raise self._failure()
         if given.run is None:
@@ -128,7 +123,7 @@ class KernelProcess:
         if not self._interrupted:
             self._interrupted = True
             self._control.send({"interrupt": self._count})
-        self._signal(os.killpg)
+        identity.interrupt(self.pid, group=True)
 
     def reply(self, id_: str, given: Input) -> None:
         """Give a run the input that it asks for; once more is fine. Raises `InputNotWanted`, `RunNotFound`, `RunForgotten`."""
@@ -142,7 +137,7 @@ class KernelProcess:
         if self._resuming or self.runs.current is not None or self._completing is not None:
             raise KernelBusy
         self._count += 1
-        self._completing = asked = Completing(given, partial(self._signal, os.kill))
+        self._completing = asked = Completing(given, partial(identity.interrupt, self.pid))
         self._control.send({"complete": self._count, "code": given.code, "cursor": given.cursor})
         if (answer := await asked.answer()) is None:
             raise self._failure()
@@ -177,6 +172,8 @@ class KernelProcess:
         run, id_ = self.runs.current, identity.run_of(pid)
         if run is not None and not run.id and id_ is not None:
             self._name(run, id_)
+        elif self._resuming and id_ is None:
+            self._completing = Completing(Complete(""), self._free)
 
     def leave(self) -> None:
         """Let go of the kernel, which goes on: close every channel without a word. What was not read stays for the next agent."""
@@ -224,12 +221,10 @@ class KernelProcess:
         self.activity.begin()
         self._outputs.begin(run, fresh=not run.resumed)
 
-    def _signal(self, send: Callable[[int, int], None]) -> None:
-        """Interrupt it by `os.kill`, or with all that it has started by `os.killpg`."""
-        try:
-            send(self.pid, signal.SIGINT)
-        except ProcessLookupError:  # it has just ended: the zygote tells
-            return
+    def _free(self) -> None:
+        """Interrupt what an earlier agent asked and nobody waits for, if it is no run."""
+        if identity.run_of(self.pid) is None:
+            identity.interrupt(self.pid)
 
     def _give_up(self, error: channel.ChannelBroken) -> None:
         _log.warning("kernel-channel-broken", extra={"kernel": self.id, "error": str(error)})
@@ -283,6 +278,8 @@ class KernelProcess:
         return named
 
     def _end_completion(self, found: messages.Completed) -> None:
+        if self._resuming:  # an earlier agent asked
+            return
         if self._completing is None or found.number != self._count:
             raise channel.ChannelBroken("an answer to something else")
         self._completing.end(found)
@@ -293,6 +290,9 @@ class KernelProcess:
         if not self._resuming or resumed.number != self._count:
             raise channel.ChannelBroken("an answer to something else")
         self._resuming = False
+        if self._completing is not None:
+            self._completing.end(None)
+            self._completing = None
         if self.runs.current is not None:  # nothing runs, and nothing more is told of what ran
             self.activity.end()
             self.runs.forget(self.runs.current)
