@@ -14,7 +14,7 @@ LIVE = frozenset({"WAITING", "RUNNING"})
 
 def ls(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """List images, a row an architecture."""
-    items = transport.call(api.list_images(missing=given.all))["items"]
+    items = transport.run(procedures.list_images(missing=given.all))
     if console.as_json:
         console.json(items)
         return 0

@@ -196,9 +196,10 @@ def get_diagnostics() -> Request:
     return Request("GET", "/v1/diagnostics")
 
 
-def list_images(*, missing: bool = False) -> Request:
-    """Ask for the images that are offered, with `missing` those that are not any more."""
-    return Request("GET", "/v1/images", (("all", "true"),) if missing else ())
+def list_images(*, missing: bool = False, after: str = "") -> Request:
+    """Ask for the first images after a name that are offered, with `missing` those that are not any more."""
+    query = (("all", "true"),) if missing else ()
+    return Request("GET", "/v1/images", (*query, *((("after", after),) if after else ())))
 
 
 def get_image(name: str) -> Request:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from quarterdeck.client import api
+import msgspec
+
+from quarterdeck.client import api, procedures
 from quarterdeck.client.transport_async import Transport
 from quarterdeck.wire.images import ImageView, RegistryView, RescanView
 from quarterdeck.wire.items import Items
@@ -16,9 +18,13 @@ class Images:
 
     async def list(self, *, missing: bool = False) -> list[ImageView]:
         """Return the images that are offered, with `missing` those that are not any more."""
-        return (
-            await self._transport.call(api.list_images(missing=missing), Items[ImageView])
-        ).items
+        found = await self._transport.run(procedures.list_images(missing=missing))
+        return msgspec.convert(found, list[ImageView])
+
+    async def page(self, *, missing: bool = False, after: str = "") -> Sequence[ImageView]:
+        """Return the first images after a name, by name; as many as one answer has."""
+        request = api.list_images(missing=missing, after=after)
+        return (await self._transport.call(request, Items[ImageView])).items
 
     async def get(self, name: str) -> ImageView:
         """Return an image. Raises `Refused`."""

@@ -10,6 +10,7 @@ from typing import Any
 from quarterdeck.client import api, api_folders
 from quarterdeck.client.errors import Ambiguous, NotFound, SessionEnded
 from quarterdeck.client.request import Procedure
+from quarterdeck.wire.images import IMAGES_MAX
 from quarterdeck.wire.states import SESSION_TERMINAL, SessionStatus
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
@@ -217,3 +218,14 @@ def _cause(rows: list[dict[str, Any]]) -> str:
     """Return why a session ended: the cause of the row in which it began to."""
     ending = [row for row in rows if row["to_status"] in {"TERMINATING", "CANCELLED"}]
     return str((ending or rows)[-1]["cause"])
+
+
+def list_images(*, missing: bool = False) -> Procedure[list[dict[str, Any]]]:
+    """Return all images that are offered, with `missing` those that are not any more."""
+    found: list[dict[str, Any]] = []
+    while True:
+        after = found[-1]["name"] if found else ""
+        page = (yield api.list_images(missing=missing, after=after))["items"]
+        found += page
+        if len(page) < IMAGES_MAX:
+            return found

@@ -114,3 +114,34 @@ async def test_image_that_is_not_there_is_not_found(user, name):
     with pytest.raises(Refused) as refused:
         await user.images.get(name)
     assert refused.value.status == 404
+
+
+async def test_many_images_come_in_pages(user, observe):
+    """No answer is without a bound. Add 1,200 images by SQL; the first answer has 500 of them, the SDK gets all, each once and in order."""
+    prefix = named()
+    observe.database.execute(
+        "INSERT INTO images (name) SELECT %s || '-' || lpad(n::text, 4, '0') FROM generate_series(1, 1200) AS n",
+        [prefix],
+    )
+    page = await user.images.page(after=prefix)
+    names = [one.name for one in await user.images.list() if one.name.startswith(prefix)]
+    observe.database.execute("DELETE FROM images WHERE starts_with(name, %s)", [prefix])
+    assert [one.name for one in page] == names[:500]
+    assert names == [f"{prefix}-{number:04}" for number in range(1, 1201)]
+
+
+async def test_what_went_wrong_comes_first_when_a_rescan_was_large(admin, observe):
+    """An answer about thousands of repositories shows a thousand. Write 1,500 results by SQL, the last with a problem; that one is shown."""
+    registry = await admin.registries.add(named(), "http://127.0.0.1:9")
+    seen = await admin.registries.rescan(registry.id)
+    observe.database.execute(
+        "INSERT INTO rescan_results (rescan_id, repository, images, missing, problems)"
+        " SELECT %s, 'r' || lpad(n::text, 4, '0'), 1, 0, CASE n WHEN 1500 THEN '{unreadable}'::text[] ELSE '{}' END"
+        " FROM generate_series(1, 1500) AS n",
+        [seen.id],
+    )
+    shown = (await admin.registries.latest_rescan(registry.id)).results
+    await admin.registries.remove(registry.id)
+    assert len(shown) == 1000
+    assert (shown[0].repository, shown[-1].repository) == ("r0001", "r1500")
+    assert shown[-1].problems == ("unreadable",)

@@ -3,6 +3,7 @@
 import pytest
 
 from quarterdeck.client.errors import Refused, SessionEnded
+from quarterdeck.manager.sessions import store
 from quarterdeck.testing import manager_fixtures, racing
 from quarterdeck.wire.states import SessionStatus
 
@@ -151,3 +152,23 @@ async def test_agent_that_is_full_is_asked_again(cluster, user, observe):
         session = await user.sessions.create()
         await session.reaches("RUNNING", within=5)
         assert [name for name, _ in agent.calls] == ["create", "create"]
+
+
+async def test_agent_that_is_silent_keeps_no_overdue_session_of_others_out(
+    private_cluster, user, observe, database, monkeypatch
+):
+    """Whose agent answers is ended in time. Have room for two where three are overdue on one agent, and then one on another; no manager looks meanwhile."""
+    monkeypatch.setattr(store, "OVERDUE_ROWS_MAX", 2)
+    batch = {"type": "batch", "command": ["sleep", "100"], "batch_seconds": 1000}
+    silent = manager_fixtures.agent(private_cluster, "silent", cpu=3)
+    async with silent, manager_fixtures.agent(private_cluster, "other", cpu=1):
+        made = [await user.sessions.create(**batch) for _ in range(4)]
+        for session in made:
+            await session.reaches("RUNNING", within=5)
+        await private_cluster.kill("manager")
+        observe.database.execute(
+            "UPDATE sessions s SET expires_at = now() - CASE k.agent_id WHEN 'silent' THEN interval '9 s' ELSE interval '1 s' END"
+            " FROM kernels k WHERE k.session_id = s.id"
+        )
+        found = await store.SessionStore(database, "test").overdue()
+    assert {one.agent for one in found} == {"silent", "other"}

@@ -10,8 +10,8 @@ LEFT JOIN LATERAL (
         'cpu_min', cpu_min, 'memory_mib_min', memory_mib_min, 'labels', labels) ORDER BY architecture) AS variants
     FROM image_variants WHERE image = i.name
 ) v ON true
-WHERE (%(missing)s OR i.missing_since IS NULL) AND (%(name)s::text IS NULL OR i.name = %(name)s)
-ORDER BY i.name;
+WHERE (%(missing)s OR i.missing_since IS NULL) AND (%(name)s::text IS NULL OR i.name = %(name)s) AND i.name > %(after)s
+ORDER BY i.name LIMIT %(limit)s;
 
 -- name: known_variants
 SELECT DISTINCT ON (v.digest) v.architecture, v.digest, v.size_bytes, v.runtime, v.cpu_min, v.memory_mib_min, v.labels
@@ -105,7 +105,8 @@ ON CONFLICT (registry_id) WHERE status IN ('WAITING', 'RUNNING') DO NOTHING;
 -- name: latest_rescan
 SELECT s.id::text, r.name AS registry, s.status, s.requested_at, s.ended_at, s.repositories_done, s.repositories_total, s.reason,
        (SELECT json_agg(json_build_object('repository', repository, 'images', images, 'missing', missing, 'problems', problems)
-               ORDER BY repository) FROM rescan_results WHERE rescan_id = s.id) AS results
+               ORDER BY repository)
+        FROM (SELECT * FROM rescan_results WHERE rescan_id = s.id ORDER BY problems = '{}', repository LIMIT %(limit)s) shown) AS results
 FROM rescans s JOIN registries r ON r.id = s.registry_id
 WHERE s.registry_id = %(registry)s
 ORDER BY s.requested_at DESC, s.id DESC LIMIT 1;

@@ -27,7 +27,9 @@ class RescanStore:
 
     async def latest(self, registry: str) -> images.RescanView | None:
         """Return the newest rescan of a registry with its results."""
-        row = await self._database.fetch_one(_SQL["latest_rescan"], {"registry": registry})
+        row = await self._database.fetch_one(
+            _SQL["latest_rescan"], {"registry": registry, "limit": images.REPOSITORIES_MAX}
+        )
         if row is None:
             return None
         results = tuple(

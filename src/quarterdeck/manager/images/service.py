@@ -49,7 +49,7 @@ class ImageService:
 
     async def list(self, query: images.ImageQuery) -> Sequence[images.ImageView]:
         """Return the images that are offered, with `all` those that are missing, too."""
-        return await self._store.list(missing=query.all)
+        return await self._store.list(missing=query.all, after=query.after)
 
     async def get(self, name: str) -> images.ImageView:
         """Return an image, also a missing one. Raises `ImageNotFound`."""

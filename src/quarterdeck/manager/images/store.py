@@ -20,14 +20,16 @@ class ImageStore:
         self._database = database
         self._manager = manager
 
-    async def list(self, *, missing: bool) -> Sequence[images.ImageView]:
-        """Return the images by name, with those that are missing or without."""
-        rows = await self._database.fetch(_SQL["list_images"], {"missing": missing, "name": None})
+    async def list(self, *, missing: bool, after: str) -> Sequence[images.ImageView]:
+        """Return the images by name, with those that are missing or without, from one name on, some hundreds at most."""
+        wanted = {"missing": missing, "name": None, "after": after, "limit": images.IMAGES_MAX}
+        rows = await self._database.fetch(_SQL["list_images"], wanted)
         return [_view(row) for row in rows]
 
     async def get(self, name: str) -> images.ImageView | None:
         """Return an image, also a missing one."""
-        row = await self._database.fetch_one(_SQL["list_images"], {"missing": True, "name": name})
+        wanted = {"missing": True, "name": name, "after": "", "limit": 1}
+        row = await self._database.fetch_one(_SQL["list_images"], wanted)
         return None if row is None else _view(row)
 
     async def known(self, registry: str, repository: str) -> Mapping[str, images.ImageVariant]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from quarterdeck.base.tasks import Wake
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import model
+from quarterdeck.manager.sessions.naming import Holder
 from quarterdeck.manager.sessions.outlook import Situation
 from quarterdeck.manager.sessions.watch import Ran, Watch
 from quarterdeck.wire import agents, executions, sessions
@@ -22,7 +23,7 @@ class Sessions(Protocol):
         """
         ...
 
-    async def named(self, owner: str, name: str) -> sessions.SessionView | None:
+    async def named(self, owner: str, name: str) -> Holder | None:
         """Return a user's live session of a name."""
         ...
 

@@ -24,7 +24,7 @@ SELECT EXISTS (SELECT FROM users WHERE id = %(owner)s AND deleted_at IS NULL) AS
        ARRAY(SELECT id::text FROM sessions WHERE id = ANY(%(depends_on)s::uuid[]) AND owner_id = %(owner)s) AS dependencies;
 
 -- name: live_named
-SELECT id::text FROM sessions
+SELECT id::text, environment, isolation FROM sessions
 WHERE owner_id = %(owner)s AND name = %(name)s AND status NOT IN ('TERMINATED', 'CANCELLED');
 
 -- name: insert_mounts
@@ -188,14 +188,19 @@ RETURNING s.id::text;
 
 -- name: overdue
 -- Running sessions whose time is up by the database's clock, with the kernel to look at first and the limit that was reached.
-SELECT s.id::text AS session, s.type, k.id::text AS kernel, k.agent_id AS agent, a.address,
-       CASE WHEN s.batch_seconds <= coalesce(s.lifetime_seconds, s.batch_seconds) THEN 'batch_seconds' ELSE 'lifetime_seconds' END AS time_out,
-       least(s.batch_seconds, s.lifetime_seconds) AS seconds
-FROM sessions s
-JOIN kernels k ON k.session_id = s.id AND k.role = 'main' AND k.status = 'RUNNING'
-LEFT JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
-WHERE s.status = 'RUNNING' AND s.expires_at <= now()
-ORDER BY s.expires_at LIMIT %(limit)s;
+-- Agents take turns: one that does not answer keeps nobody else's out.
+SELECT session, type, kernel, agent, address, time_out, seconds
+FROM (
+    SELECT s.id::text AS session, s.type, k.id::text AS kernel, k.agent_id AS agent, a.address, s.expires_at,
+           row_number() OVER (PARTITION BY k.agent_id ORDER BY s.expires_at) AS turn,
+           CASE WHEN s.batch_seconds <= coalesce(s.lifetime_seconds, s.batch_seconds) THEN 'batch_seconds' ELSE 'lifetime_seconds' END AS time_out,
+           least(s.batch_seconds, s.lifetime_seconds) AS seconds
+    FROM sessions s
+    JOIN kernels k ON k.session_id = s.id AND k.role = 'main' AND k.status = 'RUNNING'
+    LEFT JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
+    WHERE s.status = 'RUNNING' AND s.expires_at <= now()
+) due
+ORDER BY type = 'batch', turn, expires_at LIMIT %(limit)s;
 
 -- name: expire
 SELECT ended.agent, s.id::text AS session, ended.kernel::text

@@ -64,7 +64,7 @@ class SessionService:
                     continue
                 if given.reuse:
                     return Made(naming.reused(given, other), new=False)
-                raise naming.taken(given, other) from None
+                raise naming.taken(given, other.view) from None
             if inserted.begun is None:
                 self._news.created(new.id)
             else:

@@ -9,6 +9,7 @@ from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import additions, errors, misfits, model
 from quarterdeck.manager.sessions.deadlines import Overdue
+from quarterdeck.manager.sessions.naming import Holder
 from quarterdeck.wire import images, sessions
 
 LIST_ROWS_MAX = 1000
@@ -39,10 +40,13 @@ class SessionStore:
             raise await self._why_not(new)
         return additions.inserted(new, row)
 
-    async def named(self, owner: str, name: str) -> sessions.SessionView | None:
+    async def named(self, owner: str, name: str) -> Holder | None:
         """Return a user's live session of a name."""
         row = await self._database.fetch_one(_SQL["live_named"], {"owner": owner, "name": name})
-        return None if row is None else await self.view(row["id"])
+        view = None if row is None else await self.view(row["id"])
+        if row is None or view is None:
+            return None
+        return Holder(view, row["environment"], sessions.IsolationLevel(row["isolation"]))
 
     async def overdue(self) -> Sequence[Overdue]:
         """Return running sessions whose time is up by the database's clock, some hundreds at most."""

@@ -26,10 +26,11 @@ class FakeImages:
         self.held = 0
         self._owner: dict[str, str] = {}
 
-    async def list(self, *, missing: bool) -> Sequence[images.ImageView]:
+    async def list(self, *, missing: bool, after: str) -> Sequence[images.ImageView]:
         """Return the images by name."""
-        found = [self.images[name] for name in sorted(self.images)]
-        return [one for one in found if missing or one.missing_since is None]
+        found = [self.images[name] for name in sorted(self.images) if name > after]
+        shown = [one for one in found if missing or one.missing_since is None]
+        return shown[: images.IMAGES_MAX]
 
     async def get(self, name: str) -> images.ImageView | None:
         """Return an image."""

@@ -39,7 +39,11 @@ class Store:
 
     async def named(self, owner, name):  # noqa: ARG002 - all are of one owner
         self.views.pop(self.vanishing, None)
-        return self._holder(name)
+        view = self._holder(name)
+        if view is None:
+            return None
+        given = self.new[view.id].given
+        return naming.Holder(view, given.environment, given.isolation)
 
     async def insert(self, new):
         if new.given.name and self._holder(new.given.name):
@@ -55,6 +59,10 @@ class Store:
             created_at=EPOCH,
             mounts=new.given.mounts,
             limits=new.given.limits,
+            depends_on=new.given.depends_on,
+            batch_seconds=new.given.batch_seconds,
+            lifetime_seconds=new.given.lifetime_seconds,
+            idle_seconds=new.given.idle_seconds,
         )
         return model.Inserted(self.views[new.id])
 
@@ -212,6 +220,11 @@ async def test_session_that_is_as_good_is_reused_and_wakes_nobody():
         ({"limits": Limits(pids=8)}, "limits.pids"),
         ({"limits": Limits(disk_mib=8)}, "limits.disk_mib"),
         ({"limits": Limits(cpu_seconds=8)}, "limits.cpu_seconds"),
+        ({"depends_on": (FOLDER,)}, "depends_on"),
+        ({"lifetime_seconds": 8}, "lifetime_seconds"),
+        ({"idle_seconds": 8}, "idle_seconds"),
+        ({"environment": {"TOKEN": "secret"}}, "environment"),
+        ({"isolation": IsolationLevel.NAMESPACED}, "isolation"),
     ],
 )
 async def test_session_that_differs_is_not_reused(changes, field):
@@ -221,29 +234,7 @@ async def test_session_that_differs_is_not_reused(changes, field):
     with pytest.raises(errors.SessionNameTaken) as refused:
         await world.make(name="mine", reuse=True, **changes)
     assert refused.value.field == field
-
-
-async def test_session_without_the_folders_or_the_isolation_is_not_reused():
-    world = World()
-    first = await world.make(name="mine")
-    known = msgspec.structs.replace(
-        first,
-        isolation=IsolationLevel.NAMESPACED,
-        mounts=(Mount("f", "data"),),
-        status=SessionStatus.RUNNING,
-    )
-    wanted = SessionCreate(
-        image="python:3.11", name="mine", mounts=known.mounts, isolation=IsolationLevel.NAMESPACED
-    )
-    assert naming.reused(wanted, known) == known
-    for change, field in (
-        ({"mounts": ()}, "mounts"),
-        ({"mounts": (Mount("other", "data"),)}, "mounts"),
-        ({"isolation": IsolationLevel.OCI}, "isolation"),
-    ):
-        with pytest.raises(errors.SessionNameTaken) as refused:
-            naming.reused(msgspec.structs.replace(wanted, **change), known)
-        assert refused.value.field == field
+    assert "secret" not in refused.value.detail
 
 
 async def test_session_that_is_ending_is_not_reused():
