@@ -5,11 +5,14 @@ import io
 import pytest
 
 from quarterdeck.client.errors import Refused
-from quarterdeck.testing.raw import files
+from quarterdeck.testing import system
+from quarterdeck.testing.raw import bearer, files
 from shakeout.faults import lifecycle
 from shakeout.faults.disk import DiskFull, DiskReadOnly
 
 pytestmark = pytest.mark.disks
+
+JSON = {"Content-Type": "application/json"}
 
 FAULTS = [
     (DiskFull, (507, "storage-full")),
@@ -54,10 +57,17 @@ async def test_disk_that_takes_no_byte_is_told_and_hurts_nothing(
     }
 
 
-async def test_full_disk_lets_files_go(private_cluster, user, observe, tmp_path):
-    """Room can always be given back. Delete and move while the disk is full; both are done."""
+@pytest.mark.parametrize("limited", [False, True])
+async def test_full_disk_lets_files_go(private_cluster, user, observe, tmp_path, limited):
+    """Room can always be given back. Delete and move while the disk is full, without and with a quota; both are done."""
     (tmp_path / "file").write_bytes(bytes(1_000_000))
     folder = await user.folders.create("data")
+    if limited:
+        address = private_cluster.address("storage-proxy.http")
+        async with bearer(address, system.keys.storage) as send:
+            limits = {"data": b'{"bytes": 3000000, "inodes": 4}', "headers": JSON}
+            answer = await send("PUT", f"/manager/v1/scopes/local/{user.id}", **limits)
+            assert answer.status == 204
     for name in ("a", "b", "c/d"):
         await folder.upload(tmp_path / "file", name)
     async with lifecycle.injected(DiskFull("storage-proxy"), private_cluster):

@@ -172,6 +172,8 @@ class Account:
 
     def reserve(self, more: Amount) -> None:
         """Take more. Raises `QuotaExceeded`."""
+        if more == Amount():
+            return
         self._total += more
         if self._scope is None or (limits := self._quotas.limits(self._scope)) is None:
             return
