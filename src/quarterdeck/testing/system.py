@@ -79,12 +79,14 @@ CONTAINERS_ZYGOTE = tuple(
         "*.kernels.oci.server *#[1-9]",
         "*.kernels.oci.server *#[12][0-9]",
         "python3 *entry.py waiting #[1-8]",
+        "python3 -s * pycache_prefix=* #[1-8]",
         "/bin/sh -c echo >&0; read * #[1-8]",
     )
 )
 """The zygote of containers, with its supervisor and what it keeps ready, starts with the first container and stays.
 
-A few containers wait to be kernels of images that were used, each with two processes of that zygote.
+A few containers wait to be kernels of images that were used, each with two processes of that zygote. Those that have become kernels look alike,
+and are judged as such, by the mark of kernels.
 """
 
 

@@ -24,10 +24,19 @@ from shakeout.waiting.until import until
 
 MARK = "QD_KERNEL_ID"
 KERNEL = r"""printf '\003{"started": 1}' >&3; cat <&3 >/dev/null"""
-NOT_READY = f"#!/bin/sh\ncase $4 in waiting) cat >&2;; *) {KERNEL};; esac\n"
+NOT_READY = f'#!/bin/sh\ncase "$*" in *" waiting "*) cat >&2;; *) {KERNEL};; esac\n'
 """A python3 that never gets ready to wait, but is a kernel at once."""
-NOT_ALONE = f"#!/bin/sh\ncase $4 in waiting) sleep 1000 & echo >&0; read -r n;; esac; {KERNEL}\n"
+NOT_ALONE = (
+    f'#!/bin/sh\ncase "$*" in *" waiting "*) sleep 1000 & echo >&0; read -r n;; esac; {KERNEL}\n'
+)
 """One that has another process beside it while it waits."""
+GREEDY = f"""#!/bin/sh
+x=0123456789abcdef
+for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19; do x=$x$x; done
+for n in 1 2 3; do echo $x >> /run/quarterdeck/bytecode/big; done
+case "$*" in *" waiting "*) echo >&0; read -r n;; esac; {KERNEL}
+"""
+"""One that says to have compiled 24 MiB."""
 
 
 class Machine:
@@ -60,6 +69,11 @@ class Shop:
     def waiting(self):
         """The directories of containers that wait, with what is left of such."""
         return {one.name for one in self.place.iterdir()} if self.place.is_dir() else set()
+
+    def compiled(self):
+        """The files of compiled modules that are kept."""
+        place = self.place.with_name(f"{self.place.name}-bytecode")
+        return {one for one in place.rglob("*") if one.is_file()}
 
     def processes(self):
         """What runs in containers that wait."""
@@ -319,6 +333,51 @@ async def test_an_image_that_cannot_wait_has_kernels_all_the_same(monkeypatch, s
         await until(shop.waiting, within=5)
         await shop.emptied()
         assert kernel.exit is None
+
+
+def without_bytecode(image, place):
+    """A copy of an image that has no compiled modules."""
+    shutil.copytree(image.tree, place, symlinks=True, copy_function=os.link)
+    for one in place.rglob("__pycache__"):
+        shutil.rmtree(one)
+    return dataclasses.replace(image, tree=str(place))
+
+
+async def test_an_image_without_bytecode_is_compiled_once_and_no_kernel_has_a_hand_in_it(
+    shop, tmp_path
+):
+    """Take an image's bytecode away. A kernel that is made anew loads what was compiled before, and can neither add to it nor change it."""
+    image = without_bytecode(shop.shop.launcher.image, tmp_path / "bare")
+    await shop.make(image=image)
+    await shop.filled()
+    compiled = shop.compiled()
+    assert any(one.name.startswith("socket.") for one in compiled)
+    environment = shop.shop.spec().environment | {"PYTHONX": "1"}
+    kernel, waited = await shop.make(image=image, environment=environment)
+    assert not waited
+    done = await execute(
+        kernel, "import socket, sys; print(socket.__cached__, sys.pycache_prefix)"
+    )
+    assert done.stdout.startswith("/run/quarterdeck/bytecode/usr/lib/")
+    assert done.stdout.endswith(" None\n")
+    for mode in ("wb", "ab"):
+        refused = await execute(kernel, f"open(socket.__cached__, {mode!r})")
+        assert refused.error.type == "OSError"
+    refused = await execute(kernel, "open('/run/quarterdeck/bytecode/new', 'w')")
+    assert refused.error.type == "OSError"
+    assert shop.compiled() == compiled
+    shop.machine.later = pools.IDLE_SECONDS_MAX + 1
+    await until(shop.compiled, satisfied=lambda seen: not seen, within=10)
+
+
+async def test_an_image_that_compiles_too_much_has_nothing_kept(shop, odd):
+    """Fault: what it runs writes 24 MiB where bytecode goes. Nothing of it stays, containers wait, kernels are made of them."""
+    image = await odd(GREEDY)
+    await shop.make(image=image)
+    await shop.filled()
+    assert shop.compiled() == set()
+    _, waited = await shop.make(image=image)
+    assert waited
 
 
 async def test_a_container_that_fails_to_become_a_kernel_is_replaced_by_one_that_is_made(shop):

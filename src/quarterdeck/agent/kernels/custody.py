@@ -14,7 +14,7 @@ from quarterdeck.agent.kernels.door import Door
 ENDS = 3
 """Descriptors of an agent's ends of a kernel's channels: control, stdout, stderr."""
 
-PROTOCOL = 1
+PROTOCOL = 2
 """What zygote and agent say to each other; an agent parts from a zygote that tells another one."""
 
 MESSAGE_BYTES_MAX = 2**20

@@ -54,13 +54,15 @@ class Bind:
 class Image:
     """The image whose files a kernel sees: the tree of them, which nobody may write, what runs in it (`RUNTIMES`), its variables.
 
-    `group` is the control group below which the kernel's is made; empty: this machine has none for the agent.
+    `group` is the control group below which the kernel's is made; empty: this machine has none for the agent. `bytecode` is a directory where
+    the image's Python finds what it would compile at each start; one in the kernel's own directory it writes; empty: there is none.
     """
 
     tree: str
     runtime: str
     environment: dict[str, str] = field(default_factory=dict)
     group: str = ""
+    bytecode: str = ""
 
 
 CONTAINER_WORK = "/work"

@@ -20,6 +20,9 @@ WORK = CONTAINER_WORK
 GIVEN = "/run/quarterdeck"
 """Where a container finds what it is given: our runner, its pid as the agent sees it."""
 
+BYTECODE = f"{GIVEN}/bytecode"
+"""What a container's Python need not compile."""
+
 PIDS_MAX = 512
 SHARED_MEMORY_MIB = 64
 
@@ -42,6 +45,8 @@ class Staged:
     directory: str
     package: str
     folders: Sequence[str]
+    bytecode: str
+    """Compiled modules, or empty: there are none. Below its own directory the container writes them."""
     root: str
     """An empty directory, over which the file system is mounted."""
 
@@ -116,10 +121,12 @@ def _system(staged: Staged) -> list[dict[str, Any]]:
 def _own(staged: Staged) -> list[dict[str, Any]]:
     given = f"{staged.directory}/given"
     shown = ["bind", "ro", *_SAFE]
+    written = ["bind", *_SAFE] if staged.bytecode.startswith(staged.directory) else shown
     return [
         _bind(WORK, f"{staged.directory}/work", ["bind", *_SAFE]),
         _bind(GIVEN, given, shown),
         _bind(f"{GIVEN}/quarterdeck/agent/kernels", staged.package, shown),
+        *([_bind(BYTECODE, staged.bytecode, written)] if staged.bytecode else []),
         _bind("/etc/hosts", f"{given}/hosts", shown),
         _bind("/etc/hostname", f"{given}/hostname", shown),
         _bind("/etc/resolv.conf", f"{given}/resolv.conf", shown),

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from quarterdeck.agent.kernels import binds, channel, linux, namespaces, spec
 from quarterdeck.agent.kernels.oci import bundle, cgroups, runc, shell
-from quarterdeck.agent.kernels.oci.bundle import GIVEN, Staged
+from quarterdeck.agent.kernels.oci.bundle import BYTECODE, GIVEN, Staged
 from quarterdeck.agent.kernels.oci.runc import Runc
 from quarterdeck.agent.kernels.owners import Owner
 from quarterdeck.agent.kernels.runner import Gift
@@ -25,12 +25,14 @@ GROUP_FILE = "group"
 LIMIT_FILE = "limit"
 """In a kernel's directory: the limit that ended it, in words."""
 
+COMPILED = "bytecode"
+"""In the directory of a container that compiles for others: what it has compiled."""
+
 CONTROL = 3
 """The descriptor of the control channel in a container."""
 
 _ENTRY = f"{GIVEN}/quarterdeck/agent/kernels/oci/entry.py"
-PYTHON = ("python3", "-s", "-B", _ENTRY, spec.TITLE_ROOM)
-PYTHON_THAT_WAITS = ("python3", "-s", "-B", _ENTRY, "waiting", spec.TITLE_ROOM)
+PYTHON = ("python3", "-s")
 SHELL = ("/bin/sh", "-c", shell.PROGRAM)
 SHELL_THAT_WAITS = ("/bin/sh", "-c", shell.WAITING)
 
@@ -121,9 +123,16 @@ class Container:
             raise SetUpFailed(
                 "kernel-failed", "The image runs commands only: it is for batch sessions"
             )
-        if self._waits:
-            return SHELL_THAT_WAITS if self.runs_shell else PYTHON_THAT_WAITS
-        return SHELL if self.runs_shell else PYTHON
+        if self.runs_shell:
+            return SHELL_THAT_WAITS if self._waits else SHELL
+        compiled = ("-X", f"pycache_prefix={BYTECODE}") if self._image.bytecode else ()
+        reads = () if self._compiles else ("-B",)
+        waits = ("waiting",) if self._waits else ()
+        return (*PYTHON, *reads, *compiled, _ENTRY, *waits, spec.TITLE_ROOM)
+
+    @property
+    def _compiles(self) -> bool:
+        return self._image.bytecode == f"{self.kernel.directory}/{COMPILED}"
 
     def _make_directory(self) -> None:
         if self.kernel.again:
@@ -134,6 +143,9 @@ class Container:
             (self.directory / name).mkdir(mode=0o755, exist_ok=self.kernel.again)
         given = self.directory / "given"
         (given / "quarterdeck" / "agent" / "kernels").mkdir(mode=0o755, parents=True)
+        (given / "bytecode").mkdir(mode=0o755)
+        if self._compiles:
+            (self.directory / COMPILED).mkdir(mode=0o755)
         self.write_names()
         (given / "resolv.conf").touch()
 
@@ -160,8 +172,16 @@ class Container:
             directory=self._show(self.kernel.directory, f"{base}/directory", "its directory"),
             package=self._show(str(_PACKAGE), f"{base}/package", "the runner"),
             folders=folders,
+            bytecode=self._staged_bytecode(base),
             root=f"{base}/root",
         )
+
+    def _staged_bytecode(self, base: str) -> str:
+        if self._compiles:
+            return f"{base}/directory/{COMPILED}"
+        if not self._image.bytecode or self.runs_shell or not Path(self._image.bytecode).is_dir():
+            return ""
+        return self._show(self._image.bytecode, f"{base}/bytecode", "compiled modules")
 
     def _show(self, source: str | int, target: str, name: str) -> str:
         """Show a directory at a path, as owned by the kernel's user; return the path. Raises `SetUpFailed`."""

@@ -25,6 +25,7 @@ def main() -> None:
     from quarterdeck.agent.kernels import serving, streams  # noqa: PLC0415 - after the check of the version
     from quarterdeck.agent.kernels.oci.title import Title  # noqa: PLC0415 - after the check of the version
 
+    sys.pycache_prefix = None
     if sys.argv[1] == "waiting":
         _wait()
     high = [fcntl(one, F_DUPFD_CLOEXEC, serving.DESCRIPTOR_FIRST) for one in (CONTROL, 1, 2)]

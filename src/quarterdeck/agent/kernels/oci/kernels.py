@@ -13,7 +13,7 @@ from quarterdeck.agent.kernels import scratch
 from quarterdeck.agent.kernels.errors import AgentLeft, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.oci import cgroups, container
 from quarterdeck.agent.kernels.oci.launcher import ContainerLauncher
-from quarterdeck.agent.kernels.oci.pool import Pool
+from quarterdeck.agent.kernels.oci.pool import Missing, Pool
 from quarterdeck.agent.kernels.oci.waiting import Waiting
 from quarterdeck.agent.kernels.process import KernelProcess
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
@@ -74,7 +74,8 @@ class Containers:
             raise KernelNotStarted(self.why_not, code="isolation-unsupported")
         self._directories[spec.id] = Path(spec.directory)
         self._wanted.add(spec.id)
-        image = dataclasses.replace(spec.image, group=self._group)
+        bytecode = self._pool.bytecode(spec) if self._pool else ""
+        image = dataclasses.replace(spec.image, group=self._group, bytecode=bytecode)
         grouped = dataclasses.replace(spec, image=image)
         try:
             launcher = await self._ready()
@@ -164,20 +165,28 @@ class Containers:
             return
         for one in pool.surplus():
             await self._end(one)
+        await asyncio.to_thread(pool.places.remove_all_but, pool.bytecodes)
         while self._launcher is not None and (missing := pool.missing()) is not None:
             await tasks.pause(FILL_PAUSE_SECONDS)
-            pattern, spec = missing
             try:
-                waiting = await self._made_to_wait(self._launcher, spec)
+                await self._fill(pool, self._launcher, missing)
             except (QuarterdeckError, TimeoutError, OSError) as error:
-                _log.warning(
-                    "no-container-waits", extra={"tree": pattern.tree, "error": str(error)}
-                )
-                for one in pool.forget(pattern):
+                tree = missing.pattern.tree
+                _log.warning("no-container-waits", extra={"tree": tree, "error": str(error)})
+                for one in pool.forget(missing.pattern):
                     await self._end(one)
-            else:
-                if not pool.add(pattern, waiting):
-                    await self._end(waiting)
+
+    async def _fill(self, pool: Pool, launcher: ContainerLauncher, missing: Missing) -> None:
+        """Make what is missing. Raises `KernelNotStarted`, `ForkServerDied`, `AgentLeft`, TimeoutError, OSError."""
+        made = await self._made_to_wait(launcher, missing.spec)
+        if missing.compiles:
+            directory = Path(missing.spec.directory)
+            pool.compiled(missing.pattern, await asyncio.to_thread(pool.places.keep, directory))
+            await self._end(made)
+            return
+        made.note()
+        if not pool.add(missing.pattern, made):
+            await self._end(made)
 
     async def _made_to_wait(self, launcher: ContainerLauncher, spec: KernelSpec) -> Waiting:
         Path(spec.directory).parent.mkdir(mode=0o700, exist_ok=True)

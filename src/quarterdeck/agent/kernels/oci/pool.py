@@ -4,6 +4,7 @@ A container waits for any kernel of its image, and becomes one of them, once. Wh
 session is in one that waits.
 """
 
+import dataclasses
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from quarterdeck.agent.kernels.oci.bytecode import Places
+from quarterdeck.agent.kernels.oci.container import COMPILED
 from quarterdeck.agent.kernels.oci.waiting import Waiting
 from quarterdeck.agent.kernels.spec import (
     MARK,
@@ -61,6 +64,16 @@ class _Group:
     image: Image
     used_at: float
     waiting: list[Waiting] = field(default_factory=list)
+    bytecode: str | None = None
+    """Where its Python finds compiled modules; empty: it has none; None: it has not been tried."""
+
+
+class Missing(NamedTuple):
+    """A container to be made. `compiles`: not to wait, but to compile for the others of its pattern."""
+
+    pattern: Pattern
+    spec: KernelSpec
+    compiles: bool
 
 
 class Pool:
@@ -76,6 +89,7 @@ class Pool:
     ) -> None:
         """`available`: which share of the machine's memory is."""
         self._directory = directory
+        self.places = Places(directory.with_name(f"{directory.name}-bytecode"))
         self._clock = clock
         self._marks = marks
         self._available = available or memory_available
@@ -104,14 +118,31 @@ class Pool:
             self._groups[pattern] = known or _Group(spec.image, now)
             self._groups[pattern].used_at = now
 
-    def missing(self) -> tuple[Pattern, KernelSpec] | None:
+    def missing(self) -> Missing | None:
         """Return what is to be made next, if anything is."""
         if self._available() < MEMORY_SHARE_MIN:
             return None
         for pattern, group in reversed(self._groups.items()):
-            if len(group.waiting) < EACH_MAX:
-                return pattern, self._spec(group.image)
+            compiles = pattern.runtime == PYTHON and group.bytecode is None
+            if compiles or len(group.waiting) < EACH_MAX:
+                return Missing(pattern, self._spec(group, compiles=compiles), compiles)
         return None
+
+    def compiled(self, pattern: Pattern, bytecode: str) -> None:
+        """Take note of where the Python of an image finds compiled modules; empty: nowhere."""
+        if pattern in self._groups:
+            self._groups[pattern].bytecode = bytecode
+
+    def bytecode(self, spec: KernelSpec) -> str:
+        """Return where the Python of a kernel's image finds compiled modules; empty: nowhere."""
+        pattern = _pattern(spec.image) if spec.image else None
+        group = self._groups.get(pattern) if pattern else None
+        return (group and group.bytecode) or ""
+
+    @property
+    def bytecodes(self) -> Collection[str]:
+        """All places of compiled modules."""
+        return {group.bytecode for group in self._groups.values() if group.bytecode}
 
     def add(self, pattern: Pattern, one: Waiting) -> bool:
         """Have one that was made wait; tell whether it may: else it is to be ended."""
@@ -142,8 +173,10 @@ class Pool:
         """Have nothing any more; return what is to be ended."""
         return [one for pattern in tuple(self._groups) for one in self.forget(pattern)]
 
-    def _spec(self, image: Image) -> KernelSpec:
-        id_ = ids.new(self._clock)
+    def _spec(self, group: _Group, *, compiles: bool) -> KernelSpec:
+        id_, image = ids.new(self._clock), group.image
+        own = str(self.directory(id_) / COMPILED)
+        bytecode = own if compiles else group.bytecode or ""
         return KernelSpec(
             id=id_,
             directory=str(self.directory(id_)),
@@ -152,7 +185,7 @@ class Pool:
             cores=tuple(sorted(os.sched_getaffinity(0))),
             memory_bytes=MEMORY_BYTES,
             processes=PROCESSES_MAX,
-            image=image,
+            image=dataclasses.replace(image, bytecode=bytecode),
         )
 
 
@@ -167,6 +200,10 @@ def pattern_of(spec: KernelSpec) -> Pattern | None:
         return None
     if image.runtime == SHELL and not all(map(_can_be_exported, changed)):
         return None
+    return _pattern(image)
+
+
+def _pattern(image: Image) -> Pattern | None:
     inode = _inode(image.tree)
     if inode is None:
         return None

@@ -53,13 +53,15 @@ class Waiting:
             _send(ours, spec)
             if await _word(ours) != specs.READY:
                 await _fail(launcher, process)
-            directory = Path(spec.directory)
-            (directory / container.GROUP_FILE).write_text(spec.id)
         except BaseException:
             ours.close()
             theirs.close()
             raise
-        return cls(launcher, process, ours, directory)
+        return cls(launcher, process, ours, Path(spec.directory))
+
+    def note(self) -> None:
+        """Write down what the agent's next life has to know if this is a kernel then. Raises OSError."""
+        (self._directory / container.GROUP_FILE).write_text(self.id)
 
     @property
     def alive(self) -> bool:
