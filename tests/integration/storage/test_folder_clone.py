@@ -126,6 +126,7 @@ async def test_folder_in_which_a_session_may_write_is_not_cloned(user, observe, 
     """Behaviour 41: what a kernel is writing is not copied. Mount to write, and to read; clone during each."""
     folder = await filled(user, tmp_path)
     session = await user.sessions.create(mounts={"data": folder})
+    await session.reaches("RUNNING", within=10)
     assert await refusal(folder.clone("copy")) == "folder-mounted"
     assert rows(observe, user) == {"data": "READY"}
     await session.terminate()

@@ -266,6 +266,7 @@ async def test_folder_that_is_mounted_or_named_like_another_is_not_given_away(
     """A transfer takes nothing from under a session, and names stay unique. Transfer while mounted, and to who has one of its name."""
     folder = await filled(user, tmp_path)
     session = await user.sessions.create(mounts={"data": folder.mount(read_only=True)})
+    await session.reaches("RUNNING", within=10)
     assert await refusal(folder.transfer(other_user.view.name)) == "folder-mounted"
     await session.terminate()
     await session.reaches("TERMINATED", within=10)

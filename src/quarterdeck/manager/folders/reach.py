@@ -55,7 +55,7 @@ class Storages:
         tree: model.Tree,
         ask: Callable[[model.Host, str], Awaitable[_T]],
         *,
-        seconds_max: float = STORAGE_SECONDS_MAX,
+        seconds_max: float | None = None,
     ) -> _T:
         host = await self.find(tree.host)
         try:
@@ -67,9 +67,9 @@ class Storages:
         return await _in_time(ask(elsewhere, tree.id), seconds_max)
 
 
-async def _in_time(answer: Awaitable[_T], seconds_max: float) -> _T:
+async def _in_time(answer: Awaitable[_T], seconds_max: float | None) -> _T:
     try:
-        async with asyncio.timeout(seconds_max):
+        async with asyncio.timeout(seconds_max or STORAGE_SECONDS_MAX):
             return await answer
     except TimeoutError as error:
         raise errors.StorageUnsure from error

@@ -1,0 +1,15 @@
+"""Options of the integration tests; their conftest takes them in."""
+
+import pytest
+
+FOLDER_STEPS = 300
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    parser.addoption(
+        "--folder-steps",
+        type=int,
+        default=FOLDER_STEPS,
+        help="how many steps the comparison of folders with their model takes",
+    )
