@@ -22,9 +22,11 @@ from shakeout.waiting.until import until
 STEPS_A_RUN = 50
 BACK_SECONDS_MAX = 20
 USERS = st.sampled_from(["ada", "bob"])
+ACTORS = st.sampled_from(["owner", "owner", "other", "owner"])
 NAMES = st.sampled_from(["one", "two", "three"])
 PATHS = st.sampled_from(["a", "b", "d/a", "d/e/b"])
-WHICH = st.integers(0, 1 << 16)
+WHICH = st.sampled_from(range(64))
+FAULTS = st.sampled_from([*[None] * 20, "manager", "storage-proxy", "away"])
 SHARED = st.sampled_from([Permission.READ, Permission.WRITE, Permission.DELETE])
 AWAY = {"storage-unreachable", "unavailable"}
 
@@ -63,72 +65,73 @@ class FolderMachine(RuleBasedStateMachine):
         self.add(made, ModelFolder(user, name))
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH, name=NAMES)
+    @rule(user=ACTORS, which=WHICH, name=NAMES)
     def rename(self, user, which, name):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         self.expect(self.model.rename(user, id_, name), self.handle(user, id_).rename(name))
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH, path=PATHS, content=st.binary(max_size=8))
+    @rule(user=ACTORS, which=WHICH, path=PATHS, content=st.binary(max_size=8))
     def write(self, user, which, path, content):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         self.local.write_bytes(content)
         refused = self.model.write(user, id_, path, content)
         self.expect(refused, self.handle(user, id_).upload(self.local, path))
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH, path=PATHS)
+    @rule(user=ACTORS, which=WHICH, path=PATHS)
     def read(self, user, which, path):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         refused = self.model.read(user, id_, path)
         self.expect(refused, self.handle(user, id_).download(path, self.local))
         if refused is None:
             assert self.local.read_bytes() == self.model.folders[id_].files[path]
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH, path=PATHS)
+    @rule(user=ACTORS, which=WHICH, path=PATHS)
     def remove(self, user, which, path):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         self.expect(self.model.remove(user, id_, path), self.handle(user, id_).remove(path))
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH, source=PATHS, to=PATHS)
+    @rule(user=ACTORS, which=WHICH, source=PATHS, to=PATHS)
     def move(self, user, which, source, to):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         if source != to:
             refused = self.model.move(user, id_, source, to)
             self.expect(refused, self.handle(user, id_).move(source, to))
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH, name=NAMES)
+    @rule(user=ACTORS, which=WHICH, name=NAMES)
     def clone(self, user, which, name):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         files = dict(self.model.folders[id_].files)
         made = self.expect(self.model.clone(user, id_, name), self.handle(user, id_).clone(name))
         self.add(made, ModelFolder(user, name, files=files))
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH)
+    @rule(user=ACTORS, which=WHICH)
     def trash(self, user, which):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         self.expect(self.model.trash(user, id_), self.handle(user, id_).trash())
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH)
+    @rule(user=ACTORS, which=WHICH)
     def restore(self, user, which):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         self.expect(self.model.restore(user, id_), self.handle(user, id_).restore())
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH)
+    @rule(user=ACTORS, which=WHICH)
     def purge(self, user, which):
-        id_ = self.pick(which)
+        id_, user = self.pick(which, user)
         self.expect(self.model.purge(user, id_), self.handle(user, id_).purge())
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH, permission=SHARED)
+    @rule(user=ACTORS, which=WHICH, permission=SHARED)
     def invite(self, user, which, permission):
-        id_, other = self.pick(which), _other(user)
+        id_, user = self.pick(which, user)
+        other = _other(user)
         refused = self.model.invite(user, id_, other, permission)
         name = self.client(other).view.name
         made = self.expect(refused, self.handle(user, id_).invite(name, permission))
@@ -155,39 +158,42 @@ class FolderMachine(RuleBasedStateMachine):
         self.expect(refused, self.client(by).folders.end(self.invitations[id_, user]))
 
     @precondition(lambda self: self.model.folders)
-    @rule(user=USERS, which=WHICH)
+    @rule(user=ACTORS, which=WHICH)
     def transfer(self, user, which):
-        id_, other = self.pick(which), _other(user)
+        id_, user = self.pick(which, user)
+        other = _other(user)
         refused = self.model.transfer(user, id_, other)
         self.expect(refused, self.handle(user, id_).transfer(self.client(other).view.name))
 
-    @rule(which=st.integers(0, 15))
-    def restart(self, which):
-        """Let a component die and come back, now and then."""
-        if which < 2:
-            self.platform.run(self.platform.cluster.restart(("manager", "storage-proxy")[which]))
+    @rule(fault=FAULTS, which=WHICH, user=ACTORS)
+    def fail(self, fault, which, user):
+        """Let a component die and come back, now and then, or the storage be away during some acts."""
+        if fault == "away":
+            if self.model.folders:
+                self.do_without_the_storage(*self.pick(which, user))
+        elif fault is not None:
+            self.act(self.platform.cluster.restart(fault))
             self.act(until(self._answers, within=BACK_SECONDS_MAX, retry_on=(ClientError,)))
 
-    @precondition(lambda self: self.model.folders)
-    @rule(which=st.integers(0, 15), user=USERS, at=WHICH)
-    def do_without_the_storage(self, which, user, at):
-        """Let the storage be away during some acts, now and then: nothing changes but what can without it, and that ends when it is back."""
-        if which:
-            return
-        id_ = self.pick(at)
-        self.platform.run(self.platform.cluster.kill("storage-proxy"))
+    def do_without_the_storage(self, id_, user):
+        """Nothing changes but what can without it, and what began ends when it is back."""
+        self.act(self.platform.cluster.kill("storage-proxy"))
         for attempt in (
             self.client(user).folders.create("while-away"),
             self.handle(user, id_).clone("while-away"),
         ):
-            with pytest.raises((Refused, ClientError)):
+            with pytest.raises(ClientError):
                 self.act(attempt)
         self.expect(self.model.trash(user, id_), self.handle(user, id_).trash())
         left = self.expect(self.model.purge(user, id_), self.handle(user, id_).purge())
         assert left is None or left.status == "DELETE_ERROR"
-        self.platform.run(self.platform.cluster.start("storage-proxy"))
-        gone = "SELECT count(*) FROM folders WHERE status = 'DELETE_ERROR' OR name = 'while-away'"
-        self.act(until(lambda: self.platform.observe.value(gone) == 0, within=BACK_SECONDS_MAX))
+        self.act(self.platform.cluster.start("storage-proxy"))
+        unsettled = (
+            "SELECT count(*) FROM folders WHERE status = 'DELETE_ERROR' OR name = 'while-away'"
+        )
+        self.act(
+            until(lambda: not self.platform.observe.value(unsettled), within=BACK_SECONDS_MAX)
+        )
         self.act(until(self._answers, within=BACK_SECONDS_MAX, retry_on=(ClientError,)))
 
     @rule()
@@ -236,8 +242,14 @@ class FolderMachine(RuleBasedStateMachine):
             mine = self.handles[user, id_] = Folder(self.client(user).transport, known.view)
         return mine
 
-    def pick(self, which):
-        return list(self.model.folders)[which % len(self.model.folders)]
+    def pick(self, which, actor):
+        """A folder, now and then one that is gone, and the user who acts on it."""
+        found = [id_ for id_, one in self.model.folders.items() if one.status != "GONE"]
+        if which % 8 == 0 or not found:
+            found = list(self.model.folders)
+        id_ = found[which % len(found)]
+        owner = self.model.folders[id_].owner
+        return id_, owner if actor == "owner" else _other(owner)
 
     def open_invitations(self):
         return [
@@ -288,4 +300,4 @@ def test_folders_are_what_the_model_says(
         ),
     )
     request.node.user_properties.append(("acts", platform.acts))
-    assert platform.acts > steps // 4
+    assert platform.acts > steps // 3
