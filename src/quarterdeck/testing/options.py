@@ -2,7 +2,7 @@
 
 import pytest
 
-FOLDER_STEPS = 300
+FOLDER_STEPS = 200
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -11,5 +11,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--folder-steps",
         type=int,
         default=FOLDER_STEPS,
-        help="how many steps the comparison of folders with their model takes",
+        help="how many acts on folders are compared with their model",
     )
