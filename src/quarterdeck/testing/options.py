@@ -2,7 +2,7 @@
 
 import pytest
 
-FOLDER_STEPS = 200
+FOLDER_STEPS = 150
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
