@@ -7,7 +7,7 @@ from shakeout.links.behaviour import Behaviour
 from shakeout.waiting.until import until
 
 SECONDS_MAX = 20
-SLOW_BYTES = 8 * 1024 * 1024
+SLOW_BYTES = 4 * 1024 * 1024
 MARGIN_BYTES = 1024 * 1024
 LARGE_BYTES = 24 * 1024 * 1024
 FILES = {"a.csv": b"1,2", "b.txt": b"text", "deep/c.csv": b"3,4", "deep/er/empty": b""}

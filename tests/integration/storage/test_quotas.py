@@ -10,6 +10,7 @@ import pytest
 from quarterdeck.client.errors import Refused
 from quarterdeck.testing import layout, system
 from quarterdeck.testing.raw import bearer, files
+from quarterdeck.testing.scopes import Scope
 from shakeout.waiting.until import until
 
 MIB = 1024 * 1024
@@ -20,24 +21,6 @@ COUNTED_SECONDS_MAX = 15
 def scope(user, platform):
     """The quota scope of the user's folders on the local host: sets limits, reads usage."""
     return Scope(platform.address("storage-proxy.http"), user.id)
-
-
-class Scope:
-    def __init__(self, url, name):
-        self._url = url
-        self._path = f"/manager/v1/scopes/local/{name}"
-
-    async def limit(self, size=None, inodes=None):
-        content = json.dumps({"bytes": size, "inodes": inodes}).encode()
-        headers = {"Content-Type": "application/json"}
-        async with bearer(self._url, system.keys.storage) as send:
-            answer = await send("PUT", self._path, data=content, headers=headers)
-            assert answer.status == 204, answer
-
-    async def used(self):
-        async with bearer(self._url, system.keys.storage) as send:
-            view = json.loads((await send("GET", self._path)).body)
-        return view["bytes_used"], view["inodes_used"]
 
 
 def held(observe, *folders):

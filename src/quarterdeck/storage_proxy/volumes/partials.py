@@ -192,8 +192,11 @@ def sweep(directory: int, now: float) -> bool:
 
 
 def _end(directory: int, upload: str, now: float, age: float) -> None:
-    with contextlib.closing(Partial(directory, upload)) as partial:
-        if now >= partial.upload.expires_at or (partial.finished and age > RECEIPT_SECONDS):
+    """Remove an upload that is over. Nobody is kept from writing one that is not."""
+    known, _ = look(directory, upload)
+    finished = walk.look(directory, upload + _DATA) is None
+    if now >= known.expires_at or (finished and age > RECEIPT_SECONDS):
+        with contextlib.closing(Partial(directory, upload)) as partial:
             partial.discard()
 
 
