@@ -284,3 +284,11 @@ async def test_a_folder_that_is_not_there_is_refused_by_name(make, tmp_path):
     with pytest.raises(KernelNotStarted, match="data") as refusal:
         await make(binds=(Bind(str(tmp_path / "missing"), "data"),))
     assert refusal.value.code == "mount-source-missing"
+
+
+async def test_code_that_takes_all_descriptors_ends_no_kernel(make):
+    """What a run is called is shown by way of a descriptor. Take all there may be, and run something else: it runs."""
+    kernel = await make(open_files=1300)
+    taken = "import os\nkept = []\ntry:\n    while True: kept.append(os.open('/dev/null', os.O_RDONLY))\nexcept OSError as error: print(error.strerror)"
+    assert (await execute(kernel, taken)).stdout == "Too many open files\n"
+    assert (await execute(kernel, "len(kept) > 1000")).result == "True"
