@@ -149,6 +149,28 @@ async def test_id_that_is_none_is_refused(target, world, address):
     assert world() == before
 
 
+async def test_id_in_a_body_or_query_that_is_none_is_refused(target, world):
+    """Behaviour 35: what is named beside the URL is judged, too. Clone into wrong trees and scopes, make a tree in a wrong scope."""
+    before = world()
+    new = str(uuid.uuid4())
+    for wrong in path_attacks.IDS:
+        attempts = [
+            ("POST", "/clone", {"tree": wrong}),
+            ("POST", "/clone", {"tree": new, "scope": f"../{wrong}"}),
+            ("PUT", f"?scope=..%2f{quote(wrong)}", {}),
+        ]
+        for method, rest, content in attempts:
+            answer = await target.proxy.call(
+                method,
+                f"/manager/v1/trees/{target.host}/{target.id}{rest}",
+                bearer=target.proxy.secret,
+                headers=JSON,
+                body=json.dumps(content).encode(),
+            )
+            assert answer.problem == (400, "invalid-field"), (rest, content, answer)
+    assert world() == before
+
+
 async def test_names_that_only_look_odd_are_names(target):
     """Refusing must not be lazy. Names with dots, percent signs, look-alikes and other scripts are kept as they are."""
     names = [
