@@ -2,6 +2,7 @@
 
 import argparse
 
+from quarterdeck.cli import arguments_kit as kit
 from quarterdeck.cli.arguments_kit import Actions
 
 FOLDER = "its name, its id or the end of that, or OWNER/NAME of a shared one"
@@ -153,6 +154,19 @@ def _sharing(folders: Actions) -> None:
 
 
 def _hosts(folders: Actions) -> None:
+    quota = folders.add(
+        "quota",
+        "tell, or set, how much a user may keep on a storage host",
+        "qd folder quota",
+        "qd folder quota grace --size 10G --files 100000",
+        "qd folder quota grace --unlimited",
+        more="Others than one's own, and limits, are for administrators.",
+    )
+    quota.add_argument("user", nargs="?", metavar="USER", help="name or id (default: you)")
+    quota.add_argument("--host", default="local", help="default: local")
+    quota.add_argument("--size", type=kit.mebibytes, metavar="SIZE", help="such as 500M or 10G")
+    quota.add_argument("--files", type=int, metavar="N", help="files and directories")
+    quota.add_argument("--unlimited", action="store_true", help="no limit any more")
     folders.add("hosts", "list the storage hosts and what they allow to you", "qd folder hosts")
     allow = folders.add(
         "allow",

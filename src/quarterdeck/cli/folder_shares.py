@@ -1,13 +1,16 @@
-"""`qd folder` for folders that several use: share, invitations, accept, reject, revoke; and what storage hosts allow: hosts, allow."""
+"""`qd folder` for folders that several use: share, invitations, accept, reject, revoke; and what storage hosts allow: hosts, allow, quota."""
 
 import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from quarterdeck.cli.console import Console
+from quarterdeck.cli.console import Console, bytes_in_words
+from quarterdeck.client import api as main_api
 from quarterdeck.client import api_folders as api
 from quarterdeck.client import procedures
 from quarterdeck.client.transport import Transport
+
+MEBIBYTE = 1 << 20
 
 
 def share(given: argparse.Namespace, transport: Transport, console: Console) -> int:
@@ -85,6 +88,26 @@ def allow(given: argparse.Namespace, transport: Transport, console: Console) -> 
     transport.call(api.allow_on_host(given.host, given.role, given.permission))
     if console.as_json:
         console.json({"host": given.host, "role": given.role, "permissions": given.permission})
+    return 0
+
+
+def quota(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Tell how much a user may keep on a storage host, after setting it if asked."""
+    user = given.user or transport.call(main_api.get_me())["name"]
+    seen = transport.call(api.get_quota(given.host, user))
+    if given.unlimited or given.size is not None or given.files is not None:
+        limits = {"bytes": None, "inodes": None} if given.unlimited else dict(seen["limits"])
+        size = limits["bytes"] if given.size is None else given.size * MEBIBYTE
+        inodes = limits["inodes"] if given.files is None else given.files
+        seen = transport.call(api.set_quota(given.host, user, size=size, inodes=inodes))
+    if console.as_json:
+        console.json(seen)
+        return 0
+    limits = seen["limits"]
+    size = "" if limits["bytes"] is None else f" of {bytes_in_words(limits['bytes'])}"
+    many = "" if limits["inodes"] is None else f" of {limits['inodes']}"
+    held = f"{bytes_in_words(seen['bytes_used'])}{size}, {seen['inodes_used']}{many} files"
+    console.say(f"{user} on {given.host}: {held}")
     return 0
 
 

@@ -71,6 +71,7 @@ COMMANDS: Mapping[str, Command] = {
     "folder-revoke": folder_shares.revoke,
     "folder-hosts": folder_shares.hosts,
     "folder-allow": folder_shares.allow,
+    "folder-quota": folder_shares.quota,
     "image-ls": images.ls,
     "image-show": images.show,
     "image-rescan": images.rescan,

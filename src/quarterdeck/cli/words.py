@@ -35,7 +35,7 @@ _HINTS = {
     "invitation-exists": "take it back first: qd folder revoke FOLDER USER",
     "file-busy": "try again when nobody writes into it",
     "path-taken": "take another path, or remove what is there",
-    "quota-exceeded": "remove files, or ask an administrator for more",
+    "quota-exceeded": "remove files, or ask an administrator for more: qd folder quota",
     "user-not-found": "look at how the name is written",
     "host-not-mountable": "keep the folder on a host that can be mounted",
     "file-not-found": "list the files: qd folder ls FOLDER -r",

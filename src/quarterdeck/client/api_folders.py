@@ -109,6 +109,20 @@ def allow_on_host(host: str, role: str, permissions: Sequence[str]) -> Request:
     return Request("PUT", path, body={"permissions": list(permissions)})
 
 
+def get_quota(host: str, user: str) -> Request:
+    """Ask how much the folders of a user may hold on a storage host, and hold: one's own, or anybody's (administrators)."""
+    return Request("GET", _quota(host, user))
+
+
+def set_quota(host: str, user: str, *, size: int | None, inodes: int | None) -> Request:
+    """Ask to limit the folders of a user on a storage host, to bytes and to files with directories (administrators)."""
+    return Request("PUT", _quota(host, user), body={"bytes": size, "inodes": inodes})
+
+
+def _quota(host: str, user: str) -> str:
+    return f"/v1/storage-hosts/{quote(host, safe='')}/quotas/{quote(user, safe='')}"
+
+
 def _folder(id_: str) -> str:
     return f"/v1/folders/{quote(id_, safe='')}"
 

@@ -21,7 +21,7 @@ from quarterdeck.wire.folders import (
     StorageGrant,
 )
 from quarterdeck.wire.items import Items
-from quarterdeck.wire.trees import Found
+from quarterdeck.wire.trees import Found, QuotaView
 
 T = TypeVar("T")
 
@@ -67,6 +67,17 @@ class Folders:
     async def hosts(self) -> Sequence[HostAccess]:
         """Return the storage hosts and what they allow to one."""
         return (await self._transport.call(api.list_hosts(), Items[HostAccess])).items
+
+    async def quota(self, user: str, host: str = "local") -> QuotaView:
+        """Return how much the folders of a user may hold on a storage host, and hold. Raises `Refused`."""
+        return await self._transport.call(api.get_quota(host, user), QuotaView)
+
+    async def limit(
+        self, user: str, host: str = "local", *, size: int | None = None, inodes: int | None = None
+    ) -> QuotaView:
+        """Limit the folders of a user, to bytes and to files with directories; None: no limit. Raises `Refused` unless one is an administrator."""
+        wanted = api.set_quota(host, user, size=size, inodes=inodes)
+        return await self._transport.call(wanted, QuotaView)
 
     async def allow(self, host: str, role: str, permissions: Sequence[str]) -> None:
         """Have a storage host allow this to a role and nothing else. Raises `Refused` unless one is an administrator."""

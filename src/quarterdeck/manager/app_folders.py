@@ -14,6 +14,7 @@ from quarterdeck.manager.folders.discovery import HostDiscovery
 from quarterdeck.manager.folders.gate import Gate
 from quarterdeck.manager.folders.lives_store import LifeStore
 from quarterdeck.manager.folders.mounting import Mounting
+from quarterdeck.manager.folders.quotas import Quotas
 from quarterdeck.manager.folders.reach import Storages
 from quarterdeck.manager.folders.removals import TreeRemoval
 from quarterdeck.manager.folders.service import FolderService
@@ -55,8 +56,10 @@ def built(
         token_key=config.storage_token_key,
     )
     cloning = Cloning(CloneStore(database, config.id), gate, storages, clock=clock)
-    sharing = Sharing(ShareStore(database), gate, lives, rules=known, clock=clock)
+    shares = ShareStore(database)
+    sharing = Sharing(shares, gate, lives, rules=known, clock=clock)
+    quotas = Quotas(shares, storages, trees)
     return Folders(
-        [*http.routes(service, gate, cloning), *sharing_http.routes(sharing)],
+        [*http.routes(service, gate, cloning), *sharing_http.routes(sharing, quotas)],
         *(Mounting(gate, storages), hosts, removal, cloning),
     )

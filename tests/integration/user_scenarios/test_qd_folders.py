@@ -141,6 +141,20 @@ async def test_hosts_say_what_they_allow(private_cluster, qd, admin, observe):
     assert (denied.code, "administrator" in denied.stderr) == (1, True)
 
 
+async def test_quota_is_told_and_what_to_do_when_it_is_used_up(qd, admin, user, tmp_path):
+    """Who meets the limit knows where to look. Limit, upload too much, look; only administrators set it."""
+    await admin.folders.limit(user.view.name, size=1 << 20, inodes=50)
+    await qd("folder", "create", "data")
+    (tmp_path / "big").write_bytes(b"x" * (2 << 20))
+    full = await qd("folder", "upload", "data", str(tmp_path / "big"), check=False)
+    assert (full.code, "ask an administrator for more" in full.stderr) == (1, True)
+    told = (await seen(qd, "quota")).text
+    assert f"{user.view.name} on local: " in told
+    assert "of 1.0 MiB" in told
+    assert "of 50 files" in told
+    assert "administrator" in (await seen(qd, "quota", "--size", "2G", code=1)).text
+
+
 @pytest.mark.parametrize("action", ["", "rm", "share", "clone", "find", "allow", "invitations"])
 async def test_help_has_examples_and_fits(qd, action):
     """Help is there where it is needed. Ask for it."""

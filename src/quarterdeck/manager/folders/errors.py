@@ -23,6 +23,7 @@ QuarterdeckError
     └── StorageRefused       the storage-proxy said no
         ├── StorageFull
         ├── QuotaExceeded
+        ├── QuotaUnsupported
         └── FileBusy
 """
 
@@ -159,3 +160,9 @@ class FileBusy(StorageRefused):
     """A file changes while it is copied."""
 
     code = "file-busy"
+
+
+class QuotaUnsupported(StorageRefused):
+    """The storage host counts nothing."""
+
+    code = "quota-unsupported"

@@ -16,6 +16,7 @@ _REFUSALS: Mapping[str, type[QuarterdeckError]] = {
     "host-not-mountable": errors.HostNotMountable,
     "storage-full": errors.StorageFull,
     "quota-exceeded": errors.QuotaExceeded,
+    "quota-unsupported": errors.QuotaUnsupported,
     "file-busy": errors.FileBusy,
 }
 
@@ -44,6 +45,20 @@ class StorageGateway:
         given = trees.TreeClone(clone.id, clone.scope)
         with _translated():
             await self._client.call("POST", url, type(None), auth=self._auth, body=given)
+
+    async def quota(self, host: model.Host, scope: str) -> trees.QuotaView:
+        """Return limits and usage of a quota scope."""
+        with _translated():
+            return await self._client.call(
+                "GET", _scope(host, scope), trees.QuotaView, auth=self._auth
+            )
+
+    async def limit(self, host: model.Host, scope: str, limits: trees.QuotaLimits) -> None:
+        """Set how much the trees of a quota scope may hold."""
+        with _translated():
+            await self._client.call(
+                "PUT", _scope(host, scope), type(None), auth=self._auth, body=limits
+            )
 
     async def source(self, host: model.Host, tree: str) -> str:
         """Return where a tree is mounted on the agents."""
@@ -81,6 +96,10 @@ def _hosts(records: Sequence[folders.StorageRecord]) -> Sequence[model.Host]:
         for record in records
         for name in record.hosts
     ]
+
+
+def _scope(host: model.Host, scope: str) -> str:
+    return f"{host.manager_url}/manager/v1/scopes/{host.name}/{scope}"
 
 
 def _url(host: model.Host, tree: str) -> str:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from quarterdeck.manager.folders import model
 from quarterdeck.manager.identity.model import Principal
-from quarterdeck.wire import folders
+from quarterdeck.wire import folders, trees
 
 
 class Creations(Protocol):
@@ -191,6 +191,18 @@ class Trees(Protocol):
 
     async def clone(self, host: model.Host, clone: model.Clone) -> None:
         """Make a tree with a copy of all that is in another; nothing happens if it is there."""
+        ...
+
+
+class Meters(Protocol):
+    """The storage-proxies as those who count what a quota scope, a user's, holds. Each call raises `StorageFailure`."""
+
+    async def quota(self, host: model.Host, scope: str) -> trees.QuotaView:
+        """Return limits and usage of a quota scope."""
+        ...
+
+    async def limit(self, host: model.Host, scope: str, limits: trees.QuotaLimits) -> None:
+        """Set how much the trees of a quota scope may hold."""
         ...
 
 

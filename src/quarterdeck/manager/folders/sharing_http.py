@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from quarterdeck.infra import http_server
+from quarterdeck.manager.folders.quotas import Quotas
 from quarterdeck.manager.folders.sharing import Sharing
 from quarterdeck.manager.identity.http import principal
-from quarterdeck.wire import folders, items
+from quarterdeck.wire import folders, items, trees
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.users import Role
 
 
-def routes(service: Sharing) -> Sequence[web.RouteDef]:
+def routes(service: Sharing, quotas: Quotas) -> Sequence[web.RouteDef]:
     """Return the addresses of invitations and of storage hosts."""
-    api = _Api(service)
+    api, counted = _Api(service), _Quotas(quotas)
     return [
         http_server.route("POST", "/v1/folders/{id}/invitations", api.invite),
         http_server.route("GET", "/v1/folders/{id}/invitations", api.of_folder),
@@ -26,6 +27,8 @@ def routes(service: Sharing) -> Sequence[web.RouteDef]:
         http_server.route("POST", "/v1/invitations/{id}/reject", api.reject),
         http_server.route("GET", "/v1/storage-hosts", api.hosts),
         http_server.route("PUT", "/v1/storage-hosts/{host}/permissions/{role}", api.allow),
+        http_server.route("GET", "/v1/storage-hosts/{host}/quotas/{user}", counted.get),
+        http_server.route("PUT", "/v1/storage-hosts/{host}/quotas/{user}", counted.set),
     ]
 
 
@@ -83,3 +86,17 @@ class _Api:
         invitation = http_server.path_id(request)
         answered = await self._service.answer(principal(request), invitation, accept=accept)
         return http_server.reply(answered)
+
+
+class _Quotas:
+    def __init__(self, quotas: Quotas) -> None:
+        self._quotas = quotas
+
+    async def get(self, request: web.Request) -> web.Response:
+        host, user = request.match_info["host"], request.match_info["user"]
+        return http_server.reply(await self._quotas.get(principal(request), host, user))
+
+    async def set(self, request: web.Request) -> web.Response:
+        host, user = request.match_info["host"], request.match_info["user"]
+        given = await http_server.body(request, trees.QuotaLimits)
+        return http_server.reply(await self._quotas.set(principal(request), host, user, given))
