@@ -133,12 +133,6 @@ WAITING = {
 }
 """By runtime: code that says when it begins, and ends when it may."""
 
-ENDLESS = {
-    "python": WAITING["python"],
-    "shell": "echo begun >> log; sleep 1000",
-}
-"""The same, but it does not end by itself."""
-
 
 @pytest.mark.parametrize("runtime", WAITING)
 async def test_a_run_asked_for_again_in_the_next_life_is_the_same_run(
@@ -171,7 +165,7 @@ async def test_a_run_asked_for_again_in_the_next_life_is_the_same_run(
 async def test_a_run_is_interrupted_by_its_id_in_the_next_life(private_cluster, registry, runtime):
     """The next agent knows what runs. Kill the agent while code waits for what never comes; interrupt it by its id; the kernel runs something else."""
     images = {"python": image_contents.python_image, "shell": image_contents.shell_image}
-    run, code = ids.new(SystemClock()), ENDLESS[runtime]
+    run, code = ids.new(SystemClock()), WAITING[runtime]
     async with talking_to(private_cluster) as agent:
         digest = await pulled(agent, registry, images[runtime]())
         kernel = (await agent.make(digest=digest)).id

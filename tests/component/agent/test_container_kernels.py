@@ -9,10 +9,13 @@ import pytest
 
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.spec import Bind
+from quarterdeck.base import ids
+from quarterdeck.base.clock import SystemClock
 from quarterdeck.testing import containers, image_contents
 from quarterdeck.testing.image_layers import Layer
 from quarterdeck.testing.image_layouts import Image
 from quarterdeck.testing.workshops import execute
+from quarterdeck.wire.executions import Execute
 from shakeout.waiting.until import until
 
 
@@ -67,6 +70,37 @@ async def test_a_shell_keeps_its_variables_and_tells_how_each_piece_ended(make, 
     assert (await execute(kernel, "cat; echo still here")).stdout == "still here\n"
     with pytest.raises(KernelDied, match="exited with code 7"):
         await execute(kernel, "exit 7")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "while :; do :; done",
+        "while :; do sleep 0.01; done",
+        "f() { while :; do :; done; }; f",
+        "sleep 1000",
+    ],
+)
+async def test_a_shell_that_is_interrupted_goes_on_with_its_variables(
+    make, shell, container_workshop, code
+):
+    """Behaviour 4, in an image: an endless loop is interrupted, the kernel reusable. Interrupt loops and programs of a shell; run something else."""
+    kernel = await make(image=shell)
+    await execute(kernel, "x=41")
+    run = kernel.start(Execute(f"echo > begun; {code}", run=ids.new(SystemClock())))
+    work = container_workshop.scratch.directory(kernel.id) / "work"
+    await until((work / "begun").exists, within=5)
+    kernel.interrupt()
+    await until(lambda: run.ended, within=5)
+    assert (run.report().status, run.report().exit_code) == ("error", 130)
+    assert (await execute(kernel, "echo $((x + 1))")).stdout == "42\n"
+
+
+async def test_a_shells_variables_are_its_users(make, shell):
+    """What the kernel's own program keeps is in nobody's way: code uses short names, as loops do."""
+    kernel = await make(image=shell)
+    done = await execute(kernel, "for n in a b c; do s=$n; done; echo $n $s")
+    assert (done.status, done.stdout) == ("ok", "c c\n")
 
 
 async def test_a_command_runs_in_the_image_and_its_exit_is_the_kernels(

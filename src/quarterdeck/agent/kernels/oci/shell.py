@@ -20,10 +20,14 @@ from quarterdeck.agent.kernels.oci.bundle import GIVEN
 CELL = "cell"
 """In what a container is given: the piece of code that runs."""
 
-PROGRAM = (
-    "exec 4<&0 0</dev/null; trap : INT; "
-    f"while read -r n <&4; do command . {GIVEN}/{CELL} 3>&- 4<&-; echo $n $? >&3; done"
-)
+PROGRAM = f"""exec 4<&0 0</dev/null
+trap : INT
+__qd_run() {{ trap "return 130" INT; command . {GIVEN}/{CELL} 3>&- 4<&-; }}
+__qd_tell() {{ trap : INT; echo $__qd_at $__qd_end >&3; }}
+__qd_serve() {{ while read -r __qd_at <&4; do __qd_run; __qd_end=$?; __qd_tell; done; exit 0; }}
+while :; do __qd_serve; __qd_end=$?; __qd_tell; done
+"""
+"""An interrupt makes the piece return, be it in a loop; one that comes a moment late makes the loop of pieces return, which begins again."""
 CLAIM = "claim"
 """In what a container is given that waited: how it becomes the kernel."""
 
