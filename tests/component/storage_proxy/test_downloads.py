@@ -1,7 +1,9 @@
 """Downloads from a real storage-proxy: conditions, archives, checksums, URLs that carry their own token."""
 
+import contextlib
 import hashlib
 import io
+import os
 import tarfile
 import zipfile
 from datetime import timedelta
@@ -11,6 +13,8 @@ import pytest
 
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.wire import tokens
+from shakeout.faults import lifecycle
+from shakeout.faults.clock import ClockJump
 
 CONTENT = bytes(range(256)) * 4096
 FILES = {
@@ -208,3 +212,37 @@ async def test_right_that_one_has_not_is_not_given_to_others(tree):
     assert (await url(tree, "PUT", right="read")).problem == (403, "forbidden")
     for asked in ({"path": "../x"}, {"path": ""}, {"method": "DELETE"}, {"seconds": 0}):
         assert (await url(tree, **asked)).status == 400
+
+
+async def test_url_is_good_for_as_long_as_it_says(private_cluster, tree):
+    await fill(tree)
+    bearer = tree.proxy.token(tree.host, tree.id, "read", seconds=3600)
+    answer = await tree.proxy.call(
+        "POST",
+        "/client/v1/urls",
+        bearer=bearer,
+        headers={"Content-Type": "application/json"},
+        body=b'{"method": "GET", "path": "top.bin", "seconds": 60}',
+    )
+    target = answer.json["target"]
+    assert (await tree.proxy.call("GET", target)).body == CONTENT
+    async with lifecycle.injected(ClockJump("storage-proxy", 61), private_cluster):
+        assert (await tree.proxy.call("GET", target)).problem == (401, "token-expired")
+        assert (await tree.proxy.call("GET", "/client/v1/files", bearer=bearer)).status == 200
+
+
+async def test_archive_of_a_file_that_becomes_shorter_is_broken_off(tree, disk):
+    size = 64 * 1024 * 1024
+    file = disk / "trees" / tree.id / "files" / "file"
+    with file.open("wb") as opened:
+        opened.truncate(size)
+    bearer = tree.proxy.token(tree.host, tree.id, "read")
+    sent = {"Connection": "close"}
+    connection = tree.proxy.connection("GET", "/client/v1/archive", bearer=bearer, headers=sent)
+    async with connection as (reader, _):
+        end = await reader.readexactly(1024)
+        os.truncate(file, 4096)
+        with contextlib.suppress(ConnectionError):
+            while block := await reader.read(1 << 20):
+                end = (end + block)[-16:]
+    assert not end.endswith(b"0\r\n\r\n")
