@@ -14,11 +14,12 @@ def component(*, may_import=(), imported_by=(), data=(), dependencies=()):
     __dependents_rules__(("*", "/**", imported_by, "//:*", "//tests/**", "//wheels/**", "!*"))
 
 
-def suite(*, batch, support=False, data=(), dependencies=()):
+def suite(*, batch, support=False, alone=(), data=(), dependencies=()):
     """The tests of one directory and those below it.
 
     Files of one batch share a pytest process, and with it a booted system. Tests import what they test, and
-    conftest.py gives them the rest: never another test. `support` says that there is Python beside the tests.
+    conftest.py gives them the rest: never another test. `support` says that there is Python beside the tests. Files that
+    take long may each be `alone`: other batches run meanwhile.
     """
     everywhere = ["//:pytest-plugin", *_data_target(data), *dependencies]
     _with_data(data)
@@ -32,6 +33,7 @@ def suite(*, batch, support=False, data=(), dependencies=()):
         sources=["**/test_*.py"],
         dependencies=everywhere + ([":support"] if support else []),
         batch_compatibility_tag=batch,
+        overrides={name: {"batch_compatibility_tag": f"{batch}-{name}"} for name in alone},
     )
     __dependents_rules__(("<python_tests>", "//:*", "!*"), ("*", "/**", "!*"))
 
