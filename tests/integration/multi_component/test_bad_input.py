@@ -116,6 +116,41 @@ ADDRESSES = (
     Address("manager", "GET", "/v1/folders"),
     Address("manager", "GET", "/v1/folders/{folder}"),
     Address("manager", "DELETE", "/v1/folders/{folder}"),
+    Address("manager", "GET", "/v1/folders/{folder}/history"),
+    Address(
+        *("manager", "PATCH", "/v1/folders/{folder}", {"name": "x"}, ("name",)), {"name": "a/b"}
+    ),
+    Address(
+        *("manager", "POST", "/v1/folders/{folder}/clone", {"name": "x"}, ("name",)),
+        {"name": "A"},
+    ),
+    Address(
+        *("manager", "POST", "/v1/folders/{folder}/transfer", {"user": "x"}, ("user",)),
+        {"user": 1},
+    ),
+    Address(
+        *("manager", "POST", "/v1/folders/{folder}/invitations", {"user": "x"}, ("user",)),
+        {"user": "A B", "permission": "own"},
+    ),
+    Address("manager", "GET", "/v1/folders/{folder}/invitations"),
+    Address("manager", "GET", "/v1/invitations"),
+    Address("manager", "GET", "/v1/invitations/{folder}"),
+    Address("manager", "DELETE", "/v1/invitations/{folder}"),
+    Address("manager", "GET", "/v1/storage-hosts"),
+    Address(
+        *("manager", "PUT", "/v1/storage-hosts/local/permissions/user"),
+        {"permissions": []},
+        ("permissions",),
+        {"permissions": "fly"},
+        admin=True,
+    ),
+    Address(
+        *("manager", "PUT", "/v1/storage-hosts/local/quotas/{user}"),
+        {"bytes": 1, "inodes": 1},
+        ("bytes", "inodes"),
+        {"bytes": -1, "inodes": "many"},
+        admin=True,
+    ),
     Address(
         "manager",
         "POST",
