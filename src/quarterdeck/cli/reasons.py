@@ -32,6 +32,7 @@ _ENDED: Mapping[str, Why] = {
     "restart-failed": Why("it could not be restarted", _HISTORY),
     "restart-timed-out": Why("it was not restarted in time", _HISTORY),
     "dependency-failed": Why("a session that it depends on did not succeed"),
+    "folder-not-shared": Why("a folder that it mounts is not shared with its owner any more"),
 }
 _WAITS: Mapping[str, Why] = {
     "PENDING": Why(

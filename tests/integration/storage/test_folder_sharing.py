@@ -88,6 +88,27 @@ async def test_share_to_read_reads_and_ends_when_it_is_revoked(
     assert await other_user.folders.list() == []
 
 
+async def test_session_that_waits_does_not_mount_what_was_revoked(
+    user, other_user, observe, tmp_path
+):
+    """Behaviour 39: the next mount is cut even if it was asked for before. Let sessions wait, revoke; look at what becomes of each."""
+    folder = await filled(user, tmp_path)
+    invitation = await folder.invite(other_user.view.name, "read")
+    theirs = await other_user.folders.accept(invitation.id)
+    much = {"cpu": 1000, "memory_mib": 256}
+    own = await other_user.folders.create("own")
+    waiting = await other_user.sessions.create(
+        slots=much, mounts={"a": own, "b": theirs.mount(read_only=True)}
+    )
+    unconcerned = await other_user.sessions.create(slots=much, mounts={"a": own})
+    await user.folders.end(invitation.id)
+    view = await waiting.refresh()
+    assert (view.status, view.reason) == ("CANCELLED", "folder-not-shared")
+    assert view.detail == "the folder data, which it mounts, is not shared any more"
+    assert (await unconcerned.refresh()).status == "PENDING"
+    assert observe.history(waiting.id)[-1] == ("PENDING", "CANCELLED")
+
+
 async def test_token_to_read_writes_nothing(user, other_user, cluster, observe, tmp_path):
     """Behaviour 39: what the manager grants is what the storage-proxy allows. Try every change with a token to read; look at the disk."""
     theirs = await shared(await filled(user, tmp_path), other_user, "read")

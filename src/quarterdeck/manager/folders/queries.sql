@@ -191,6 +191,19 @@ ORDER BY i.created_at, i.id LIMIT %(limit)s;
 UPDATE folder_invitations SET status = %(status)s, changed_at = now(), changed_by = %(user)s
 WHERE id = %(id)s AND invitee_id = %(user)s AND status = 'PENDING' RETURNING id::text;
 
+-- name: lock_folder_of
+-- Sessions that are being made with a mount of the folder are made before this, or see what comes after it.
+SELECT f.id::text FROM folders f WHERE f.id = (SELECT folder_id FROM folder_invitations WHERE id = %(id)s) FOR UPDATE;
+
+-- name: cancel_waiting
+-- Sessions that wait for a place and mount a folder that does not exist for their owner any more.
+SELECT end_session(s.id, 'folder-not-shared', %(user)s, NULL, 'the folder ' || f.name || ', which it mounts, is not shared any more')
+FROM folder_invitations i
+JOIN folders f ON f.id = i.folder_id
+JOIN sessions s ON s.owner_id = i.invitee_id AND s.status = 'PENDING'
+WHERE i.id = %(id)s AND folder_permission(f.id, f.owner_id, i.invitee_id) IS NULL
+  AND EXISTS (SELECT FROM session_mounts m WHERE m.session_id = s.id AND m.folder_id = f.id);
+
 -- name: end_invitation
 -- By who is invited: rejected or left; by who owns the folder: cancelled or revoked.
 UPDATE folder_invitations i

@@ -77,10 +77,13 @@ class ShareStore:
         return row is not None
 
     async def end(self, invitation: str, by: Principal) -> bool:
-        """End an invitation or share: from either side; False: there is none that lives."""
-        row = await self._database.fetch_one(
-            SQL["end_invitation"], {"id": invitation, "user": by.user, "is_admin": by.is_admin}
-        )
+        """End an invitation or share, from either side, and sessions of the invitee that wait with a mount of the folder; False: there is none that lives."""
+        given = {"id": invitation, "user": by.user, "is_admin": by.is_admin}
+        async with self._database.transaction() as tx:
+            await statements.fetch_one(tx, SQL["lock_folder_of"], given)
+            row = await statements.fetch_one(tx, SQL["end_invitation"], given)
+            if row is not None:
+                await statements.execute(tx, SQL["cancel_waiting"], given)
         return row is not None
 
 
