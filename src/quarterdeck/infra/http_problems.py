@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
@@ -60,22 +60,43 @@ async def _answer(
 ) -> web.StreamResponse:
     try:
         return await handler(request)
-    except QuarterdeckError as error:
+    except ConnectionError:
+        raise  # the client has gone: nobody to answer
+    except Exception as error:  # noqa: BLE001 - supervisor: whatever a handler raises is answered and logged
+        if request.writer.output_size > 0:
+            _break_off(request, error)
+        return _told(request, error)
+
+
+def _break_off(request: web.Request, error: Exception) -> NoReturn:
+    """End the connection in the middle of a response: nothing that is sent now would be taken for anything but its content."""
+    known = isinstance(error, QuarterdeckError)
+    _log.log(
+        logging.WARNING if known else logging.ERROR,
+        "response-broken-off",
+        extra={"method": request.method, "path": request.path, "error": str(error)},
+        exc_info=None if known else error,
+    )
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError("the response was broken off") from error
+
+
+def _told(request: web.Request, error: Exception) -> web.StreamResponse:
+    if isinstance(error, QuarterdeckError):
         return _known(error)
-    except web.HTTPException as error:
+    if isinstance(error, web.HTTPException):
         return _http(error)
-    except TimeoutError:
-        _log.warning("request-timed-out", extra={"method": request.method, "path": request.path})
+    where = {"method": request.method, "path": request.path}
+    if isinstance(error, TimeoutError):
+        _log.warning("request-timed-out", extra=where)
         return _response(
             problem.make(
                 "outcome-unknown", "It took too long: it may be done or not", trace=log.trace()
             )
         )
-    except ConnectionError:
-        raise  # the client has gone: nobody to answer
-    except Exception:  # noqa: BLE001 - supervisor: whatever a handler raises is answered and logged
-        _log.exception("request-failed", extra={"method": request.method, "path": request.path})
-        return _response(_internal())
+    _log.error("request-failed", extra=where, exc_info=error)
+    return _response(_internal())
 
 
 class Protocol(web.RequestHandler):

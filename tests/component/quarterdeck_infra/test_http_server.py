@@ -71,14 +71,27 @@ async def take(request):
     return http_server.reply(await http_server.body(request, Pet), 201)
 
 
-async def fail(request):
-    raise {
+def failure(request):
+    """The error that an address stands for."""
+    return {
         "value": ValueError("the inside"),
         "taken": Taken(field="name"),
         "time": TimeoutError(),
         "http": web.HTTPConflict(),
         "internal": QuarterdeckError("the inside"),
     }[request.match_info["how"]]
+
+
+async def fail(request):
+    raise failure(request)
+
+
+async def fail_late(request):
+    response = web.StreamResponse()
+    response.content_length = 100
+    await response.prepare(request)
+    await response.write(b"A" * 10)
+    raise failure(request)
 
 
 async def look(request):
@@ -101,6 +114,7 @@ def application(released=None, entered=None):
     routes = [
         http_server.route("POST", "/pets", take),
         http_server.route("GET", "/fail/{how}", fail),
+        http_server.route("GET", "/late/{how}", fail_late),
         http_server.route("GET", "/pets/{id}", look),
         http_server.route("GET", "/pets", ls, query=SessionQuery),
         http_server.route("GET", "/wait", wait),
@@ -203,6 +217,20 @@ async def test_unexpected_error_shows_nothing_and_is_logged_once(server, caplog)
     records = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.getMessage() for record in records] == ["request-failed"]
     assert "the inside" in str(records[0].exc_info)
+
+
+@pytest.mark.parametrize("how", ["value", "taken", "time", "http", "internal"])
+async def test_error_after_a_response_has_begun_is_no_part_of_it(server, how):
+    """What is announced comes, or the connection ends. Fail after ten bytes of a hundred; read all that comes before the end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    got = b""
+    with contextlib.closing(writer), contextlib.suppress(ConnectionResetError):
+        writer.write(f"GET /late/{how} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        async with asyncio.timeout(5):
+            while block := await reader.read(1000):
+                got += block
+    assert got.partition(b"\r\n\r\n")[2] in {b"", b"A" * 10}
+    assert (await server.ask("GET /health"))[0] == 200
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 65, "<script>"])

@@ -1,5 +1,6 @@
 """Downloads from a real storage-proxy: conditions, archives, checksums, URLs that carry their own token."""
 
+import asyncio
 import contextlib
 import hashlib
 import io
@@ -231,18 +232,19 @@ async def test_url_is_good_for_as_long_as_it_says(private_cluster, tree):
         assert (await tree.proxy.call("GET", "/client/v1/files", bearer=bearer)).status == 200
 
 
-async def test_archive_of_a_file_that_becomes_shorter_is_broken_off(tree, disk):
-    size = 64 * 1024 * 1024
+@pytest.mark.parametrize("address", ["/client/v1/files/file", "/client/v1/archive"])
+async def test_download_of_a_file_that_becomes_shorter_is_broken_off(tree, disk, address):
+    """Half a file never looks whole. Cut a file while it is read over a connection that is to be kept; the connection ends."""
     file = disk / "trees" / tree.id / "files" / "file"
     with file.open("wb") as opened:
-        opened.truncate(size)
+        opened.truncate(64 * 1024 * 1024)
     bearer = tree.proxy.token(tree.host, tree.id, "read")
-    sent = {"Connection": "close"}
-    connection = tree.proxy.connection("GET", "/client/v1/archive", bearer=bearer, headers=sent)
-    async with connection as (reader, _):
-        end = await reader.readexactly(1024)
+    connection = tree.proxy.connection("GET", address, bearer=bearer)
+    async with connection as (reader, _), asyncio.timeout(10):
+        got = await reader.readexactly(1024)
         os.truncate(file, 4096)
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionResetError):
             while block := await reader.read(1 << 20):
-                end = (end + block)[-16:]
-    assert not end.endswith(b"0\r\n\r\n")
+                got = block
+    assert b"HTTP/1.1" not in got
+    assert not got.endswith(b"0\r\n\r\n")

@@ -1,19 +1,15 @@
 """Answers with a directory as one archive, of a length that nobody knows before."""
 
-import logging
 from collections.abc import Sequence
 
 from aiohttp import web
 
-from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import TreePath
 from quarterdeck.storage_proxy.transfers import archives
 from quarterdeck.wire.folders import FileEntry
 from quarterdeck.wire.transfers import ArchiveFormat
 
 _TYPES = {ArchiveFormat.TAR: "application/x-tar", ArchiveFormat.ZIP: "application/zip"}
-
-_log = logging.getLogger(__name__)
 
 
 async def send(
@@ -36,14 +32,8 @@ async def send(
     await response.prepare(request)
     if request.method == "HEAD":
         return response
-    try:
-        async for block in archives.stream(form, base, entries, opener):
-            await response.write(block)
-    except errors.StorageError as error:
-        _log.warning("archive-broken-off", extra={"error": str(error)})
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError("the archive was broken off") from error
+    async for block in archives.stream(form, base, entries, opener):
+        await response.write(block)
     await response.write_eof()
     return response
 

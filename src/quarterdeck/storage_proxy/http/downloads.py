@@ -58,12 +58,16 @@ async def _at_once(
 async def _stream(
     request: web.Request, response: web.StreamResponse, source: ports.Source, stretch: Span
 ) -> None:
+    sent = 0
     if isinstance(source, ports.Descriptor) and request.transport is not None:
         loop = asyncio.get_running_loop()
-        await loop.sendfile(request.transport, source.file, stretch.start, stretch.length)
-        return
-    async for block in source.blocks(stretch):
-        await response.write(block)
+        sent = await loop.sendfile(request.transport, source.file, stretch.start, stretch.length)
+    else:
+        async for block in source.blocks(stretch):
+            await response.write(block)
+            sent += len(block)
+    if sent < stretch.length:
+        raise errors.StorageUnavailable("the file became shorter while it was read")
 
 
 def _headers(source: ports.Source) -> dict[str, str]:
