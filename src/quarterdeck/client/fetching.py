@@ -8,9 +8,15 @@ from quarterdeck.client.comeback import Comeback
 from quarterdeck.client.errors import ClientError, ContentDiffers, Refused
 from quarterdeck.client.local_files import Sink
 from quarterdeck.client.request import Grant
-from quarterdeck.client.sending import Step, Transfer
+from quarterdeck.client.sending import Reply, Step, Transfer
 
 _VERSIONS_MAX = 5
+
+_OTHER_VERSION = frozenset({"precondition-failed", "range-not-satisfiable"})
+"""Refusals that say that the file is not what it was."""
+
+_OF_NO_USE = _OTHER_VERSION | {"file-not-found"}
+"""Refusals after which nobody can go on with what was fetched."""
 
 
 def download(grant: Grant, copy: files.Copy, clock: Clock, report: files.Report) -> Transfer[int]:
@@ -22,7 +28,7 @@ def download(grant: Grant, copy: files.Copy, clock: Clock, report: files.Report)
         try:
             return (yield from _version(grant, copy, clock, report))
         except Refused as refused:
-            if refused.code not in {"precondition-failed", "range-not-satisfiable"}:
+            if refused.code not in _OTHER_VERSION:
                 raise
     return (yield from _version(grant, copy, clock, report))
 
@@ -40,11 +46,15 @@ def _version(grant: Grant, copy: files.Copy, clock: Clock, report: files.Report)
     try:
         while sink.size < size:
             yield from _rest(grant, copy, sink, etag, clock)
-        reply = yield Step(files.checksum(grant, copy.remote))
+        reply = yield from _checksum(grant, copy, clock)
         _judge(copy, sink, etag, request.loads(reply.body))
         sink.finish()
-    except (Refused, ContentDiffers):
+    except ContentDiffers:
         sink.forget()
+        raise
+    except Refused as refused:
+        if refused.code in _OF_NO_USE:
+            sink.forget()
         raise
     finally:
         sink.close()
@@ -63,6 +73,17 @@ def _rest(  # noqa: PLR0917 - all of a transfer
         headers = {**wanted.headers, "Range": f"bytes={sink.size}-", "If-Match": etag}
         try:
             yield Step(wanted._replace(headers=headers), pause, sink)
+        except ClientError as error:
+            pause = comeback.pause(error, clock.monotonic())
+
+
+def _checksum(grant: Grant, copy: files.Copy, clock: Clock) -> Transfer[Reply]:
+    """Ask for the checksum of all of it, until there is an answer."""
+    comeback, pause = Comeback(), 0.0
+    comeback.answered()
+    while True:
+        try:
+            return (yield Step(files.checksum(grant, copy.remote), pause))
         except ClientError as error:
             pause = comeback.pause(error, clock.monotonic())
 
