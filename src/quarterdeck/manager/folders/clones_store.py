@@ -46,33 +46,30 @@ class CloneStore:
         return None if row is None else model.Clone(**row)
 
     async def hold(self, clone: model.Clone) -> bool:
-        """Keep a claim; False: it is lost, or the clone gone."""
-        held = await self._database.execute(
-            SQL["hold_clone"],
-            {"id": clone.id, "manager": self._manager, "seconds": CLAIM_SECONDS},
+        """Keep a claim; False: another one has taken its place."""
+        row = await self._database.fetch_one(
+            SQL["hold_clone"], {"id": clone.id, "claim": clone.claim, "seconds": CLAIM_SECONDS}
         )
-        return held > 0
+        return row is not None and bool(row["held"])
 
     async def finish(self, clone: model.Clone) -> bool:
-        """Both become READY; False: the clone is gone, its source is READY all the same."""
+        """Both become READY; False: the clone is another claim's, or gone: then its tree is left to `Removals`."""
         async with self._database.transaction() as tx:
-            made = await statements.fetch_one(
-                tx, SQL["make_ready"], {"id": clone.id, "cause": "cloned"}
-            )
-            await _release(tx, clone, "cloned")
-            if made is None:
-                await leave(tx, clone.tree, 0)
-        return made is not None
+            if await _end(tx, "finish_clone", clone, "cloned"):
+                return True
+            await leave(tx, clone.tree, 0)
+        return False
 
     async def abandon(self, clone: model.Clone) -> None:
-        """The clone is gone, its source READY; a tree that may exist is left to `Removals`."""
+        """The clone is gone, its source READY, a tree that may exist is left to `Removals`; unless another claim has taken the place of this one."""
         async with self._database.transaction() as tx:
-            await statements.execute(
-                tx, SQL["abandon_creating"], {"id": clone.id, "cause": "clone-failed"}
-            )
-            await _release(tx, clone, "clone-failed")
+            await _end(tx, "abandon_clone", clone, "clone-failed")
             await leave(tx, clone.tree, ARRIVAL_SECONDS_MAX)
 
 
-async def _release(tx: postgres.Connection, clone: model.Clone, cause: str) -> None:
-    await statements.execute(tx, SQL["end_cloning"], {"id": clone.source, "cause": cause})
+async def _end(tx: postgres.Connection, query: str, clone: model.Clone, cause: str) -> bool:
+    """End a clone and the CLONING of its source, if the claim is still good: whoever else ends it frees the source as well."""
+    ended = await statements.fetch_one(tx, SQL[query], {"id": clone.id, "claim": clone.claim})
+    if ended is not None:
+        await statements.execute(tx, SQL["end_cloning"], {"id": clone.source, "cause": cause})
+    return ended is not None

@@ -80,7 +80,7 @@ class Cloning:
                 return view
 
     async def _make(self, clone: model.Clone) -> None:
-        """Have one copy made, or give it up; lost to another manager, it is that one's."""
+        """Have one copy made, or give it up; lost to another manager, it is that one's. One whose folder is gone meanwhile is removed when it is there."""
         extra = {"clone": clone.id, "source": clone.source, "host": clone.host}
         try:
             async with asyncio.TaskGroup() as group:
@@ -116,7 +116,7 @@ class Cloning:
 
 
 class _Lost(Exception):
-    """The claim is lost, or the clone gone."""
+    """Another claim has taken the place of ours."""
 
 
 def _first(error: BaseExceptionGroup[QuarterdeckError]) -> QuarterdeckError:

@@ -36,12 +36,13 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """A folder that gets the files of another one, on the same storage host, in a quota scope."""
+    """A folder that gets the files of another one, on the same storage host, in a quota scope; who makes it has a claim."""
 
     id: str
     source: str
     host: str
     scope: str
+    claim: str = ""
 
     @property
     def tree(self) -> Tree:

@@ -20,7 +20,7 @@ class Creations(Protocol):
         ...
 
     async def abandon(self, tree: model.Tree, *, perhaps_created: bool) -> None:
-        """Delete a folder that is CREATING, if it is there yet; its tree is left to `Removals` if it may exist."""
+        """Delete a folder that is CREATING, if it is there yet; its tree is left to `Removals` if it may exist and has no folder."""
         ...
 
     async def owner_lives(self, owner: str) -> bool:
@@ -82,15 +82,15 @@ class Clones(Protocol):
         ...
 
     async def hold(self, clone: model.Clone) -> bool:
-        """Keep a claim; False: it is lost, or the clone gone."""
+        """Keep a claim; False: another one has taken its place. A clone that is gone is nobody else's."""
         ...
 
     async def finish(self, clone: model.Clone) -> bool:
-        """Both become READY; False: the clone is gone, its source is READY all the same."""
+        """Both become READY; False: the clone is another claim's, or gone: then its tree is left to `Removals`."""
         ...
 
     async def abandon(self, clone: model.Clone) -> None:
-        """The clone is gone, its source READY; a tree that may exist is left to `Removals`."""
+        """The clone is gone, its source READY, a tree that may exist is left to `Removals`; unless another claim has taken the place of this one."""
         ...
 
 

@@ -92,9 +92,10 @@ WHERE folder_id = %(id)s AND invitee_id = %(owner)s AND status IN ('PENDING', 'A
 UPDATE folders SET status = %(status)s, status_cause = %(cause)s, status_actor = %(actor)s, detail = NULL WHERE id = %(id)s;
 
 -- name: insert_removal
--- Asked for again, it is due again.
+-- Asked for again, it is due again. Never of a folder that has its files yet, whoever thinks it gone.
 INSERT INTO tree_removals (tree, host, not_before)
-VALUES (%(tree)s, %(host)s, now() + make_interval(secs => %(delay)s))
+SELECT %(tree)s, %(host)s, now() + make_interval(secs => %(delay)s)
+WHERE NOT EXISTS (SELECT FROM folders WHERE id = %(tree)s AND status NOT IN ('PURGING', 'DELETE_ERROR'))
 ON CONFLICT (tree) DO UPDATE SET not_before = excluded.not_before;
 
 -- name: give_up_stale_creations
@@ -107,7 +108,10 @@ WITH gone AS (
 INSERT INTO tree_removals (tree, host) SELECT id, host FROM gone ON CONFLICT (tree) DO NOTHING;
 
 -- name: due_removals
-SELECT tree::text, host FROM tree_removals WHERE not_before <= now() ORDER BY requested_at LIMIT %(limit)s;
+SELECT tree::text, host FROM tree_removals
+WHERE not_before <= now()
+  AND NOT EXISTS (SELECT FROM folders WHERE id = tree AND status NOT IN ('PURGING', 'DELETE_ERROR'))
+ORDER BY requested_at LIMIT %(limit)s;
 
 -- name: postpone_removal
 -- From five seconds to a minute: a host that never comes back costs little and holds up no other.
@@ -137,18 +141,30 @@ UPDATE folders SET status = 'READY', status_cause = %(cause)s, status_actor = 'c
 WHERE id = %(id)s AND status = 'CLONING';
 
 -- name: claim_clone
--- The oldest clone that nobody has in hand; of a manager that died, when its claim is over.
-UPDATE folders SET claimed_by = %(manager)s, claimed_until = now() + make_interval(secs => %(seconds)s)
+-- The oldest clone that nobody has in hand; of a manager that died or stood still, when its claim is over. Each claim is told from all others.
+UPDATE folders SET claimed_by = %(manager)s || ' ' || gen_random_uuid(), claimed_until = now() + make_interval(secs => %(seconds)s)
 WHERE id = (
     SELECT id FROM folders
     WHERE status = 'CREATING' AND cloned_from IS NOT NULL AND (claimed_until IS NULL OR claimed_until < now())
     ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-RETURNING id::text, cloned_from::text AS source, host, owner_id::text AS scope;
+RETURNING id::text, cloned_from::text AS source, host, owner_id::text AS scope, claimed_by AS claim;
 
 -- name: hold_clone
-UPDATE folders SET claimed_until = now() + make_interval(secs => %(seconds)s)
-WHERE id = %(id)s AND claimed_by = %(manager)s AND status = 'CREATING';
+-- A clone that is gone is nobody else's.
+WITH held AS (
+    UPDATE folders SET claimed_until = now() + make_interval(secs => %(seconds)s)
+    WHERE id = %(id)s AND claimed_by = %(claim)s AND status = 'CREATING' RETURNING id
+)
+SELECT EXISTS (SELECT FROM held) OR NOT EXISTS (SELECT FROM folders WHERE id = %(id)s) AS held;
+
+-- name: finish_clone
+UPDATE folders SET status = 'READY', status_cause = 'cloned', status_actor = owner_id::text
+WHERE id = %(id)s AND claimed_by = %(claim)s AND status = 'CREATING' RETURNING id::text;
+
+-- name: abandon_clone
+UPDATE folders SET status = 'GONE', status_cause = 'clone-failed', status_actor = owner_id::text
+WHERE id = %(id)s AND claimed_by = %(claim)s AND status = 'CREATING' RETURNING id::text;
 
 -- name: invite
 -- No row: there is a live invitation already.

@@ -49,7 +49,7 @@ class FolderStore:
         return row is not None
 
     async def abandon(self, tree: model.Tree, *, perhaps_created: bool) -> None:
-        """Delete a folder that is CREATING, if it is there yet; its tree is left to `Removals` if it may exist."""
+        """Delete a folder that is CREATING, if it is there yet; its tree is left to `Removals` if it may exist and has no folder."""
         async with self._database.transaction() as tx:
             await statements.execute(
                 tx, SQL["abandon_creating"], {"id": tree.id, "cause": "creation-failed"}
@@ -149,7 +149,7 @@ async def why_not_inserted(database: postgres.Database, owner: str, name: str) -
 
 
 async def leave(tx: postgres.Connection, tree: model.Tree, delay_seconds: float) -> None:
-    """Have a tree removed, after a delay."""
+    """Have a tree removed, after a delay, if no folder has its files in it."""
     await statements.execute(
         tx,
         SQL["insert_removal"],

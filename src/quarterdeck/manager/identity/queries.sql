@@ -35,9 +35,13 @@ SELECT EXISTS (
 
 -- name: delete_folders_of
 -- The file trees outlive the rows until a storage-proxy has removed them; one that is being created gets time to arrive first.
+-- What others own and was being cloned for the user is READY again.
 WITH gone AS (
     UPDATE folders f SET status = 'GONE', status_cause = 'owner-deleted', status_actor = 'identity'
-    FROM folders o WHERE f.owner_id = %(id)s AND o.id = f.id RETURNING f.id, f.host, o.status
+    FROM folders o WHERE f.owner_id = %(id)s AND o.id = f.id RETURNING f.id, f.host, o.status, o.cloned_from
+), freed AS (
+    UPDATE folders SET status = 'READY', status_cause = 'clone-owner-deleted', status_actor = 'identity'
+    WHERE id IN (SELECT cloned_from FROM gone WHERE status = 'CREATING') AND status = 'CLONING' AND owner_id <> %(id)s
 )
 INSERT INTO tree_removals (tree, host, not_before)
 SELECT id, host, CASE WHEN status = 'CREATING' THEN now() + interval '30 seconds' ELSE now() END FROM gone

@@ -30,19 +30,29 @@ class FakeClones:
 
     async def hold(self, clone: model.Clone) -> bool:
         """Keep a claim."""
-        return not self.lost and clone.id in self._rows.rows
+        return not self.lost
 
     async def finish(self, clone: model.Clone) -> bool:
         """Both become READY."""
-        self._set(clone.source, FolderStatus.READY)
-        if await self._rows.ready(clone.id):
+        if not self.lost and await self._rows.ready(clone.id):
+            self._free(clone)
             return True
-        self._rows.removals[clone.id] = clone.tree
+        self._rows.leave(clone.tree)
         return False
 
     async def abandon(self, clone: model.Clone) -> None:
         """The clone is gone, its source READY."""
-        await self._rows.abandon(clone.tree, perhaps_created=True)
+        if not self.lost and clone.id in self._rows.rows:
+            self._free(clone)
+            await self._rows.abandon(clone.tree, perhaps_created=True)
+        self._rows.leave(clone.tree)
+
+    def delete(self, clone: model.Clone) -> None:
+        """Do what the deletion of the clone's owner does."""
+        del self._rows.rows[clone.id]
+        self._free(clone)
+
+    def _free(self, clone: model.Clone) -> None:
         self._set(clone.source, FolderStatus.READY)
 
     def _set(self, folder: str, status: FolderStatus) -> None:

@@ -52,15 +52,21 @@ class FakeFolders:
 
     async def ready(self, folder: str) -> bool:
         """CREATING -> READY."""
-        if folder not in self.rows:
+        if folder not in self.rows or self.rows[folder].status is not FolderStatus.CREATING:
             return False
         self._set(folder, FolderStatus.READY)
         return True
 
     async def abandon(self, tree: model.Tree, *, perhaps_created: bool) -> None:
         """Delete a folder that is CREATING."""
-        self.rows.pop(tree.id, None)
+        if tree.id in self.rows and self.rows[tree.id].status is FolderStatus.CREATING:
+            del self.rows[tree.id]
         if perhaps_created:
+            self.leave(tree)
+
+    def leave(self, tree: model.Tree) -> None:
+        """Have a tree removed, if no folder has its files in it."""
+        if tree.id not in self.rows:
             self.removals[tree.id] = tree
 
     async def owner_lives(self, owner: str) -> bool:

@@ -176,7 +176,7 @@ COMMENT ON COLUMN folders.status IS 'CREATING until the file tree is known to ex
 COMMENT ON COLUMN folders.status_cause IS 'Of the last change of status, name or owner; whoever makes one sets cause and actor with it, the history copies them.';
 COMMENT ON COLUMN folders.detail IS 'Of a folder in DELETE_ERROR: why its tree could not be removed yet.';
 COMMENT ON COLUMN folders.cloned_from IS 'The folder as it was whose files this one got, or gets while it is CREATING; that one is CLONING meanwhile.';
-COMMENT ON COLUMN folders.claimed_by IS 'The manager that has the files copied, until claimed_until at the latest.';
+COMMENT ON COLUMN folders.claimed_by IS 'The manager that has the files copied, until claimed_until at the latest, and which of its claims it is.';
 CREATE UNIQUE INDEX folders_name ON folders (owner_id, name) WHERE status IN ('CREATING', 'READY', 'CLONING');
 CREATE INDEX folders_owner ON folders (owner_id);
 CREATE INDEX folders_creating ON folders (created_at) WHERE status = 'CREATING';

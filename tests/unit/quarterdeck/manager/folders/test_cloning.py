@@ -89,6 +89,23 @@ async def test_clone_that_another_manager_has_taken_is_left_to_it(monkeypatch):
     assert world.states == [("copy", "CREATING"), ("data", "CLONING")]
 
 
+async def test_copy_that_is_made_when_its_folder_is_gone_is_removed(monkeypatch):
+    world = World()
+    await world.prepare()
+    made = world.trees.clone
+
+    async def gone_meanwhile(host, clone):
+        world.clones.delete(clone)
+        await made(host, clone)
+
+    monkeypatch.setattr(world.trees, "clone", gone_meanwhile)
+    clone = model.Clone("clone", SOURCE, "local", "ada")
+    await world.clones.begin(clone, world.rows.rows[SOURCE], "ada", "copy")
+    await world.cloning.run()
+    assert world.states == [("data", "READY")]
+    assert world.rows.removals == {"clone": clone.tree}
+
+
 @pytest.mark.parametrize(
     ("permission", "taken", "refusal"),
     [

@@ -1,0 +1,144 @@
+"""Clones in the database, without a manager that works on them: a claim that is lost does nothing, and no source stays CLONING for ever."""
+
+import uuid
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from quarterdeck.infra.postgres import Database
+from quarterdeck.manager.folders import model
+from quarterdeck.manager.folders.clones_store import CloneStore
+from quarterdeck.manager.folders.store import FolderStore
+from quarterdeck.manager.identity.store import UserStore
+from quarterdeck.manager.migrations import schema
+from quarterdeck.wire.folders import FolderCreate, FolderView
+from quarterdeck.wire.states import FolderStatus
+from quarterdeck.wire.users import Role, UserCreate
+
+HOST = "nowhere"
+
+
+@pytest.fixture
+def scratch(cluster, shakeout_runner):
+    """A database with the schema that no manager uses; dropped afterwards."""
+    name = f"scratch_{uuid.uuid4().hex}"
+    url = cluster.address("postgres").replace("/quarterdeck?", f"/{name}?")
+    with psycopg.connect(cluster.address("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        schema.upgrade(url)
+        kept = shakeout_runner.keep(Database.open(url, application_name="test", size_max=4))
+        yield kept.value
+        kept.close()
+        connection.execute(f"DROP DATABASE {name} (FORCE)".encode())
+
+
+class Books:
+    """Ada's folder `data` and, once it is begun, Bob's clone `copy` of it."""
+
+    def __init__(self, database):
+        self.database = database
+        self.folders, self.users = FolderStore(database), UserStore(database)
+        self.ada, self.bob, self.data, self.copy = (str(uuid.uuid4()) for _ in range(4))
+
+    def manager(self, name):
+        return CloneStore(self.database, name)
+
+    async def begin(self):
+        for id_, name in ((self.ada, "ada"), (self.bob, "bob")):
+            await self.users.insert(id_, UserCreate(name, Role.USER), f"key-{name}")
+        given = FolderCreate("data", HOST)
+        await self.folders.insert(self.data, self.ada, given)
+        await self.folders.ready(self.data)
+        await self.clone(self.copy, self.bob, "copy")
+
+    async def clone(self, id_, owner, name):
+        """Begin a clone of `data`."""
+        view = FolderView(
+            id=self.data,
+            name="data",
+            owner=self.ada,
+            host=HOST,
+            status=FolderStatus.READY,
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        )
+        clone = model.Clone(id_, self.data, HOST, owner)
+        await self.manager("a").begin(clone, view, owner, name)
+
+    async def run_out(self):
+        """Let the claim be over."""
+        await self.database.execute(
+            "UPDATE folders SET claimed_until = now() - interval '1 second' WHERE name = 'copy'"
+        )
+
+    async def states(self):
+        rows = await self.database.fetch("SELECT name, status FROM folders")
+        return {row["name"]: row["status"] for row in rows}
+
+    async def to_be_removed(self):
+        rows = await self.database.fetch("SELECT tree::text FROM tree_removals")
+        return [row["tree"] for row in rows]
+
+
+@pytest.fixture
+def books(scratch):
+    """Folders in the database."""
+    return Books(scratch)
+
+
+@pytest.mark.parametrize("other", ["a", "b"])
+async def test_claim_that_is_lost_takes_no_files_from_a_clone(books, other):
+    """Behaviour 41: whoever stood still changes nothing. Lose a claim, to another manager or to one's own; let it end well and badly; look at rows."""
+    await books.begin()
+    late = await books.manager("a").claim()
+    await books.run_out()
+    taken = await books.manager(other).claim()
+    assert not await books.manager("a").hold(late)
+    await books.manager("a").abandon(late)
+    assert not await books.manager("a").finish(late)
+    assert await books.states() == {"data": "CLONING", "copy": "CREATING"}
+    assert await books.manager(other).hold(taken)
+    assert await books.manager(other).finish(taken)
+    assert not await books.manager("a").finish(late)
+    await books.manager("a").abandon(late)
+    assert await books.states() == {"data": "READY", "copy": "READY"}
+    assert await books.to_be_removed() == []
+
+
+async def test_tree_of_a_folder_that_is_used_is_never_due(books):
+    """Behaviour 46: a mistake costs no files. Ask for the removal of trees that have their folders; look at what is due."""
+    await books.begin()
+    for tree in (books.data, books.copy):
+        await books.database.execute(
+            "INSERT INTO tree_removals (tree, host) VALUES (%(tree)s, 'nowhere')", {"tree": tree}
+        )
+    assert await books.folders.due() == []
+
+
+async def test_folder_that_is_ready_is_not_abandoned(books):
+    """Behaviour 46: whoever did not hear that it became READY takes no files from it. Abandon it late; look at what is to be removed."""
+    await books.begin()
+    await books.folders.abandon(model.Tree(books.data, HOST), perhaps_created=True)
+    assert await books.to_be_removed() == []
+
+
+async def test_source_is_free_when_the_owner_of_the_clone_is_deleted(books):
+    """Behaviour 41: no folder is CLONING for ever. Delete who has a folder cloned; the source is READY, a copy that ends later is removed."""
+    await books.begin()
+    claim = await books.manager("a").claim()
+    await books.users.delete(books.bob)
+    assert await books.states() == {"data": "READY"}
+    assert await books.folders.due() == []
+    assert await books.manager("a").hold(claim)
+    assert not await books.manager("a").finish(claim)
+    assert [tree.id for tree in await books.folders.due()] == [books.copy]
+
+
+async def test_new_clone_of_a_source_outlives_an_old_one(books):
+    """Behaviour 41: the source is CLONING for the clone that is made now. Delete who has one made, begin another; let the first fail late; look at the source."""
+    await books.begin()
+    first = await books.manager("a").claim()
+    await books.users.delete(books.bob)
+    await books.clone(str(uuid.uuid4()), books.ada, "again")
+    await books.manager("a").abandon(first)
+    assert await books.states() == {"data": "CLONING", "again": "CREATING"}
