@@ -44,7 +44,7 @@ _HINTS = {
     "too-many-transfers": "wait until others of yours have ended",
     "file-too-large": "split it",
     "checksum-mismatch": "the file changed meanwhile, or was damaged on its way; try again",
-    "user-busy": "that user's sessions must end first",
+    "user-busy": "that user's sessions must end first, and those that mount their folders",
     "user-name-taken": "take another name",
     "internal": "the platform's log tells more",
     "terminals-unsupported": "run commands: qd session exec SESSION -- COMMAND",

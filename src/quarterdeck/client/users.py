@@ -25,5 +25,5 @@ class Users:
         return (await self._transport.call(api.list_users(), Items[UserView])).items
 
     async def delete(self, id_: str) -> None:
-        """Delete a user with all folders. Raises `Refused` while there are live sessions."""
+        """Delete a user with all folders. Raises `Refused` while there are live sessions, or others mount one of them."""
         await self._transport.raw(api.delete_user(id_))

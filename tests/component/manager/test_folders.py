@@ -1,14 +1,21 @@
 """Folders with a real manager and database and storage-proxies that pretend: row and tree together, or neither."""
 
+import asyncio
 import contextlib
 import uuid
 
+import psycopg
 import pytest
 
 from quarterdeck.client.errors import Refused
 from quarterdeck.testing import manager_fixtures, racing
 from quarterdeck.wire.folders import FolderStatus
 from shakeout.waiting.until import until
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%%folders%%'"
+MOUNT = (
+    "INSERT INTO session_mounts (session_id, folder_id, path, source) VALUES (%s, %s, 'in', '/')"
+)
 
 
 @pytest.fixture
@@ -184,6 +191,51 @@ async def test_folder_of_another_cannot_be_mounted(cluster, user, other_user, ob
         folder = await other_user.folders.create("data", host=host)
         assert await refusal(user.sessions.create(mounts={"in": folder})) == "folder-not-found"
         assert await user.sessions.list(ended=True) == []
+
+
+async def test_user_whose_folder_another_mounts_stays(cluster, user, admin, observe, host):
+    """Nobody's files go away under a session. Share a folder, let a session of the other wait with it, delete the owner; again when it has ended."""
+    async with manager_fixtures.storage(cluster, host) as stub:
+        made = await admin.users.create("carol")
+        async with manager_fixtures.signed_in(cluster, made.keypair) as carol:
+            folder = await carol.folders.create("data", host=host)
+            invitation = await folder.invite(user.view.name, "write")
+        theirs = await user.folders.accept(invitation.id)
+        session = await user.sessions.create(mounts={"in": theirs})
+        with pytest.raises(Refused) as refused:
+            await admin.users.delete(made.user.id)
+        assert (refused.value.code, refused.value.detail) == (
+            "user-busy",
+            "A live session of another mounts a folder of the user",
+        )
+        assert traces(observe, made.user, host) == (1, 0)
+        assert stub.trees == {folder.id}
+        await session.terminate()
+        await session.reaches("CANCELLED", within=5)
+        await admin.users.delete(made.user.id)
+        await until(lambda: stub.trees == set(), within=5)
+
+
+async def test_mount_that_is_just_being_written_keeps_the_owner(
+    cluster, user, admin, observe, host
+):
+    """The row lock decides. Hold the folder as a session does that will mount it, delete the owner, write the mount; look at the rows."""
+    session = await user.sessions.create()
+    async with manager_fixtures.storage(cluster, host):
+        made = await admin.users.create("carol")
+        async with manager_fixtures.signed_in(cluster, made.keypair) as carol:
+            folder = await carol.folders.create("data", host=host)
+        with psycopg.connect(cluster.address("postgres")) as other:
+            other.execute("SELECT FROM folders WHERE id = %s FOR KEY SHARE", (folder.id,))
+            async with asyncio.TaskGroup() as group:
+                deletion = group.create_task(refusal(admin.users.delete(made.user.id)))
+                await until(lambda: observe.value(WAITING) > 0, within=5)
+                other.execute(MOUNT, (session.id, folder.id))
+                other.commit()
+        assert deletion.result() == "user-busy"
+        assert traces(observe, made.user, host) == (1, 0)
+        await session.terminate()
+        await admin.users.delete(made.user.id)
 
 
 async def test_user_deleted_with_folders_takes_the_trees_along(cluster, admin, observe, host):

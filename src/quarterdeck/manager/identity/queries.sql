@@ -28,10 +28,20 @@ SELECT id::text, name, role, created_at FROM users WHERE deleted_at IS NULL ORDE
 -- Keeps everybody from adding sessions and folders to the user until the transaction ends: they take FOR KEY SHARE.
 SELECT id FROM users WHERE id = %(id)s AND deleted_at IS NULL FOR UPDATE;
 
+-- name: lock_folders_of
+-- Keeps sessions from mounting the user's folders until the transaction ends: they take FOR KEY SHARE.
+SELECT id FROM folders WHERE owner_id = %(id)s ORDER BY id FOR UPDATE;
+
 -- name: user_is_busy
+-- With sessions, or as sessions of others mount folders of the user.
 SELECT EXISTS (
     SELECT FROM sessions WHERE owner_id = %(id)s AND status NOT IN ('TERMINATED', 'CANCELLED')
-) AS busy;
+) AS has_sessions, EXISTS (
+    SELECT FROM folders f
+    JOIN session_mounts m ON m.folder_id = f.id
+    JOIN sessions s ON s.id = m.session_id AND s.status NOT IN ('TERMINATED', 'CANCELLED')
+    WHERE f.owner_id = %(id)s
+) AS is_mounted;
 
 -- name: delete_folders_of
 -- The file trees outlive the rows until a storage-proxy has removed them; one that is being created gets time to arrive first.

@@ -71,7 +71,7 @@ class Identity:
         return view
 
     async def delete(self, by: model.Principal, user: str) -> None:
-        """Delete a user with keys and folders; the files go soon after. Raises `Forbidden`, `UserNotFound`, `UserBusy` while sessions live."""
+        """Delete a user with keys and folders; the files go soon after. Raises `Forbidden`, `UserNotFound`, `UserBusy` while sessions of the user live, or others mount their folders."""
         _require_admin(by)
         if user == by.user:
             raise errors.Forbidden("Nobody deletes themselves")

@@ -67,9 +67,12 @@ class UserStore:
         async def work(tx: postgres.Connection) -> bool:
             if await statements.fetch_one(tx, _SQL["lock_user"], who) is None:
                 return False
+            await statements.fetch(tx, _SQL["lock_folders_of"], who)
             busy = await statements.fetch_one(tx, _SQL["user_is_busy"], who)
-            if busy is not None and busy["busy"]:
+            if busy is not None and busy["has_sessions"]:
                 raise errors.UserBusy
+            if busy is not None and busy["is_mounted"]:
+                raise errors.UserBusy("A live session of another mounts a folder of the user")
             await statements.execute(tx, _SQL["delete_folders_of"], who)
             await statements.execute(tx, _SQL["delete_keypairs_of"], who)
             await statements.execute(tx, _SQL["mark_user_deleted"], who)
