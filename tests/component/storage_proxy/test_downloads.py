@@ -232,14 +232,14 @@ async def test_url_is_good_for_as_long_as_it_says(private_cluster, tree):
         assert (await tree.proxy.call("GET", "/client/v1/files", bearer=bearer)).status == 200
 
 
-@pytest.mark.parametrize("address", ["/client/v1/files/file", "/client/v1/archive"])
+@pytest.mark.parametrize("address", ["files/file", "archive", "archive?format=zip"])
 async def test_download_of_a_file_that_becomes_shorter_is_broken_off(tree, disk, address):
     """Half a file never looks whole. Cut a file while it is read over a connection that is to be kept; the connection ends."""
     file = disk / "trees" / tree.id / "files" / "file"
     with file.open("wb") as opened:
         opened.truncate(64 * 1024 * 1024)
     bearer = tree.proxy.token(tree.host, tree.id, "read")
-    connection = tree.proxy.connection("GET", address, bearer=bearer)
+    connection = tree.proxy.connection("GET", f"/client/v1/{address}", bearer=bearer)
     async with connection as (reader, _), asyncio.timeout(10):
         got = await reader.readexactly(1024)
         os.truncate(file, 4096)
@@ -248,3 +248,23 @@ async def test_download_of_a_file_that_becomes_shorter_is_broken_off(tree, disk,
                 got = block
     assert b"HTTP/1.1" not in got
     assert not got.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("seconds", [-(1 << 31), 1 << 33, 1 << 38])
+async def test_file_with_a_date_of_its_own_is_shown_and_archived(tree, disk, seconds):
+    """No date of one file keeps the others from anybody. Set it before 1980, after 2107 and after 9999; list, stat, archive."""
+    await fill(tree)
+    root = disk / "trees" / tree.id / "files"
+    for path in (root / "top.bin", root / "results", root):
+        os.utime(path, (seconds, seconds))
+    bearer = tree.proxy.token(tree.host, tree.id, "read")
+    for address in ("files", "files?recursive=true", "stat?path=top.bin", "stat?path="):
+        answer = await tree.proxy.call("GET", f"/client/v1/{address}", bearer=bearer)
+        assert answer.status == 200
+    assert (await tree.call("GET", "/top.bin")).body == CONTENT
+    _, content = await fetch(tree, "/client/v1/archive?format=zip")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.read("top.bin") == CONTENT
+    _, content = await fetch(tree, "/client/v1/archive")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert content_of(archive, archive.getmember("top.bin")) == CONTENT

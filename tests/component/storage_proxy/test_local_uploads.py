@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ import pytest
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits, Upload
-from quarterdeck.storage_proxy.volumes import local
+from quarterdeck.storage_proxy.volumes import local, partials
 from shakeout.waiting.until import until
 
 TREE = "0195c0de-0000-7000-8000-000000000001"
 ID = "0195c0de-0000-7000-8000-00000000000a"
 CANCELLATIONS = 60
+COMINGS = 400
 
 
 @pytest.fixture
@@ -134,6 +136,27 @@ async def test_sweep_takes_what_has_expired_and_nothing_that_is_written(volume, 
     await volume.uploads.sweep()
     assert list(place.iterdir()) == []
     assert await volume.uploads.under_way(TREE) == []
+
+
+def test_upload_that_goes_while_it_is_looked_at_is_not_finished(tmp_path):
+    """What is abandoned never counts as done. Begin and abandon in a thread, look all the time; nobody sees it finished."""
+    directory = os.open(tmp_path, os.O_RDONLY)
+
+    def come_and_go():
+        for _ in range(COMINGS):
+            partials.begin(directory, upload(), uploads_max=1)
+            with contextlib.closing(partials.Partial(directory, ID)) as partial:
+                partial.discard()
+
+    seen = set()
+    with ThreadPoolExecutor(1) as pool:
+        going = pool.submit(come_and_go)
+        while not going.done():
+            with contextlib.suppress(errors.UploadNotFound):
+                seen.add(partials.look(directory, ID)[1])
+        going.result()
+    os.close(directory)
+    assert seen == {0}
 
 
 async def test_tree_that_goes_takes_its_uploads_along(volume, place):

@@ -5,6 +5,7 @@ import tarfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import IO, Any, cast
 
 from quarterdeck.storage_proxy import errors, ports
@@ -18,7 +19,9 @@ _GATHERED_BYTES = 256 * 1024
 _RECORD_BYTES = 512
 _TAR_END_BYTES = 1024
 _ZIP64_BYTES = 1 << 31
-_FIRST_YEAR = 1980
+_ZIP_DATES = datetime(1980, 1, 1, tzinfo=UTC), datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
+"""The first and the last that a zip archive has a form for."""
+
 _DIRECTORY_MODE, _FILE_MODE = 0o755, 0o644
 
 
@@ -137,7 +140,7 @@ class _Zip:
 
     def __init__(self) -> None:
         self._gathering = _Gathering()
-        self._zip = zipfile.ZipFile(cast(IO[bytes], _Unseekable(self._gathering)), "w")
+        self._zip = _ZipFile(cast(IO[bytes], _Unseekable(self._gathering)), "w")
         self._member: IO[bytes] | None = None
         self.take = self._gathering.take
 
@@ -173,6 +176,13 @@ class _Zip:
         self._zip.close()
 
 
+class _ZipFile(zipfile.ZipFile):
+    """A zip archive that ends when it is told to."""
+
+    def __del__(self) -> None:
+        """Write nothing: what was broken off has no end."""
+
+
 class _Unseekable(io.RawIOBase):
     """A file that can only be written."""
 
@@ -188,6 +198,6 @@ class _Unseekable(io.RawIOBase):
 
 
 def _info(name: str, entry: FileEntry) -> zipfile.ZipInfo:
-    at = entry.modified_at
-    stamp = (max(at.year, _FIRST_YEAR), at.month, at.day, at.hour, at.minute, at.second)
-    return zipfile.ZipInfo(name, stamp)
+    first, last = _ZIP_DATES
+    at = min(max(entry.modified_at, first), last)
+    return zipfile.ZipInfo(name, at.timetuple()[:6])

@@ -6,7 +6,6 @@ import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import errors, model
@@ -202,5 +201,4 @@ def _seen(parent: int, name: str) -> os.stat_result:
 
 
 def _root(top: int) -> FileEntry:
-    modified = os.fstat(top).st_mtime_ns // 1000 / 1e6
-    return FileEntry("", FileKind.DIRECTORY, 0, datetime.fromtimestamp(modified, UTC))
+    return FileEntry("", FileKind.DIRECTORY, 0, listing.date(os.fstat(top)))

@@ -9,6 +9,10 @@ from quarterdeck.storage_proxy.model import Limits, TreePath
 from quarterdeck.storage_proxy.volumes import walk
 from quarterdeck.wire.folders import FileEntry, FileKind
 
+_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+"""What a file system says may lie far outside of what has a date; a day within, the date has a form in every time zone."""
+
 
 class Listing:
     """Collects entries; at its limit it raises `TooManyEntries`, below the deepest level allowed `PathTooLong`."""
@@ -52,7 +56,15 @@ def entry(path: TreePath, found: os.stat_result) -> FileEntry:
         path=model.render(path).encode(errors="surrogateescape").decode(errors="replace"),
         kind=kind,
         size=found.st_size if kind == FileKind.FILE else 0,
-        modified_at=datetime.fromtimestamp(found.st_mtime_ns // 1000 / 1e6, UTC),
+        modified_at=date(found),
+    )
+
+
+def date(found: os.stat_result) -> datetime:
+    """Return when a file was changed last, to the microsecond; what no calendar has becomes the nearest that is in it."""
+    seconds = found.st_mtime_ns // 1000 / 1e6
+    return datetime.fromtimestamp(
+        min(max(seconds, _EARLIEST.timestamp()), _LATEST.timestamp()), UTC
     )
 
 

@@ -162,9 +162,11 @@ def look(directory: int, upload: str) -> tuple[Upload, int]:
     record = _opened(directory, upload + _RECORD)
     try:
         found, kept = _read(record)
+        finished = walk.look(directory, upload + _DATA) is None
+        if finished and os.fstat(record).st_nlink == 0:
+            raise errors.UploadNotFound
     finally:
         os.close(record)
-    finished = walk.look(directory, upload + _DATA) is None
     return found, found.size if finished else kept
 
 
