@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,8 @@ class _Copying:
             entry: dict[str, Any] = self._transport.upload(grant, copy, bar.report)
             return entry
 
-        sized = [copy._replace(size=_size(copy.local)) for copy in copies]
+        apart = _apart(copies, attrgetter("local"), attrgetter("remote"))
+        sized = [copy._replace(size=_size(copy.local)) for copy in apart]
         return self._run(sized, send, "path")
 
     def fetch(self, folder: str, copies: list[files.Copy]) -> int:
@@ -112,7 +114,8 @@ class _Copying:
                 self._transport.check(grant, copy)
             return {"path": copy.remote, "local": str(copy.local), "size": size}
 
-        return self._run(copies, fetch, "local")
+        apart = _apart(copies, attrgetter("remote"), attrgetter("local"))
+        return self._run(apart, fetch, "local")
 
     def _run(
         self,
@@ -183,6 +186,22 @@ class _Copying:
             return
         if [each["path"] for each in entries] != [path.strip("/")]:
             raise FileUnusable(f"{path or 'all of it'} is a directory: -r copies those")
+
+
+def _apart(
+    copies: list[files.Copy],
+    source: Callable[[files.Copy], object],
+    target: Callable[[files.Copy], object],
+) -> list[files.Copy]:
+    """Return the copies, each once. Raises `FileUnusable` where one would replace another."""
+    found: dict[object, files.Copy] = {}
+    for copy in copies:
+        other = found.setdefault(target(copy), copy)
+        if source(other) != source(copy):
+            raise FileUnusable(
+                f"{source(other)} and {source(copy)} would both become {target(copy)}"
+            )
+    return list(found.values())
 
 
 def _size(local: Path) -> int:

@@ -57,6 +57,23 @@ async def test_patterns_on_both_sides(user, qd, observe, local, tmp_path):
     assert (await qd("cp", "data:raw/*.pdf", str(tmp_path / "out"), check=False)).code == 1
 
 
+async def test_files_that_would_replace_each_other_are_not_copied(
+    user, qd, observe, local, tmp_path
+):
+    """Two files for one place are refused before anything is copied, in both directions; the same file named twice is one."""
+    (local / "deep" / "a.csv").write_bytes(b"other")
+    folder = await user.folders.create("data")
+    refused = await qd("cp", f"{local}/**/*.csv", "data:raw/", check=False)
+    assert (refused.code, observe.content(folder.id)) == (1, {})
+    assert "would both become raw/a.csv" in refused.stderr
+    await qd("cp", "-r", f"{local}/", "data:in")
+    (tmp_path / "out").mkdir()
+    refused = await qd("cp", "data:**/*.csv", str(tmp_path / "out"), check=False)
+    assert (refused.code, tree(tmp_path / "out")) == (1, {})
+    await qd("cp", "data:**/b.txt", "data:**/b.*", str(tmp_path / "out"))
+    assert tree(tmp_path / "out") == {"b.txt": b"text"}
+
+
 async def test_directory_there_takes_a_file(user, qd, observe, local):
     """As with cp: an existing directory takes the file, another path is its new name."""
     folder = await user.folders.create("data")
