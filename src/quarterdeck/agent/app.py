@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -49,6 +49,8 @@ from quarterdeck.wire.agents import AgentRecord
 from quarterdeck.wire.events import Event, EventKind
 
 COMPONENT = "agent"
+PREPARE_SECONDS = 5.0
+_Works = Sequence[Coroutine[Any, Any, None]]
 CONFIGURATION_SECONDS_MAX = 10.0
 CHECK_SECONDS_MAX = 1.0
 FOUND_SECONDS_MAX = 5.0
@@ -104,11 +106,16 @@ async def main(config: Config, stop: asyncio.Event) -> None:
             "kernels": len(service.inventory()),
         }
         _log.info("agent-ready", extra=extra)
-        await _until(stop, kernels, None if config.dummy else _guard(service, scratch))
+        await _until(stop, kernels, () if config.dummy else _works(service, scratch))
 
 
-def _guard(service: AgentService, scratch: Scratch) -> Guard:
-    return Guard(service.running, ProcMeter(scratch.directory), clocks.SystemClock())
+def _works(service: AgentService, scratch: Scratch) -> _Works:
+    """Return what goes on in the background of an agent with real kernels."""
+    guard = Guard(service.running, ProcMeter(scratch.directory), clocks.SystemClock())
+    return (
+        tasks.every(LOOK_SECONDS, guard.look, name="guard"),
+        tasks.every(PREPARE_SECONDS, service.prepare, name="directories", wake=service.begun),
+    )
 
 
 def _application(
@@ -279,13 +286,9 @@ def _registered(
     )
 
 
-async def _until(stop: asyncio.Event, kernels: Backend, guard: Guard | None) -> None:
-    """Return when `stop` is set. Raises `ForkServerDied`."""
-    async with tasks.background() as background:
-        if guard is not None:
-            background.start(tasks.every(LOOK_SECONDS, guard.look, name="guard"))
-        background.start(_wake_on_death(stop, kernels))
-        await stop.wait()
+async def _until(stop: asyncio.Event, kernels: Backend, works: _Works) -> None:
+    """Work until `stop` is set. Raises `ForkServerDied`."""
+    await tasks.run_until_stopped(stop, *works, _wake_on_death(stop, kernels))
     if kernels.died.is_set():
         raise ForkServerDied
 

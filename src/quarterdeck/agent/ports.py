@@ -188,11 +188,15 @@ class Scratch(Protocol):
         ...
 
     def provide(self, kernel: str) -> bool:
-        """Have a kernel's directory there already, empty and as new, if there is a spare one."""
+        """Have a kernel's directory there already, if one was made in advance."""
         ...
 
-    def remove(self, kernel: str, *, spare: bool = False) -> None:
-        """Remove a kernel's directory; nothing happens if it is not there. `spare`: nobody has it open, it may be used again. Raises OSError."""
+    def prepare(self) -> None:
+        """Make directories for kernels to come. Raises OSError."""
+        ...
+
+    def remove(self, kernel: str) -> None:
+        """Remove a kernel's directory; nothing happens if it is not there. Raises OSError."""
         ...
 
 

@@ -23,6 +23,7 @@ from quarterdeck.agent.kernels.errors import AgentLeft, KernelTerminated
 from quarterdeck.agent.resources.ledger import Holding, Ledger
 from quarterdeck.agent.starts import Starts
 from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.base.tasks import Wake
 from quarterdeck.wire.agents import KernelCreate, KernelView
 from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import KernelStatus
@@ -103,6 +104,15 @@ class AgentService:
         if entry.failure is not None:
             raise entry.failure
         return entry.view()
+
+    async def prepare(self) -> None:
+        """Make ready what kernels to come need; `begun` rings when some of it was used."""
+        await asyncio.to_thread(self._scratch.prepare)
+
+    @property
+    def begun(self) -> Wake:
+        """The alarm that rings when a kernel has begun."""
+        return self._starts.begun
 
     def executing(self, id_: str) -> ports.Kernel:
         """Return a kernel for `executions`. Raises `KernelNotFound`, `KernelNotRunning`, `KernelTakesNoCode`."""
@@ -232,8 +242,7 @@ class AgentService:
                 return
             await self._kernels.kill(entry.id)
             try:
-                spare = entry.isolation is IsolationLevel.NAMESPACED
-                await asyncio.to_thread(self._scratch.remove, entry.id, spare=spare)
+                await asyncio.to_thread(self._scratch.remove, entry.id)
             except OSError as error:
                 _log.exception("scratch-stays", extra={"kernel": entry.id})
                 raise ScratchStays from error

@@ -16,6 +16,7 @@ from quarterdeck.agent.kernels.errors import AgentLeft, KernelNotStarted, Kernel
 from quarterdeck.agent.kernels.spec import Exit, KernelSpec
 from quarterdeck.agent.resources.ledger import Holding, Ledger
 from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.base.tasks import Wake
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import KernelStatus
@@ -50,6 +51,7 @@ class Starts:
         self._network = network
         self._surroundings = surroundings
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE_MAX)
+        self.begun = Wake()
 
     async def spawn(
         self, entry: Entry, holding: Holding, *, after: ports.Kernel | None = None
@@ -75,9 +77,11 @@ class Starts:
         _log.info("kernel-started", extra=extra)
 
     def _provide(self, entry: Entry) -> bool:
-        """Have a spare directory be that of a kernel that is new and has namespaces, if there is one."""
-        fit = entry.isolation is IsolationLevel.NAMESPACED and entry.request.generation == 0
-        return fit and self._scratch.provide(entry.id)
+        """Have the directory of a kernel that is new and has namespaces there already, if one was made in advance."""
+        if entry.isolation is not IsolationLevel.NAMESPACED or entry.request.generation > 0:
+            return False
+        self.begun.set()
+        return self._scratch.provide(entry.id)
 
     async def restart(self, entry: Entry, request: KernelCreate) -> None:
         """End all processes of a kernel and make them anew. Raises what `spawn` does; the kernel is TERMINATED then, with its directory."""

@@ -11,5 +11,11 @@ TREES_DIRECTORY = "trees"
 SCRATCH_DIRECTORY = "scratch"
 """Below an agent's directory."""
 
+WAITING_DIRECTORY = ".waiting"
+"""Below that: containers that wait to become kernels."""
+
+GROUP_FILE = "group"
+"""In the directory of a container that has waited: the name of its control group."""
+
 SECRETS_DIRECTORY = "secrets"
 """Below a manager's directory: a file for each secret that a registry names."""

@@ -5,6 +5,9 @@ from quarterdeck.wire.sessions import SessionView
 
 
 class SessionStarted(SessionView, frozen=True, kw_only=True):
-    """A session, and what came of the code that it was to run first; None: there was none, or it did not come to run in time."""
+    """A session, and what came of the code that it was to run first.
+
+    None: there was none, it did not come to run in time, or what came of it is not known. With an id of its own (`run`) it can be asked for.
+    """
 
     execution: Execution | None = None

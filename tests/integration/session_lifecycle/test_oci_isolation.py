@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from quarterdeck.agent.app import WAITING_DIRECTORY
-from quarterdeck.agent.kernels.oci.container import GROUP_FILE
 from quarterdeck.client.errors import Refused
 from quarterdeck.testing import containers, escapes, image_contents, layout, targets
 from quarterdeck.testing.image_layouts import Layout
@@ -41,13 +39,15 @@ async def _in_what_waits(hub, user, cluster, observe):
     await until(lambda: _waiting(scratch) - before, within=30)
     session = await user.sessions.create(image=shown.image, isolation="oci")
     await session.reaches("RUNNING", within=10)
-    assert (scratch / observe.kernel(session.id) / GROUP_FILE).exists()
+    assert (scratch / observe.kernel(session.id) / layout.GROUP_FILE).exists()
     return session
 
 
 def _waiting(scratch):
     """The containers that wait."""
-    return {one.parent for one in (scratch / WAITING_DIRECTORY).glob(f"*/{GROUP_FILE}")}
+    return {
+        one.parent for one in (scratch / layout.WAITING_DIRECTORY).glob(f"*/{layout.GROUP_FILE}")
+    }
 
 
 async def _in_image(hub, user):

@@ -19,6 +19,7 @@ from quarterdeck.wire.errors import Invalid
 
 _SUFFIX, _JOURNAL, _NEW, _SPARE = ".json", ".log", ".new", ".spare"
 _SPARES_MAX = 16
+_PAGE_BYTES = 4096
 _DESTROYED = "destroyed"
 _ID_BYTES = 36
 _IDS_MAX = 65536
@@ -39,12 +40,14 @@ class Records:
     def save(self, record: Record) -> None:
         """Write a record in place of an earlier one: all of it or nothing. Raises OSError.
 
-        It is written over the one that is there in one call, which the end of this process does not cut; a shorter one is filled up.
+        It is written over the one that is there if both are within a page: such a call the end of this process does not cut. A shorter one is filled up.
         """
-        data = decode.encode(record).ljust(self._sizes.get(record.id, 0))
+        size = self._sizes.pop(record.id, _PAGE_BYTES + 1)
+        data = decode.encode(record)
+        data = data.ljust(size) if size <= _PAGE_BYTES else data
         try:
-            written = record.id in self._sizes and _overwrite(self._path(record.id), data)
-            if not written:
+            small = max(size, len(data)) <= _PAGE_BYTES
+            if not (small and _overwrite(self._path(record.id), data)):
                 self._write_anew(record.id, data)
         except FileNotFoundError:  # somebody has removed the directory under us
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,9 +59,10 @@ class Records:
         path = self._path(id_)
         if self._sizes.pop(id_, None) is not None and len(self._spares) < _SPARES_MAX:
             spare = path.with_suffix(_SPARE)
-            path.rename(spare)
-            os.truncate(spare, 0)
-            self._spares.append(spare)
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(spare)
+                os.truncate(spare, 0)
+                self._spares.append(spare)
         else:
             path.unlink(missing_ok=True)
         self._journal(id_).unlink(missing_ok=True)

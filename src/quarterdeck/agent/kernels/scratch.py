@@ -15,8 +15,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from quarterdeck.agent.kernels.errors import ScratchInUse
-from quarterdeck.agent.kernels.spares import Spares
-from quarterdeck.agent.kernels.spec import TEMPORARY, WORK
+from quarterdeck.agent.kernels.prepared import Prepared
 
 _LOCK = ".lock"
 STATE = ".state"
@@ -34,7 +33,7 @@ class Scratch:
     def __init__(self, root: Path, lock: int, damage: tuple[str, ...] = ()) -> None:
         self._root = root
         self._lock = lock
-        self._spares = Spares(root / STATE)
+        self._prepared = Prepared(root / STATE)
         self.damage = damage
 
     @classmethod
@@ -63,16 +62,18 @@ class Scratch:
         """Return where a kernel's directory is, or will be."""
         return self._root / kernel
 
-    def provide(self, kernel: str) -> bool:
-        """Have a kernel's directory there already, empty and as new, if there is a spare one."""
-        return self._spares.take(self.directory(kernel))
+    def prepare(self) -> None:
+        """Make directories for kernels to come. Raises OSError."""
+        if self.usable:
+            self._prepared.fill()
 
-    def remove(self, kernel: str, *, spare: bool = False) -> None:
-        """Remove a kernel's directory with all in it. `spare`: nobody else can have it open, so that it may be used again. Raises OSError."""
-        directory = self.directory(kernel)
-        if spare and _empty(directory) and self._spares.keep(directory):
-            return
-        remove_tree(directory)
+    def provide(self, kernel: str) -> bool:
+        """Have a kernel's directory there already, if one was made in advance."""
+        return self._prepared.take(self.directory(kernel))
+
+    def remove(self, kernel: str) -> None:
+        """Remove a kernel's directory with all in it. Raises OSError."""
+        remove_tree(self.directory(kernel))
 
     def close(self) -> None:
         """Give the root free."""
@@ -83,18 +84,15 @@ class Scratch:
         """Remove what was left by kernels other than these, with the processes that work in it. What stays is in the log."""
         if not self.usable:
             return
-        for spare in self._spares.forget():
-            remove_tree(spare)
+        for fresh in self._prepared.forget():
+            _remove_quietly(fresh)
         for pid in kill_processes_in(self._root, kept):
             _log.warning("stray-process-killed", extra={"pid": pid})
         for left in self._root.iterdir():
             if left.name in kept or left.name in {_LOCK, STATE}:
                 continue
-            try:
-                remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+            if _remove_quietly(left):
                 _log.info("scratch-leftover-removed", extra={"kernel": left.name})
-            except OSError as error:
-                _log.warning("scratch-leftover-stays", extra={"kernel": left.name, "error": str(error)})  # fmt: skip
 
 
 def _make_directory(path: Path, damage: list[str]) -> None:
@@ -123,7 +121,11 @@ def remove_tree(top: Path) -> None:
 
     Raises OSError (EBUSY when something is mounted below it). A directory that is not there is removed already.
     """
-    if not _open_up(top):
+    if _holds_mount(top):
+        raise OSError(errno.EBUSY, "Something is mounted in it", str(top))
+    try:
+        top.chmod(0o700)
+    except FileNotFoundError:
         return
     prefix = secrets.token_hex(16)  # a name that its user had not thought of
     names = (top / f".removed-{prefix}-{number}" for number in itertools.count())
@@ -136,30 +138,14 @@ def remove_tree(top: Path) -> None:
     top.rmdir()
 
 
-def _open_up(top: Path) -> bool:
-    """Have the right to remove what is in a directory; False: it is not there. Raises OSError: something is mounted in it."""
-    if _holds_mount(top):
-        raise OSError(errno.EBUSY, "Something is mounted in it", str(top))
+def _remove_quietly(left: Path) -> bool:
+    """Remove what was left; tell whether it is gone. What stays is in the log."""
     try:
-        top.chmod(0o700)
-    except FileNotFoundError:
+        remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+    except OSError as error:
+        extra = {"kernel": left.name, "error": str(error)}
+        _log.warning("scratch-leftover-stays", extra=extra)
         return False
-    return True
-
-
-def _empty(top: Path) -> bool:
-    """Remove what is in a kernel's own directories if that is little and flat; False: it is not, or something of it is left. Raises OSError."""
-    if not _open_up(top):
-        return False
-    for own in (top / WORK, top / TEMPORARY):
-        if not own.is_dir() or own.is_symlink():
-            return False
-        own.chmod(0o700)
-        entries = _some_entries(own)
-        if len(entries) == _BATCH or any(one.is_dir(follow_symlinks=False) for one in entries):
-            return False
-        for entry in entries:
-            Path(entry.path).unlink()
     return True
 
 

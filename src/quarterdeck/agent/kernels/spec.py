@@ -100,7 +100,7 @@ class KernelSpec:
     image: Image | None = None
     """None: it sees the programs of this machine."""
     again: bool = False
-    """Its directory is there: a spare one, or, when it has run before, with what its user made of it."""
+    """Its directory is there: made in advance, or, when it has run before, with what its user made of it."""
 
     def hosts_file(self) -> str:
         """Return what its /etc/hosts has."""

@@ -18,8 +18,7 @@ ORDER BY h.seq DESC LIMIT 1;
 -- name: of_owner
 SELECT h.session_id::text AS session, h.seq, h.kernel_id::text AS kernel, h.from_status, h.to_status, h.cause, h.actor, h.at
 FROM session_history h
-JOIN sessions s ON s.id = h.session_id
-WHERE s.owner_id = %(owner)s AND h.seq > %(after)s AND h.seq <= %(until)s
+WHERE h.seq > %(after)s AND h.seq <= %(until)s AND (SELECT s.owner_id FROM sessions s WHERE s.id = h.session_id) = %(owner)s
 ORDER BY h.seq LIMIT %(limit)s;
 
 -- name: mark
@@ -30,7 +29,6 @@ SELECT pg_snapshot_xmin(now.snapshot)::text::bigint AS running, pg_snapshot_xmax
 FROM (SELECT pg_current_snapshot() AS snapshot) now;
 
 -- name: owners
-SELECT DISTINCT s.owner_id::text AS owner
+SELECT DISTINCT (SELECT s.owner_id FROM sessions s WHERE s.id = h.session_id)::text AS owner
 FROM session_history h
-JOIN sessions s ON s.id = h.session_id
 WHERE h.seq > %(after)s AND h.seq <= %(until)s;

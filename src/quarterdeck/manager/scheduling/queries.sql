@@ -9,16 +9,17 @@ WITH rooms AS MATERIALIZED (
     LEFT JOIN allocations l ON l.agent_id = a.id AND l.freed_at IS NULL
     WHERE a.status = 'ALIVE' AND a.schedulable
     GROUP BY a.id
+), kinds AS MATERIALIZED (
+    SELECT DISTINCT architecture, isolation, mounts FROM rooms
 ), waiting AS MATERIALIZED (
     SELECT s.id, s.cpu, s.memory_mib, s.cluster_size, s.architectures, s.created_at,
-           CASE WHEN s.image_digest IS NULL THEN s.isolation END AS isolation,
-           s.image_digest IS NULL AND EXISTS (SELECT FROM session_mounts m WHERE m.session_id = s.id) AS mounts
-    FROM sessions s
-    WHERE s.status = 'PENDING' AND (s.depends_on = '{}' OR dependencies_met(s.depends_on))
-      AND EXISTS (SELECT FROM rooms r WHERE r.cpu >= s.cpu AND r.memory_mib >= s.memory_mib AND can_host(r.architecture, r.isolation, r.mounts, s))
+           CASE WHEN s.image_digest IS NULL THEN s.isolation END AS isolation, s.image_digest IS NULL AND has.mounts AS mounts
+    FROM sessions s, LATERAL (SELECT EXISTS (SELECT FROM session_mounts m WHERE m.session_id = s.id) AS mounts) has
+    WHERE s.status = 'PENDING' AND EXISTS (SELECT FROM kinds k WHERE can_host(k.architecture, k.isolation, k.mounts, s, has.mounts)) AND (s.depends_on = '{}' OR dependencies_met(s.depends_on))
+      AND EXISTS (SELECT FROM rooms r WHERE r.cpu >= s.cpu AND r.memory_mib >= s.memory_mib AND can_host(r.architecture, r.isolation, r.mounts, s, has.mounts))
       AND (s.cluster_size = 1 OR s.cluster_size <= (
           SELECT sum(least(greatest(r.cpu, 0) / s.cpu, greatest(r.memory_mib, 0) / s.memory_mib)) FROM rooms r
-          WHERE can_host(r.architecture, r.isolation, r.mounts, s)))
+          WHERE can_host(r.architecture, r.isolation, r.mounts, s, has.mounts)))
     ORDER BY s.created_at, s.id
     LIMIT %(limit)s
 )

@@ -42,7 +42,7 @@ def columns(new: model.NewSession, manager: str) -> statements.Row:
 
 def inserted(new: model.NewSession, row: statements.Row) -> model.Inserted:
     """Return a session as it was added."""
-    if row["agent"] is None:
+    if row["agent"] is None or new.kernel is None:
         return model.Inserted(_view(new, row))
     begun = model.Work(
         session=new.id,

@@ -45,6 +45,11 @@ class Lifecycle:
             self._watched.setdefault(kernel, []).append(watch)
         self._lanes.put(model.Due(agent, session, kernel))
 
+    @property
+    def has_turn(self) -> bool:
+        """Whether a kernel that begins now is asked for at once: none that has begun waits for its turn."""
+        return not self._begun
+
     def go_on(self, work: model.Work, *, watch: Watch | None = None) -> None:
         """Go on soon with a kernel that is claimed already, and tell who watches."""
         self._begun[work.kernel] = work

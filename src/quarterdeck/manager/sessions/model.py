@@ -42,10 +42,10 @@ class Reason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session to be added. `sources` are the directories of its mounts, in their order; `kernel` is its id if it begins at once."""
+    """A session to be added. `sources` are the directories of its mounts, in their order; `kernel` is its id if it may begin at once."""
 
     id: str
-    kernel: str
+    kernel: str | None
     owner: str
     given: sessions.SessionCreate
     sources: tuple[str, ...]

@@ -224,6 +224,11 @@ class Driver(Protocol):
         """Look after a kernel soon, and tell who watches. Never blocks."""
         ...
 
+    @property
+    def has_turn(self) -> bool:
+        """Whether a kernel that begins now is asked for at once."""
+        ...
+
     def go_on(self, work: model.Work, *, watch: Watch | None = None) -> None:
         """Go on soon with a kernel that is claimed already, and tell who watches. Never blocks."""
         ...

@@ -60,16 +60,13 @@ class PromptService:
             raise Invalid("execute", "Code to run first needs a request that waits (wait=SECONDS)")
         deadline = self._clock.monotonic() + patience.seconds
         watch = Watch(patience.wake)
-        made = await self._service.create(by, given, watch=watch)
         if patience.seconds <= 0:
+            made = await self._service.create(by, given, watch=watch)
             return Answer(made.view, made.new)
+        with self._history.place():
+            made = await self._service.create(by, given, watch=watch)
+            view = await self._settled(by, made, watch, patience)
         id_ = made.view.id
-        view = await self._history.settled(
-            id_,
-            partial(self._look, by, made, watch),
-            patience,
-            looked_after=made.begun is not None,
-        )
         execution = None
         if given.execute is not None and view.status is sessions.SessionStatus.RUNNING:
             left = max(0.0, deadline - self._clock.monotonic())
@@ -92,7 +89,21 @@ class PromptService:
         look = partial(self._service.get, by, session)
         if patience.seconds <= 0:
             return await look()
-        return await self._history.settled(session, look, patience, looked_after=ends)
+        with self._history.place():
+            return await self._history.settled(session, look, patience, looked_after=ends)
+
+    async def _settled(
+        self, by: Principal, made: Made, watch: Watch, patience: Patience
+    ) -> sessions.SessionView:
+        """Return a session that was made once it runs or has ended; as it was made, if that cannot be seen: it is there in any case."""
+        look = partial(self._look, by, made, watch)
+        begun = made.begun is not None
+        try:
+            return await self._history.settled(made.view.id, look, patience, looked_after=begun)
+        except QuarterdeckError as error:
+            extra = {"session": made.view.id, "error": repr(error)}
+            _log.warning("session-not-seen", extra=extra)
+            return made.view
 
     async def _look(self, by: Principal, made: Made, watch: Watch) -> sessions.SessionView:
         """Return a session that was made; what the lifecycle has just told of it need not be looked up."""

@@ -53,12 +53,17 @@ LEFT JOIN LATERAL (
 WHERE s.id = %(id)s;
 
 -- name: list_sessions
+-- In two parts, so that live ones are found by an index of their own, however many have ended.
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
        s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at,
        CASE WHEN s.status IN ('TERMINATED', 'CANCELLED') THEN s.status_changed_at END AS terminated_at,
        s.cluster_size, s.limits, s.ports, k.kernels, m.mounts
-FROM sessions s
+FROM (
+    SELECT * FROM sessions WHERE owner_id = %(owner)s AND status NOT IN ('TERMINATED', 'CANCELLED')
+    UNION ALL
+    SELECT * FROM sessions WHERE %(ended)s AND owner_id = %(owner)s AND status IN ('TERMINATED', 'CANCELLED')
+) s
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_array(id, role, index, hostname, agent_id, status, isolation, pull) ORDER BY role, index) AS kernels
     FROM (
@@ -69,7 +74,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_array(folder_id, path, read_only, subpath) ORDER BY path) AS mounts FROM session_mounts WHERE session_id = s.id
 ) m ON true
-WHERE s.owner_id = %(owner)s AND s.status = ANY(%(statuses)s)
+WHERE s.status = ANY(%(statuses)s)
 ORDER BY s.created_at DESC, s.id DESC
 LIMIT %(limit)s;
 
@@ -97,7 +102,7 @@ WITH wanted AS (
 ), machines AS (
     SELECT a.id, a.architecture, a.isolation, a.cpu, a.memory_mib, a.status = 'ALIVE' AS alive, a.status = 'ALIVE' AND a.schedulable AS open,
            can_run(a.architecture, w.architectures) AS runs, w.image_digest IS NOT NULL OR isolates(a.isolation, w.isolation) AS isolated,
-           a.status = 'ALIVE' AND a.schedulable AND can_host(a.architecture, a.isolation, a.mounts, w) AS able,
+           a.status = 'ALIVE' AND a.schedulable AND can_host(a.architecture, a.isolation, a.mounts, w, EXISTS (SELECT FROM session_mounts m WHERE m.session_id = w.id)) AS able,
            a.cpu - coalesce(l.cpu, 0) AS cpu_free, a.memory_mib - coalesce(l.memory_mib, 0) AS memory_free
     FROM wanted JOIN sessions w USING (id) CROSS JOIN agents a
     LEFT JOIN (

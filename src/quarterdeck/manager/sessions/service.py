@@ -54,7 +54,8 @@ class SessionService:
         """
         given = self._terms.maxima.granted(given)
         sources = await self._sources.sources(by, given.mounts) if given.mounts else ()
-        new = model.NewSession(self._terms.id(), self._terms.id(), by.user, given, sources)
+        kernel = self._terms.id() if self._driver.has_turn else None
+        new = model.NewSession(self._terms.id(), kernel, by.user, given, sources)
         for _ in range(NAME_ATTEMPTS_MAX):
             try:
                 inserted = await self._store.insert(new)

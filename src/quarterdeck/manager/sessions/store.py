@@ -76,10 +76,14 @@ class SessionStore:
         self, owner: str, query: sessions.SessionQuery
     ) -> Sequence[sessions.SessionView]:
         """Return sessions of a user, the newest first, a thousand at most."""
-        rows = await self._database.fetch(
-            _SQL["list_sessions"],
-            {"owner": owner, "statuses": _statuses(query), "limit": LIST_ROWS_MAX},
-        )
+        statuses = _statuses(query)
+        wanted = {
+            "owner": owner,
+            "statuses": statuses,
+            "ended": not sessions.SESSION_TERMINAL.isdisjoint(statuses),
+            "limit": LIST_ROWS_MAX,
+        }
+        rows = await self._database.fetch(_SQL["list_sessions"], wanted)
         return [_view(row) for row in rows]
 
     async def terminate(self, session: str, by: Principal) -> Sequence[model.Due]:

@@ -11,6 +11,8 @@ from quarterdeck.manager.sessions import errors, ports
 from quarterdeck.wire import sessions
 
 WAITERS_MAX = 2000
+TURN_SECONDS = 1.0
+"""A kernel that is not looked after so soon may be looked after by somebody else."""
 LOOK_SECONDS = 5.0
 """A waiter looks this often even if nobody wakes it: a notification may be lost with its connection."""
 
@@ -56,25 +58,24 @@ class HistoryService:
         """Return the changes after a sequence number, as soon as there is what the client waits for. Raises `SessionNotFound`, `TooManyWaiters`."""
         if patience.seconds <= 0:
             return await self._look(by, session, after)
-        with self._place(), self._news.waiting(session, patience.wake):
+        with self.place(), self._news.waiting(session, patience.wake):
             return await self._wait(by, session, after, patience)
 
     async def settled(
         self, session: str, look: Look, patience: Patience, *, looked_after: bool
     ) -> sessions.SessionView:
-        """Return a session, as `look` gives it, once it is where the client wants it, has ended, or time is up. Raises `TooManyWaiters`.
+        """Return a session, as `look` gives it, once it is where the client wants it, has ended, or time is up. In a `place`.
 
-        `looked_after`: somebody is about to look after it and rings the alarm then; before that a look is not worth its while.
+        `looked_after`: somebody is about to look after it and rings the alarm then; before that a look is seldom worth its while.
         """
         deadline = self._clock.monotonic() + patience.seconds
-        with self._place():
-            if looked_after:
-                await patience.wake.wait(patience.seconds)
-                view = await look()
-                if patience.is_reached(view.status):
-                    return view
-            with self._news.waiting(session, patience.wake):
-                return await self._watch(look, patience, deadline)
+        if looked_after:
+            await patience.wake.wait(min(patience.seconds, TURN_SECONDS))
+            view = await look()
+            if patience.is_reached(view.status):
+                return view
+        with self._news.waiting(session, patience.wake):
+            return await self._watch(look, patience, deadline)
 
     async def _watch(
         self, look: Look, patience: Patience, deadline: float
@@ -106,7 +107,8 @@ class HistoryService:
         return recorded.rows
 
     @contextlib.contextmanager
-    def _place(self) -> Iterator[None]:
+    def place(self) -> Iterator[None]:
+        """Be one of those who wait, for the time of a block. Raises `TooManyWaiters`."""
         if self._waiters >= WAITERS_MAX:
             raise errors.TooManyWaiters
         self._waiters += 1

@@ -255,10 +255,13 @@ class FakeScratch:
         self.kept = set(kept)
 
     def provide(self, kernel: str) -> bool:
-        """Have no spare directory."""
+        """Have none that was made in advance."""
         return False
 
-    def remove(self, kernel: str, *, spare: bool = False) -> None:
+    def prepare(self) -> None:
+        """Make none."""
+
+    def remove(self, kernel: str) -> None:
         """Note it."""
         if self.failure is not None:
             raise self.failure

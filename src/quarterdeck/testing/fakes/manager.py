@@ -258,6 +258,8 @@ class FakeLedger:
 class Recorder:
     """The ports `Driver` and `News`: notes who was told what."""
 
+    has_turn = True
+
     def __init__(self) -> None:
         self.told: list[tuple[str, str]] = []
 

@@ -545,11 +545,9 @@ CREATE FUNCTION isolates(offered text, wanted text) RETURNS boolean IMMUTABLE LA
 $$;
 COMMENT ON FUNCTION isolates IS 'Whether one level of isolation is at least as much as another.';
 
-CREATE FUNCTION can_host(architecture text, isolation text, mounts boolean, session sessions) RETURNS boolean STABLE LANGUAGE sql AS $$
-    SELECT can_run(architecture, session.architectures) AND (
-        session.image_digest IS NOT NULL
-        OR isolates(isolation, session.isolation)
-           AND (mounts OR NOT EXISTS (SELECT FROM session_mounts m WHERE m.session_id = session.id)))
+CREATE FUNCTION can_host(architecture text, isolation text, mounts boolean, session sessions, has_mounts boolean) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$
+    SELECT can_run(architecture, session.architectures)
+           AND (session.image_digest IS NOT NULL OR isolates(isolation, session.isolation) AND (mounts OR NOT has_mounts))
 $$;
 COMMENT ON FUNCTION can_host IS 'Whether kernels of a session can be on an agent like this, room aside. In an image they are in containers, which can have mounts.';
 
@@ -578,7 +576,7 @@ BEGIN
         FROM decided d JOIN public.sessions s ON s.id = d.session_id LEFT JOIN room r ON r.id = d.agent_id
         GROUP BY d.session_id
         HAVING bool_and(r.id IS NOT NULL AND d.cpu_so_far <= r.cpu AND d.memory_so_far <= r.memory_mib
-                        AND can_host(r.architecture, r.isolation, r.mounts, s))
+                        AND can_host(r.architecture, r.isolation, r.mounts, s, EXISTS (SELECT FROM session_mounts m WHERE m.session_id = s.id)))
     ), scheduled AS (
         UPDATE sessions s
         SET status = 'SCHEDULED', status_cause = 'placed', status_actor = 'scheduler'
@@ -621,9 +619,10 @@ BEGIN
         RETURN;
     END IF;
     status := 'PENDING';
-    -- What is simple begins at once, unless others wait or a scheduler is at work: these go by its order.
+    -- What is simple begins at once, unless others wait (of many it is not asked for what) or a scheduler is at work: these go by its order.
     IF kernel IS NULL OR new.cluster_size > 1 OR image_digest IS NOT NULL OR new.depends_on <> '{}'
-        OR EXISTS (SELECT FROM sessions w WHERE w.status = 'PENDING' AND w.id <> new.id AND dependencies_met(w.depends_on))
+        OR (SELECT count(*) > 64 OR coalesce(bool_or(dependencies_met(w.depends_on)), false)
+            FROM (SELECT o.depends_on FROM sessions o WHERE o.status = 'PENDING' AND o.id <> new.id LIMIT 65) w)
         OR NOT pg_try_advisory_xact_lock(x'51440002'::bigint)
     THEN
         RETURN NEXT;

@@ -1,0 +1,50 @@
+"""Directories for kernels to come, made in advance.
+
+To make a directory costs some file systems a millisecond once many were removed of late (ext4 looks for a number that was not in use
+in the last seconds), and a kernel has three. None that a kernel has had is ever used again: its user may still have it open elsewhere.
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from quarterdeck.agent.kernels.spec import TEMPORARY, WORK
+
+PREFIX = "fresh-"
+COUNT = 16
+
+_log = logging.getLogger(__name__)
+
+
+class Prepared:
+    """Up to 16 fresh directories in a directory of the agent's own, each with its two directories in it. The calls block."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+        self._fresh: list[Path] = []
+
+    def fill(self) -> None:
+        """Make as many as are missing. Raises OSError."""
+        while len(self._fresh) < COUNT:
+            fresh = self._place / f"{PREFIX}{secrets.token_hex(8)}"
+            for one in (fresh, fresh / WORK, fresh / TEMPORARY):
+                one.mkdir(mode=0o700)
+            self._fresh.append(fresh)
+
+    def take(self, directory: Path) -> bool:
+        """Have a fresh directory at a path; False: there is none."""
+        if not self._fresh:
+            return False
+        try:
+            os.rename(self._fresh.pop(), directory)  # noqa: PTH104 - quick
+        except OSError as error:  # somebody has removed it: the kernel makes its own
+            _log.warning("fresh-directory-lost", extra={"error": str(error)})
+            return False
+        return True
+
+    def forget(self) -> Sequence[Path]:
+        """Return all that there are, of an earlier life too; they are not given out any more."""
+        self._fresh.clear()
+        return list(self._place.glob(f"{PREFIX}*"))
