@@ -206,8 +206,10 @@ class Writer(Protocol):
 class Uploads(Protocol):
     """Uploads in pieces. What is known of one lies beside its data, so that every storage-proxy of the volume can go on with it."""
 
-    async def begin(self, tree: str, upload: Upload) -> None:
-        """Begin an upload, empty. Raises `TreeNotFound`, `TooManyUploads`, and at once what can be told of its path."""
+    async def begin(self, tree: str, upload: Upload, *, parts: int = 0) -> None:
+        """Begin an upload, empty; it is to be joined of so many parts, whose content counts already. Raises `TreeNotFound`,
+        `TooManyUploads`, and at once what can be told of its path.
+        """
         ...
 
     async def find(self, tree: str, upload: str) -> tuple[Upload, int]:

@@ -17,6 +17,7 @@ from quarterdeck.testing.volume_client import VolumeClient
 TREE = "0195c0de-0000-7000-8000-000000000001"
 CLONES = [f"0195c0de-0000-7000-8000-0000000000{number}" for number in range(10, 40)]
 FILES = 40
+UPLOADERS, SWEPT, SMALL = 3, 6, 5
 
 
 @pytest.fixture
@@ -38,6 +39,15 @@ def files(root, tree):
         for path in top.rglob("*")
         if path.is_file()
     }
+
+
+@contextlib.contextmanager
+def opened(path):
+    directory = os.open(path, os.O_RDONLY)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
 
 
 async def test_clone_shows_one_moment(tree, root):
@@ -62,6 +72,29 @@ async def test_clone_shows_one_moment(tree, root):
         tokens = [name for name in files(root, clone) if name.endswith("token")]
         assert len(tokens) == 1, tokens
         assert len(files(root, clone)) == FILES + 1
+
+
+async def test_uploads_take_nothing_from_copies_and_clones(tree, root):
+    """Behaviour 41: whole, whoever sweeps the tree, as each upload does. Upload without end while clones and copies are made; each is whole, nothing is left of them."""
+    for number in range(SMALL):
+        await tree.put(f"a/{number:02}", b"x")
+    stop = asyncio.Event()
+
+    async def upload(name):
+        while not stop.is_set():
+            await tree.put(name, b"x")
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(UPLOADERS):
+            group.create_task(upload(f"uploaded-{number}"))
+        for clone in CLONES[:SWEPT]:
+            await tree.volume.clone_tree(TREE, clone, None)
+            await tree.copy("a", clone)
+        stop.set()
+    for clone in CLONES[:SWEPT]:
+        assert len([name for name in files(root, clone) if name.startswith("a/")]) == SMALL
+        assert len(list((root / "trees" / TREE / "files" / clone).iterdir())) == SMALL
+    assert list((root / "trees" / TREE / places.STAGING).iterdir()) == []
 
 
 async def test_copy_shares_nothing_with_its_original(tree, root):
@@ -134,6 +167,27 @@ async def test_racing_moves_to_one_name_have_one_winner(tree, root):
         tasks = [group.create_task(move(number)) for number in range(20)]
     assert sum(task.result() for task in tasks) == 1
     assert len(files(root, TREE)) == 20
+
+
+@pytest.mark.parametrize("gone", ["original", "copy"])
+def test_what_goes_while_it_is_copied_is_left_out_but_never_the_copy(tmp_path, gone):
+    """Part of a copy is not reported whole. Remove the original, then the directory that the copy goes to, and take a snapshot."""
+    for name in ("original", "copy"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "original" / "file").write_text("x")
+    with contextlib.ExitStack() as stack:
+        original, copy = (
+            stack.enter_context(opened(tmp_path / name)) for name in ("original", "copy")
+        )
+        snapshot = copies.Snapshot(Limits(), 0)
+        if gone == "original":
+            (tmp_path / "original" / "file").unlink()
+            snapshot.take(original, "file", copy)
+            assert list((tmp_path / "copy").iterdir()) == []
+        else:
+            (tmp_path / "copy").rmdir()
+            with pytest.raises(errors.StorageUnavailable):
+                snapshot.take(original, "file", copy)
 
 
 class WithoutFlags:

@@ -11,6 +11,7 @@ import pytest
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits, Upload
+from quarterdeck.storage_proxy.transfers.pieces import Piece, Pieces
 from quarterdeck.storage_proxy.volumes import local, quotas
 from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.testing.volume_client import VolumeClient, at, stream
@@ -326,6 +327,26 @@ async def test_upload_in_pieces_is_refused_early_and_freed_when_given_up(place):
         await writer.write(b"x" * 700)
         await writer.discard()
     assert await place.as_on_disk() == (0, 0)
+
+
+async def part(place, pieces, size):
+    upload = Upload(id=secrets.token_hex(16), path=(), size=size, expires_at=1e12)
+    await pieces.begin(place.volume.uploads, TREE, upload)
+    await pieces.append(place.volume.uploads, TREE, upload.id, Piece(0, stream(b"x" * size)))
+    return upload.id
+
+
+async def test_parts_fit_where_their_file_fits(place):
+    """Parts count already when they are joined. Join two that fill more than half of the quota, bytes and inodes; the file is whole."""
+    await place.limit(100, 2)
+    pieces = Pieces(place.clock, Limits())
+    parts = [await part(place, pieces, 30) for _ in range(2)]
+    whole = Upload(id=secrets.token_hex(16), path=("file",), size=0, expires_at=1e12)
+    await pieces.join(place.volume.uploads, TREE, whole, parts)
+    assert (place.files / "file").read_bytes() == b"x" * 60
+    assert await place.as_on_disk() == (60, 1)
+    with pytest.raises(errors.QuotaExceeded):
+        await place.tree.put("other", b"x" * 41)
 
 
 async def test_nothing_is_kept_of_trees_without_a_limit(place):

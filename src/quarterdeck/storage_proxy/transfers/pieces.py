@@ -52,8 +52,10 @@ class Pieces:
         self._limits = limits
         self._running: OrderedDict[str, tuple[str, Any]] = OrderedDict()
 
-    async def begin(self, there: ports.Uploads, tree: str, upload: Upload) -> None:
-        """Begin an upload; an empty file is there at once. Raises `FileTooLarge`, `TooManyUploads` and others."""
+    async def begin(
+        self, there: ports.Uploads, tree: str, upload: Upload, *, parts: int = 0
+    ) -> None:
+        """Begin an upload, perhaps one of parts; an empty file is there at once. Raises `FileTooLarge`, `TooManyUploads` and others."""
         if upload.size > self._limits.file_bytes_max:
             raise errors.FileTooLarge(
                 f"a file has at most {self._limits.file_bytes_max} bytes", field="Upload-Length"
@@ -61,7 +63,7 @@ class Pieces:
         empty = upload.size == 0 and not upload.part
         if empty and upload.sha256 == "":
             upload = msgspec.structs.replace(upload, sha256=None)
-        await there.begin(tree, upload)
+        await there.begin(tree, upload, parts=parts)
         if empty:
             async with there.writer(tree, upload.id) as writer:
                 await _finish(writer, None, None)
@@ -110,7 +112,7 @@ class Pieces:
                 self._require_part(writer)
             size = sum(writer.upload.size for writer in writers)
             whole = msgspec.structs.replace(upload, size=size)
-            await self.begin(there, tree, whole)
+            await self.begin(there, tree, whole, parts=len(parts))
             taken = await self.find(there, tree, whole.id)
             if size > 0:
                 taken = await _joined(there, tree, whole.id, writers)

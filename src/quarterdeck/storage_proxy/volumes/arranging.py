@@ -1,7 +1,6 @@
 """Trees rearranged, searched and cloned, by calls that block: what `local` runs in threads, beside `directories`."""
 
 import contextlib
-import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -158,8 +157,7 @@ class Arranging:
         name = secrets.token_hex(12)
         with self._places.part(tree, places.STAGING) as stage:
             staging.sweep(stage, self._clock.now().timestamp())
-            with walk.directory(stage, (name,), make=True) as hidden:
-                fcntl.flock(hidden, fcntl.LOCK_EX)
+            with staging.held(stage, name) as hidden:
                 try:
                     yield _Hidden(stage, name, hidden)
                 finally:

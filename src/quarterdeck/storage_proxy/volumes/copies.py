@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits
@@ -52,7 +53,7 @@ class Snapshot:
             raise errors.PathTooLong(
                 f"a path has at most {self._limits.depth_max} parts", field="target"
             )
-        with contextlib.suppress(FileNotFoundError, errors.FileNotFound):
+        with _may_go(into):
             found = os.stat(name, dir_fd=parent, follow_symlinks=False)
             if stat.S_ISDIR(found.st_mode):
                 self._take_directory(parent, name, into, depth)
@@ -72,6 +73,16 @@ class Snapshot:
                     self._entries += 1
                     listing.bound(self._entries, self._limits.copy_entries_max)
                     self._take(source, below, target, depth + 1)
+
+
+@contextlib.contextmanager
+def _may_go(into: int) -> Iterator[None]:
+    """Pass over what goes while it is copied. Raises `StorageUnavailable` if it is the copy that went."""
+    try:
+        yield
+    except (FileNotFoundError, errors.FileNotFound):
+        if os.fstat(into).st_nlink == 0:
+            raise errors.StorageUnavailable("the copy was removed while it was made") from None
 
 
 def require_depth(parent: int, name: str, levels: int) -> None:

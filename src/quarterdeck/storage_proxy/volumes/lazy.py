@@ -110,8 +110,8 @@ class _LazyUploads:
     def __init__(self, volume: LazyVolume) -> None:
         self._volume = volume
 
-    async def begin(self, tree: str, upload: Upload) -> None:
-        await (await self._volume.opened()).uploads.begin(tree, upload)
+    async def begin(self, tree: str, upload: Upload, *, parts: int = 0) -> None:
+        await (await self._volume.opened()).uploads.begin(tree, upload, parts=parts)
 
     async def find(self, tree: str, upload: str) -> tuple[Upload, int]:
         return await (await self._volume.opened()).uploads.find(tree, upload)

@@ -88,23 +88,21 @@ class Quotas:
                 there.write(Count(held, before.at, before.seconds))
 
     @contextlib.contextmanager
-    def grown(self, tree: str, more: Amount) -> Iterator[None]:
-        """Let something be written within the block that counts where it lies, at once. Raises `QuotaExceeded` before."""
+    def grown(self, tree: str, more: Amount, wanted: Amount | None = None) -> Iterator[None]:
+        """Let something be written within the block that counts where it lies, at once. Raises `QuotaExceeded` before, if there is no room
+        for it, or for what is wanted in its place.
+        """
         scope = self._places.scope_of(tree)
         with self._changing(scope) as there:
             if there is None or scope is None:
                 yield
                 return
             before = self.count(there)
-            _require(self.limits(scope) or NO_LIMITS, more, before.held + there.pending())
+            held = before.held + there.pending()
+            _require(self.limits(scope) or NO_LIMITS, wanted or more, held)
             there.write(None)
             yield
             there.write(Count(before.held + more, before.at, before.seconds))
-
-    def require(self, tree: str, wanted: Amount) -> None:
-        """Raise `QuotaExceeded` unless there is room for so much now."""
-        with contextlib.closing(self.account(tree)) as account:
-            account.reserve(wanted)
 
     def recount(self, tree: str) -> None:
         """Have the scope of a tree counted anew when somebody next asks."""

@@ -1,7 +1,7 @@
 """Trees in a bucket, rearranged, searched and cloned: the port `Arranged` of `quarterdeck.storage_proxy.ports`. For `s3`.
 
-An object store renames nothing: what is moved is copied, each file whole, and then removed at its old place. Whoever looks meanwhile sees
-both. A copy that fails leaves nothing.
+An object store renames nothing: what is moved is copied, each file whole, and then removed at its old place, unless somebody wrote there
+meanwhile. Whoever looks meanwhile sees both. A copy that fails leaves nothing.
 """
 
 import asyncio
@@ -48,9 +48,11 @@ class S3Arranging(S3Trees):
 
     async def move(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
         """Give a file or directory another path: a copy, then the removal of the old one."""
-        moved, taken = await self._copied(tree, source, target)
-        for item in taken:
-            await self._store.delete(item.key)
+        moved, copied = await self._copied(tree, source, target)
+        for item in copied:
+            found = await self._store.head(item.key)
+            if found is not None and found.etag == item.etag:
+                await self._store.delete(item.key)
         return moved
 
     async def copy(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
@@ -89,7 +91,7 @@ class S3Arranging(S3Trees):
     async def _copied(
         self, tree: str, source: TreePath, target: TreePath
     ) -> tuple[FileEntry, Sequence[Object]]:
-        """Copy; return the copy's entry, and what was copied."""
+        """Copy; return the copy's entry, and what was copied, in the versions that were."""
         if not source or not target:
             raise errors.PathRefused("the root of a tree stays where it is", field="path")
         if target[: len(source)] == source and target != source:
@@ -99,8 +101,8 @@ class S3Arranging(S3Trees):
         await self._require_free(tree, target)
         start, new_start = s3_trees.key(tree, source), s3_trees.key(tree, target)
         self._require_depth(taken, start, target)
-        await self._copy_all(taken, start, new_start)
-        return await self.stat(tree, target), taken
+        copied = await self._copy_all(taken, start, new_start)
+        return await self.stat(tree, target), copied
 
     async def _source(self, tree: str, source: TreePath) -> Sequence[Object]:
         await self._require_directories(tree, source[:-1])
@@ -134,31 +136,39 @@ class S3Arranging(S3Trees):
                     f"a path has at most {self._limits.depth_max} parts", field="target"
                 )
 
-    async def _copy_all(self, taken: Sequence[Object], start: str, new_start: str) -> None:
-        """Copy objects, some at once; if one fails, none of the copies stays."""
+    async def _copy_all(
+        self, taken: Sequence[Object], start: str, new_start: str
+    ) -> Sequence[Object]:
+        """Copy objects, some at once, and return what was copied; if one fails, none of the copies stays."""
         places = {item.key: new_start + item.key.removeprefix(start) for item in taken}
+        copied: list[Object] = []
         try:
             for at in range(0, len(taken), _AT_ONCE):
-                await self._copy_some(taken[at : at + _AT_ONCE], places)
+                copied += await self._copy_some(taken[at : at + _AT_ONCE], places)
         except BaseException:
             with contextlib.suppress(ObjectStoreUnavailable):
                 for place in places.values():
                     await self._store.delete(place)
             raise
+        return copied
 
-    async def _copy_some(self, taken: Sequence[Object], places: Mapping[str, str]) -> None:
+    async def _copy_some(
+        self, taken: Sequence[Object], places: Mapping[str, str]
+    ) -> Sequence[Object]:
         try:
             async with asyncio.TaskGroup() as group:
-                for item in taken:
-                    group.create_task(self._copy_one(item, places[item.key]))
+                tasks = [
+                    group.create_task(self._copy_one(item, places[item.key])) for item in taken
+                ]
         except* (errors.StorageError, ObjectStoreUnavailable) as failed:
             raise failed.exceptions[0] from None
+        return [found for task in tasks if (found := task.result()) is not None]
 
-    async def _copy_one(self, item: Object, place: str) -> None:
-        """Copy an object as it is now; one that went meanwhile is left out. Raises `FileBusy`."""
+    async def _copy_one(self, item: Object, place: str) -> Object | None:
+        """Copy an object as it is now, and return its version; None if it went meanwhile. Raises `FileBusy`."""
         found: Object | None = item
         for _ in range(_ATTEMPTS_MAX):
             if found is None or await self._store.copy(found.key, place, etag=found.etag):
-                return
+                return found
             found = await self._store.head(item.key)
         raise errors.FileBusy(field="source")

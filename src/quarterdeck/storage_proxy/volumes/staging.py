@@ -2,7 +2,7 @@
 
 A staged file has no name at all where the file system can do that, so that even a killed storage-proxy leaves nothing;
 elsewhere it has a random name in the staging directory, and leftovers are removed when they are a day old. Directories there are locked
-by who makes them. `removal` removes.
+by who makes them: from the first moment, because sweeps look for the unlocked ones only while nobody makes any. `removal` removes.
 """
 
 import contextlib
@@ -13,7 +13,9 @@ import secrets
 import stat
 import threading
 import warnings
+from collections.abc import Iterator
 
+from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.volumes import removal, walk
 from quarterdeck.storage_proxy.volumes.quotas import Account
 from quarterdeck.storage_proxy.volumes.scopes import Amount
@@ -110,27 +112,56 @@ def discard(staging: int, parent: int, name: str) -> None:
     removal.try_remove(staging, hidden)
 
 
+@contextlib.contextmanager
+def held(staging: int, name: str) -> Iterator[int]:
+    """Make a directory and give it for the time of a block, locked: no sweep sees it without its lock, which makes it an orphan."""
+    with contextlib.ExitStack() as stack:
+        with walk.directory(staging) as gate:
+            fcntl.flock(gate, fcntl.LOCK_SH)
+            directory = stack.enter_context(walk.directory(staging, (name,), make=True))
+            fcntl.flock(directory, fcntl.LOCK_EX)
+        yield directory
+
+
 def sweep(staging: int, now: float) -> None:
-    """Remove directories whose makers are dead, and what else was left behind more than a day ago; what resists is tried again
-    a day later. `now` is in seconds since 1970.
+    """Remove directories whose makers are dead, and files that were left behind more than a day ago; what resists is tried again.
+
+    `now` is in seconds since 1970.
     """
-    for name in walk.names(staging):
-        with contextlib.suppress(FileNotFoundError, PermissionError):
-            found = os.stat(name, dir_fd=staging, follow_symlinks=False)
-            old = now - found.st_mtime >= _LEFT_OVER_SECONDS
-            if not (old or _is_orphan(staging, name, found)) or removal.try_remove(staging, name):
-                continue
-            os.utime(name, (now, now), dir_fd=staging, follow_symlinks=False)
+    for name in [*_orphans(staging), *_old_files(staging, now)]:
+        removal.try_remove(staging, name)
 
 
-def _is_orphan(staging: int, name: str, found: os.stat_result) -> bool:
-    """Tell whether this is a directory that nobody holds the lock of."""
-    if not stat.S_ISDIR(found.st_mode):
+def _orphans(staging: int) -> list[str]:
+    """Return the directories that nobody holds; none while somebody makes one."""
+    with walk.directory(staging) as gate:
+        try:
+            fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return []
+        return [name for name in walk.names(staging) if _is_orphan(staging, name)]
+
+
+def _is_orphan(staging: int, name: str) -> bool:
+    """Tell whether this is a directory that nobody holds. One that may not be opened is on its way out: its owner forbids it."""
+    if walk.look(staging, name) != "directory":
         return False
-    with contextlib.suppress(BlockingIOError), walk.directory(staging, (name,)) as directory:
-        fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        with walk.directory(staging, (name,)) as directory:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, errors.FileNotFound):
+        return False
+    except PermissionError:
         return True
-    return False
+    return True
+
+
+def _old_files(staging: int, now: float) -> Iterator[str]:
+    for name in walk.names(staging):
+        with contextlib.suppress(FileNotFoundError):
+            found = os.stat(name, dir_fd=staging, follow_symlinks=False)
+            if not stat.S_ISDIR(found.st_mode) and now - found.st_mtime >= _LEFT_OVER_SECONDS:
+                yield name
 
 
 def _fresh() -> str:

@@ -27,9 +27,9 @@ class LocalUploads:
         self._clock = clock
         self._limits = limits
 
-    async def begin(self, tree: str, upload: Upload) -> None:
+    async def begin(self, tree: str, upload: Upload, *, parts: int = 0) -> None:
         """Begin an upload; those of this tree that have expired make room."""
-        await self._threads.run(self._begin, tree, upload)
+        await self._threads.run(self._begin, tree, upload, parts)
 
     async def find(self, tree: str, upload: str) -> tuple[Upload, int]:
         """Return an upload and how many bytes of it are kept."""
@@ -52,14 +52,14 @@ class LocalUploads:
             with contextlib.suppress(errors.TreeNotFound, errors.UploadNotFound):
                 await self._threads.run(self._sweep, tree)
 
-    def _begin(self, tree: str, upload: Upload) -> None:
+    def _begin(self, tree: str, upload: Upload, parts: int) -> None:
         if upload.path:
             self._volume.require_place(tree, upload.path)
         with self._volume.places.part(tree, places.UPLOADS, make=True) as directory:
             if partials.sweep(directory, self._clock.now().timestamp()):
                 self._volume.quotas.recount(tree)
-            self._volume.quotas.require(tree, Amount(upload.size, 1))
-            with self._volume.quotas.grown(tree, Amount(inodes=1)):
+            wanted = Amount(0 if parts else upload.size, 1 - parts)
+            with self._volume.quotas.grown(tree, Amount(inodes=1), wanted):
                 partials.begin(directory, upload, self._limits.uploads_max)
 
     def _find(self, tree: str, upload: str) -> tuple[Upload, int]:
