@@ -1,5 +1,6 @@
 """What an agent writes down for its next life, on a real disk: whole or not at all, and nothing that is damaged stops anybody."""
 
+import os
 from typing import Any
 
 import pytest
@@ -110,3 +111,17 @@ def test_files_of_kernels_that_are_gone_are_used_again(place):
     written.save(second)
     assert (place / f"{second.id}.json").stat().st_ino == number
     assert Records(place).load() == Remembered(records=(second,))
+
+
+def test_a_record_that_is_more_than_a_page_is_never_written_over(place):
+    """The end of the process may cut a long write. Grow a record over a page, write it again, shorten it; what was there stays whole in its old file."""
+    written = Records(place)
+    one = record()
+    written.save(one)
+    path = place / f"{one.id}.json"
+    for reason in ("x" * 9000, "y" * 9000, "z"):
+        with path.open("rb") as before:
+            whole = before.read()
+            written.save(record(id=one.id, ended=Ended(reason=reason)))
+            assert os.pread(before.fileno(), len(whole), 0) == whole
+    assert Records(place).load().records[0].ended == Ended(reason="z")

@@ -264,3 +264,15 @@ async def test_late_word_of_an_earlier_generation_changes_nothing():
     end = model.End(model.Reason.KERNEL_MISSING)
     assert not await world.books.ending(kernel_of("s"), end, "test", generation=0)
     assert world.status is SessionStatus.RESTARTING
+
+
+async def test_turn_is_taken_while_a_kernel_that_has_begun_waits_for_its_own():
+    """Who is not asked for at once had better not begin. Let one go on; there is no turn for another until it was looked after."""
+    world = World(SessionStatus.CREATING)
+    work = await world.books.claim(kernel_of("s"))
+    assert world.lifecycle.has_turn
+    world.lifecycle.go_on(work)
+    assert not world.lifecycle.has_turn
+    await world.lifecycle.work()
+    assert world.lifecycle.has_turn
+    assert world.kernels.calls == [("create", kernel_of("s"))]

@@ -6,6 +6,7 @@ import pytest
 
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.tasks import Wake
+from quarterdeck.infra.errors import DatabaseUnavailable
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.executions import ExecutionService
@@ -70,9 +71,10 @@ class Sessions:
 
     def __init__(self, ran=RAN, begun=WORK, looks=()):
         self.ran, self.begun, self.looks, self.looked = ran, begun, list(looks), 0
-        self.ends = True
+        self.ends, self.made = True, 0
 
     async def create(self, _by, _given, *, watch):
+        self.made += 1
         watch.ran = self.ran
         watch.wake.set()
         return Made(CREATING, begun=self.begun)
@@ -83,6 +85,8 @@ class Sessions:
 
     async def get(self, _by, _session):
         self.looked += 1
+        if not self.looks:
+            raise DatabaseUnavailable
         return view(self.looks.pop(0) if len(self.looks) > 1 else self.looks[0])
 
 
@@ -180,8 +184,23 @@ async def test_end_is_waited_for_whoever_began_it(ends):
     assert seen.status == "TERMINATED"
 
 
-async def test_waiters_are_bounded(monkeypatch):
-    """So many wait and no more. Have room for none."""
+async def test_session_that_cannot_be_seen_is_answered_as_it_was_made():
+    """What was made is never lost. Have the database gone when the session is looked at; the answer has its id."""
+    answer = await service(Sessions(None)).create(ADA, CODE, patience())
+    assert (answer.view.id, answer.view.status, answer.new) == ("s", "CREATING", True)
+
+
+async def test_who_cannot_wait_makes_nothing(monkeypatch):
+    """So many wait and no more. Have room for none; nothing is made, and nothing ends unseen."""
+    monkeypatch.setattr("quarterdeck.manager.sessions.waiting.WAITERS_MAX", 0)
+    sessions = Sessions()
+    with pytest.raises(errors.TooManyWaiters):
+        await service(sessions).create(ADA, CODE, patience())
+    assert sessions.made == 0
+
+
+async def test_who_waits_for_an_end_in_vain_is_told(monkeypatch):
+    """The same bound holds for ends. Have room for none."""
     monkeypatch.setattr("quarterdeck.manager.sessions.waiting.WAITERS_MAX", 0)
     with pytest.raises(errors.TooManyWaiters):
         await service(Sessions()).terminate(ADA, "s", patience(), force=False)
