@@ -13,6 +13,7 @@ from quarterdeck.wire.folders import FolderStatus
 from shakeout.waiting.until import until
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%%folders%%'"
+REVOKE = "UPDATE folder_invitations SET status = 'REVOKED' WHERE id = %s"
 MOUNT = (
     "INSERT INTO session_mounts (session_id, folder_id, path, source) VALUES (%s, %s, 'in', '/')"
 )
@@ -236,6 +237,27 @@ async def test_mount_that_is_just_being_written_keeps_the_owner(
         assert traces(observe, made.user, host) == (1, 0)
         await session.terminate()
         await admin.users.delete(made.user.id)
+
+
+async def test_session_that_is_just_being_made_sees_what_was_revoked(
+    cluster, user, other_user, observe, host
+):
+    """Behaviour 39: the next mount is cut. Hold the folder as a revocation does, ask for a session, revoke; no session is made."""
+    async with manager_fixtures.storage(cluster, host):
+        folder = await user.folders.create("data", host=host)
+        invitation = await folder.invite(other_user.view.name, "write")
+        theirs = await other_user.folders.accept(invitation.id)
+        with psycopg.connect(cluster.address("postgres")) as other:
+            other.execute("SELECT FROM folders WHERE id = %s FOR UPDATE", (folder.id,))
+            async with asyncio.TaskGroup() as group:
+                making = group.create_task(
+                    refusal(other_user.sessions.create(mounts={"in": theirs}))
+                )
+                await until(lambda: observe.value(WAITING) > 0, within=5)
+                other.execute(REVOKE, (invitation.id,))
+                other.commit()
+        assert making.result() == "folder-not-found"
+        assert await other_user.sessions.list(ended=True) == []
 
 
 async def test_user_deleted_with_folders_takes_the_trees_along(cluster, admin, observe, host):

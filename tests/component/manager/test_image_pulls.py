@@ -235,3 +235,29 @@ async def test_registry_that_is_forgotten_ends_the_session(cluster, user, image,
         with pytest.raises(SessionEnded, match="pull-failed"):
             await session.reaches("RUNNING", within=10)
     assert "registry is not known any more" in (await session.refresh()).detail
+
+
+async def test_session_that_pulls_does_not_mount_what_was_revoked(
+    cluster, user, other_user, image, observe
+):
+    """Behaviour 39: the next mount is cut even when a place is found. Let the image be pulled, revoke, let the pull end; no kernel is asked for."""
+    host = f"host-{uuid.uuid4().hex}"
+    async with (
+        manager_fixtures.storage(cluster, host),
+        manager_fixtures.agent(cluster) as agent,
+    ):
+        folder = await other_user.folders.create("data", host=host)
+        invitation = await folder.invite(user.view.name, "write")
+        theirs = await user.folders.accept(invitation.id)
+        session = await user.sessions.create(image=image, mounts={"in": theirs})
+        await session.reaches("PULLING", within=10)
+        await other_user.folders.end(invitation.id)
+        goes(agent, PullStatus.READY, bytes_done=20, bytes_total=20, layers=2)
+        await session.reaches("TERMINATED", within=10)
+        view = await session.refresh()
+        assert (view.reason, view.detail) == (
+            "folder-not-shared",
+            "the folder data, which it mounts, is not shared any more",
+        )
+        assert agent.requests == {}
+        assert observe.slots_in_use(session.id) == (0, 0)

@@ -109,6 +109,33 @@ async def test_session_that_waits_does_not_mount_what_was_revoked(
     assert observe.history(waiting.id)[-1] == ("PENDING", "CANCELLED")
 
 
+async def test_session_does_not_mount_again_what_was_revoked(user, other_user, observe, tmp_path):
+    """Behaviour 39: a restart is a next mount. Revoke what running sessions mount, share less of it, restart them; each runs on as it was."""
+    folder = await filled(user, tmp_path)
+    invitation = await folder.invite(other_user.view.name, "write")
+    theirs = await other_user.folders.accept(invitation.id)
+    writes = await other_user.sessions.create(mounts={"in": theirs})
+    reads = await other_user.sessions.create(mounts={"in": theirs.mount(read_only=True)})
+    for session in (writes, reads):
+        await session.reaches("RUNNING", within=10)
+    await user.folders.end(invitation.id)
+    generations = "SELECT generation FROM kernels WHERE session_id = %s"
+    for session in (writes, reads):
+        assert await told(session.restart()) == (
+            404,
+            "folder-not-found",
+            "What the session mounts at 'in' is not shared with its owner any more",
+            None,
+        )
+        assert (await session.refresh()).status == "RUNNING"
+        assert observe.value(generations, session.id) == 0
+    await shared(folder, other_user, "read")
+    assert await refusal(writes.restart()) == "folder-not-found"
+    await reads.restart()
+    assert observe.value(generations, reads.id) == 1
+    await reads.reaches("RUNNING", within=10)
+
+
 async def test_token_to_read_writes_nothing(user, other_user, cluster, observe, tmp_path):
     """Behaviour 39: what the manager grants is what the storage-proxy allows. Try every change with a token to read; look at the disk."""
     theirs = await shared(await filled(user, tmp_path), other_user, "read")

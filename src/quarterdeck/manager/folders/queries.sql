@@ -212,11 +212,11 @@ WHERE id = %(id)s AND invitee_id = %(user)s AND status = 'PENDING' RETURNING id:
 SELECT f.id::text FROM folders f WHERE f.id = (SELECT folder_id FROM folder_invitations WHERE id = %(id)s) FOR UPDATE;
 
 -- name: cancel_waiting
--- Sessions that wait for a place and mount a folder that does not exist for their owner any more.
+-- Sessions that wait, for a place or an image, and mount a folder that does not exist for their owner any more.
 SELECT end_session(s.id, 'folder-not-shared', %(user)s, NULL, 'the folder ' || f.name || ', which it mounts, is not shared any more')
 FROM folder_invitations i
 JOIN folders f ON f.id = i.folder_id
-JOIN sessions s ON s.owner_id = i.invitee_id AND s.status = 'PENDING'
+JOIN sessions s ON s.owner_id = i.invitee_id AND s.status IN ('PENDING', 'SCHEDULED', 'PULLING')
 WHERE i.id = %(id)s AND folder_permission(f.id, f.owner_id, i.invitee_id) IS NULL
   AND EXISTS (SELECT FROM session_mounts m WHERE m.session_id = s.id AND m.folder_id = f.id);
 

@@ -45,7 +45,7 @@ class Sessions(Protocol):
         ...
 
     async def restart(self, session: str, by: Principal) -> Sequence[model.Due]:
-        """RUNNING -> RESTARTING, if the user may; return its kernels, which have to be made anew; none: it was not RUNNING."""
+        """RUNNING -> RESTARTING, if the user may; return its kernels, which have to be made anew; none: it was not RUNNING. Raises `FolderNotMountable`."""
         ...
 
     async def force_end(self, session: str, by: Principal) -> bool:

@@ -4,13 +4,29 @@
 -- database forgets in a crash is done again by the loops, on the same kernel, and a later flush never goes without the earlier ones.
 
 -- name: lock_folders
--- Keeps folders from being deleted, cloned or given away until their mounts are written: that takes FOR UPDATE. What was waited for is judged anew.
+-- Keeps folders from being deleted, cloned, given away or taken from who has a share until their mounts are written: that takes FOR UPDATE.
+SELECT id FROM folders WHERE id = ANY(%(folders)s::uuid[]) ORDER BY id FOR KEY SHARE;
+
+-- name: mountable_folders
+-- Once they are locked: what the locks were waited for is seen by a statement of its own only.
 SELECT f.id::text FROM folders f
 WHERE f.id = ANY(%(folders)s::uuid[])
   AND CASE WHEN f.id = ANY(%(written)s::uuid[])
            THEN f.status = 'READY' AND folder_permission(f.id, f.owner_id, %(owner)s) IN ('write', 'delete', 'own')
-           ELSE f.status IN ('READY', 'CLONING') AND folder_permission(f.id, f.owner_id, %(owner)s) IS NOT NULL END
-ORDER BY f.id FOR KEY SHARE;
+           ELSE f.status IN ('READY', 'CLONING') AND folder_permission(f.id, f.owner_id, %(owner)s) IS NOT NULL END;
+
+-- name: lock_mounted_folders
+SELECT f.id FROM folders f WHERE f.id IN (SELECT folder_id FROM session_mounts WHERE session_id = %(id)s) ORDER BY f.id FOR KEY SHARE;
+
+-- name: unshared_mount
+-- What a running session mounts and its owner may not mount so any more.
+SELECT m.path
+FROM sessions s
+JOIN session_mounts m ON m.session_id = s.id
+JOIN folders f ON f.id = m.folder_id
+CROSS JOIN LATERAL folder_permission(f.id, f.owner_id, s.owner_id) AS permission
+WHERE s.id = %(id)s AND s.status = 'RUNNING' AND (permission IS NULL OR permission = 'read' AND NOT m.read_only)
+ORDER BY m.path LIMIT 1;
 
 -- name: create_session
 -- The session keeps what the image's tag names now. No row: see the function.

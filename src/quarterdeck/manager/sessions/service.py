@@ -108,7 +108,7 @@ class SessionService:
     async def restart(self, by: Principal, session: str) -> sessions.SessionView:
         """Begin to restart a session that runs: new processes in the same place, with its files, mounts and slots.
 
-        Raises `SessionNotFound`, `SessionNotRestartable`, `SessionRestarting`, `SessionNotRunning`.
+        Raises `SessionNotFound`, `SessionNotRestartable`, `SessionRestarting`, `SessionNotRunning`, `FolderNotMountable` if a mount is not shared any more.
         """
         view = await self.get(by, session)
         if view.type is sessions.SessionType.BATCH:

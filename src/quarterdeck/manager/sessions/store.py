@@ -100,11 +100,16 @@ class SessionStore:
         return [model.Due(**row) for row in rows]
 
     async def restart(self, session: str, by: Principal) -> Sequence[model.Due]:
-        """RUNNING -> RESTARTING, if the user may; return its kernels, which have to be made anew; none: it was not RUNNING."""
-        rows = await self._database.fetch(
-            _SQL["restart_own_session"],
-            {"id": session, "user": by.user, "is_admin": by.is_admin},
-        )
+        """RUNNING -> RESTARTING, if the user may; return its kernels, which have to be made anew; none: it was not RUNNING. Raises `FolderNotMountable`."""
+        who = {"id": session, "user": by.user, "is_admin": by.is_admin}
+        async with self._database.transaction() as tx:
+            await statements.fetch(tx, _SQL["lock_mounted_folders"], who)
+            unshared = await statements.fetch_one(tx, _SQL["unshared_mount"], who)
+            if unshared is not None:
+                raise errors.FolderNotMountable(
+                    f"What the session mounts at {unshared['path']!r} is not shared with its owner any more"
+                )
+            rows = await statements.fetch(tx, _SQL["restart_own_session"], who)
         return [model.Due(**row) for row in rows]
 
     async def force_end(self, session: str, by: Principal) -> bool:
@@ -147,9 +152,9 @@ class SessionStore:
 async def _lock_folders(tx: postgres.Connection, new: model.NewSession) -> None:
     wanted = [mount.folder for mount in new.given.mounts]
     written = [mount.folder for mount in new.given.mounts if not mount.read_only]
-    rows = await statements.fetch(
-        tx, _SQL["lock_folders"], {"folders": wanted, "written": written, "owner": new.owner}
-    )
+    facts = {"folders": wanted, "written": written, "owner": new.owner}
+    await statements.fetch(tx, _SQL["lock_folders"], facts)
+    rows = await statements.fetch(tx, _SQL["mountable_folders"], facts)
     found = {row["id"] for row in rows}
     for at, folder in enumerate(wanted):
         if folder not in found:
