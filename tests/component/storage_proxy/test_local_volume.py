@@ -5,16 +5,18 @@ import os
 import resource
 import socket
 import stat
+import tracemalloc
 
 import pytest
 
 from quarterdeck.base.clock import SystemClock
-from quarterdeck.storage_proxy import errors
+from quarterdeck.storage_proxy import errors, globs
 from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.storage_proxy.volumes import local, places, quotas, staging
 
 TREE = "0195c0de-0000-7000-8000-000000000001"
 OTHER = "0195c0de-0000-7000-8000-000000000002"
+MANY, NAME_BYTES = 3000, 240
 
 
 @pytest.fixture
@@ -217,3 +219,35 @@ def test_sweep_removes_only_what_is_a_day_old(tmp_path):
     finally:
         os.close(directory)
     assert [path.name for path in tmp_path.iterdir()] == ["young"]
+
+
+@pytest.fixture
+def crowded(root, shakeout_runner):
+    """A volume with small limits, in whose tree a kernel has made a directory of very many names."""
+    small = Limits(directory_entries_max=10, search_entries_max=10, copy_entries_max=10)
+    with contextlib.closing(local.LocalVolume(root, SystemClock(), small)) as volume:
+        shakeout_runner.run(volume.create_tree(TREE))
+        directory = root / "trees" / TREE / "files" / "many"
+        directory.mkdir()
+        for number in range(MANY):
+            (directory / f"{number:0{NAME_BYTES}}").touch()
+        yield volume
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda volume: volume.put(TREE, ("many", "new"), stream(b"x")),
+        lambda volume: volume.search(TREE, (), globs.parse("**"), 10),
+        lambda volume: volume.copy(TREE, ("many",), ("copy",)),
+    ],
+    ids=["put", "search", "copy"],
+)
+async def test_limit_is_met_before_a_directory_is_read_whole(crowded, attempt):
+    """Nobody's directory fills our memory. Put into, search and copy one of many names; each is refused with few of them in memory."""
+    tracemalloc.start()
+    with pytest.raises(errors.TooManyEntries):
+        await attempt(crowded)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MANY * NAME_BYTES // 3

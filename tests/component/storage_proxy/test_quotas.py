@@ -288,8 +288,8 @@ async def test_limit_set_during_an_upload_counts_it(place):
     assert await place.used() == (600, 1)
 
 
-async def begun(place, size):
-    upload = Upload(id=secrets.token_hex(16), path=("a", "b"), size=size, expires_at=1e12)
+async def begun(place, size, path="a/b"):
+    upload = Upload(id=secrets.token_hex(16), path=at(path), size=size, expires_at=1e12)
     await place.volume.uploads.begin(TREE, upload)
     return upload.id
 
@@ -329,6 +329,25 @@ async def test_upload_in_pieces_is_refused_early_and_freed_when_given_up(place):
     assert await place.as_on_disk() == (0, 0)
 
 
+async def test_directories_of_an_upload_in_pieces_count(place):
+    """A deep path is no way around. Allow three inodes; begin below three new directories, then lose two that a finished begin relied on."""
+    await place.limit(inodes=3)
+    with pytest.raises(errors.QuotaExceeded):
+        await begun(place, 1, "a/b/c/d")
+    await place.tree.mkdir("a/b")
+    upload = await begun(place, 1, "a/b/c")
+    await place.tree.delete("a")
+    await place.tree.put("other")
+    async with place.volume.uploads.writer(TREE, upload) as writer:
+        await writer.write(b"x")
+        with pytest.raises(errors.QuotaExceeded):
+            await writer.finish()
+        assert await place.as_on_disk() == (1, 2)
+        await place.tree.delete("other")
+        await writer.finish()
+    assert await place.as_on_disk() == (1, 3)
+
+
 async def part(place, pieces, size):
     upload = Upload(id=secrets.token_hex(16), path=(), size=size, expires_at=1e12)
     await pieces.begin(place.volume.uploads, TREE, upload)
@@ -341,12 +360,12 @@ async def test_parts_fit_where_their_file_fits(place):
     await place.limit(100, 2)
     pieces = Pieces(place.clock, Limits())
     parts = [await part(place, pieces, 30) for _ in range(2)]
-    whole = Upload(id=secrets.token_hex(16), path=("file",), size=0, expires_at=1e12)
+    whole = Upload(id=secrets.token_hex(16), path=("new", "file"), size=0, expires_at=1e12)
     await pieces.join(place.volume.uploads, TREE, whole, parts)
-    assert (place.files / "file").read_bytes() == b"x" * 60
-    assert await place.as_on_disk() == (60, 1)
+    assert (place.files / "new" / "file").read_bytes() == b"x" * 60
+    assert await place.as_on_disk() == (60, 2)
     with pytest.raises(errors.QuotaExceeded):
-        await place.tree.put("other", b"x" * 41)
+        await place.tree.put("new/file", b"x" * 41)
 
 
 async def test_nothing_is_kept_of_trees_without_a_limit(place):

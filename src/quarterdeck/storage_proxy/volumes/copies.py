@@ -69,10 +69,11 @@ class Snapshot:
             os.mkdir(name, 0o755, dir_fd=into)
             self.amount += Amount(0, 1)
             with walk.directory(into, (name,)) as target:
-                for below in walk.names(source):
-                    self._entries += 1
-                    listing.bound(self._entries, self._limits.copy_entries_max)
-                    self._take(source, below, target, depth + 1)
+                found = walk.some(source, self._limits.copy_entries_max - self._entries)
+                self._entries += len(found)
+                listing.bound(self._entries, self._limits.copy_entries_max)
+                for below in found:
+                    self._take(source, below.name, target, depth + 1)
 
 
 @contextlib.contextmanager

@@ -120,6 +120,6 @@ def require_entry(top: int, path: TreePath, entries_max: int) -> None:
                 below = stack.enter_context(walk.directory(below, (name,)))
             except errors.FileNotFound:
                 break
-        count = len(walk.names(below)) + 1
+        count = len(walk.some(below, entries_max)) + 1
     if count > entries_max:
         raise errors.TooManyEntries(f"at most {entries_max} entries", field="path")

@@ -15,6 +15,9 @@ from quarterdeck.storage_proxy.volumes.s3_pieces import Bucket, Kept, Piecewise
 RECEIPT_SECONDS = 600
 """How long a finished upload is known."""
 
+_ORPHAN_SECONDS = 3600
+"""How long chunks stay that belong to no upload: whoever wrote the last one has long lost its lease then."""
+
 
 class S3Uploads:
     """The uploads in all trees of a bucket."""
@@ -62,7 +65,7 @@ class S3Uploads:
             yield writer
 
     async def sweep(self) -> None:
-        """Forget all uploads that have expired."""
+        """Forget all uploads that have expired, and what others have left."""
         _, prefixes = await self._store.children("uploads/")
         for prefix in prefixes:
             await self._sweep(prefix.split("/")[1])
@@ -82,9 +85,21 @@ class S3Uploads:
                 await self._end(tree, upload)
 
     async def _end(self, tree: str, upload: str) -> None:
-        if self._is_over(*await self._look(tree, upload)):
+        try:
+            found = await self._look(tree, upload)
+        except errors.UploadNotFound:
+            await self._remove_orphan(s3_pieces.key(tree, upload, ""))
+            return
+        if self._is_over(*found):
             async with self._entered(tree, upload) as writer:
                 await writer.discard()
+
+    async def _remove_orphan(self, place: str) -> None:
+        """Remove what lies where no upload is: its removal broke off, or a writer was late."""
+        now = self._bucket.clock.now()
+        objects, _ = await self._store.children(place)
+        if all((now - each.modified_at).total_seconds() > _ORPHAN_SECONDS for each in objects):
+            await self._store.delete_prefix(place)
 
     def _is_over(self, upload: Upload, kept: Kept) -> bool:
         now = self._bucket.clock.now().timestamp()

@@ -12,7 +12,7 @@ from quarterdeck.wire.trees import Found
 
 
 class Search:
-    """One search. At its limit of steps it raises `TooManyEntries`; deeper than paths may be it does not look."""
+    """One search. Over its limit of steps it raises `TooManyEntries`, as for a directory that alone has more; deeper than paths may be it does not look."""
 
     def __init__(self, limits: Limits, glob: Glob, limit: int) -> None:
         self._limits = limits
@@ -27,13 +27,12 @@ class Search:
         return Found(self._found[: self._limit], len(self._found) > self._limit)
 
     def _look(self, directory: int, path: TreePath, start: int) -> None:
-        with os.scandir(directory) as items:
-            found = sorted(items, key=lambda item: item.name)
-        for item in found:
+        found = walk.some(directory, self._limits.search_entries_max - self._steps)
+        self._steps += len(found)
+        listing.bound(self._steps, self._limits.search_entries_max)
+        for item in sorted(found, key=lambda item: item.name):
             if len(self._found) > self._limit:
                 return
-            self._steps += 1
-            listing.bound(self._steps, self._limits.search_entries_max)
             self._judge(directory, (*path, item.name), item, start)
 
     def _judge(self, directory: int, path: TreePath, item: os.DirEntry[str], start: int) -> None:

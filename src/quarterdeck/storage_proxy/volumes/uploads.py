@@ -6,7 +6,7 @@ from typing import ParamSpec
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import errors, ports
-from quarterdeck.storage_proxy.model import Limits, Upload
+from quarterdeck.storage_proxy.model import Limits, TreePath, Upload
 from quarterdeck.storage_proxy.volumes import directories, partials, places
 from quarterdeck.storage_proxy.volumes.scopes import Amount
 from quarterdeck.storage_proxy.volumes.threads import Threads
@@ -58,7 +58,8 @@ class LocalUploads:
         with self._volume.places.part(tree, places.UPLOADS, make=True) as directory:
             if partials.sweep(directory, self._clock.now().timestamp()):
                 self._volume.quotas.recount(tree)
-            wanted = Amount(0 if parts else upload.size, 1 - parts)
+            made = _missing(self._volume, tree, upload.path) if upload.path else 0
+            wanted = Amount(0 if parts else upload.size, max(made, 1) - parts)
             with self._volume.quotas.grown(tree, Amount(inodes=1), wanted):
                 partials.begin(directory, upload, self._limits.uploads_max)
 
@@ -112,6 +113,7 @@ class _Writer:
         self._threads = threads
         self._tree = tree
         self.partial = partial
+        self._parts = 0
 
     @property
     def upload(self) -> Upload:
@@ -139,6 +141,7 @@ class _Writer:
         await self._threads.run(self._recounted, self.partial.drop)
 
     async def join(self, parts: Sequence[ports.Writer]) -> None:
+        self._parts = len(parts)
         others = [part.partial for part in parts if isinstance(part, _Writer)]
         await self._threads.run(self._recounted, self.partial.join, others)
 
@@ -153,12 +156,18 @@ class _Writer:
             yield block
 
     async def finish(self) -> FileEntry:
-        return await self._threads.run(
-            self._volume.publish, self._tree, self.upload.path, self.partial
-        )
+        return await self._threads.run(self._finish)
 
     async def discard(self) -> None:
         await self._threads.run(self._recounted, self.partial.discard)
+
+    def _finish(self) -> FileEntry:
+        """Put the file in place; it counts already, as do its parts, but not the directories that are made for it."""
+        path = self.upload.path
+        with contextlib.closing(self._volume.quotas.account(self._tree)) as account:
+            made = _missing(self._volume, self._tree, path)
+            account.reserve(Amount(inodes=max(made - 1 - self._parts, 0)))
+            return self._volume.publish(self._tree, path, self.partial)
 
     def _write(self, block: bytes) -> None:
         with self._volume.quotas.grown(self._tree, Amount(len(block))):
@@ -170,3 +179,8 @@ class _Writer:
             change(*args, **kwargs)
         finally:
             self._volume.quotas.recount(self._tree)
+
+
+def _missing(volume: directories.Directories, tree: str, path: TreePath) -> int:
+    with volume.places.part(tree, places.FILES) as top:
+        return places.missing(top, path)

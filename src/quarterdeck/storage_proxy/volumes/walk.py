@@ -6,6 +6,7 @@ All functions block; `local` calls them in threads. A name is one component, jud
 import contextlib
 import errno
 import functools
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,6 +79,12 @@ def look(parent: int, name: str) -> str | None:
 def names(directory: int) -> list[str]:
     """Return the names in an open directory."""
     return os.listdir(directory)
+
+
+def some(directory: int, most: int) -> list[os.DirEntry[str]]:
+    """Return the entries of an open directory, but one more than `most` at most: it may hold any number."""
+    with os.scandir(directory) as items:
+        return list(itertools.islice(items, most + 1))
 
 
 def kind(mode: int) -> str:
