@@ -260,6 +260,30 @@ async def test_invitation_is_answered_once(user, other_user, observe, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("ended_by", ["user", "other_user"])
+async def test_ended_invitation_tells_nothing_new_of_the_folder(
+    user, other_user, admin, tmp_path, ended_by
+):
+    """Behaviour 39: who has a share no more learns nothing more. End it from each side, rename the folder and give it away; look at the invitation."""
+    folder = await filled(user, tmp_path)
+    live = await folder.invite("admin")
+    invitation = await folder.invite(other_user.view.name)
+    theirs = await other_user.folders.accept(invitation.id)
+    await folder.rename("renamed")
+    request = api_folders.get_invitation(invitation.id)
+    assert (await other_user.call(request, InvitationView)).folder_name == "renamed"
+    await {"user": user, "other_user": other_user}[ended_by].folders.end(invitation.id)
+    await folder.rename("secret")
+    await folder.transfer("admin")
+    seen = await other_user.call(request, InvitationView)
+    assert (seen.folder_name, seen.owner) == ("renamed", user.view.name)
+    assert await refusal(theirs.refresh()) == "folder-not-found"
+    given = await admin.call(api_folders.get_invitation(live.id), InvitationView)
+    assert given.status == "CANCELLED"
+    back = await admin.folders.get(folder.id)
+    await back.transfer(user.view.name)
+
+
 async def test_acceptance_and_revocation_that_race_end_one_way(
     user, other_user, observe, tmp_path
 ):

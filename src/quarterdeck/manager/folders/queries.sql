@@ -177,8 +177,8 @@ RETURNING id::text;
 SELECT count(*) AS live FROM folder_invitations WHERE folder_id = %(folder)s AND status IN ('PENDING', 'ACCEPTED');
 
 -- name: view_invitation
--- For who owns the folder, and for who is invited.
-SELECT i.id::text, i.folder_id::text AS folder, f.name AS folder_name, o.name AS owner, a.name AS inviter, b.name AS invitee,
+-- For who owns the folder, and for who is invited: once it has ended, with the names of that time.
+SELECT i.id::text, i.folder_id::text AS folder, coalesce(i.last_folder_name, f.name) AS folder_name, coalesce(i.last_owner_name, o.name) AS owner, a.name AS inviter, b.name AS invitee,
        i.permission, i.status, i.created_at
 FROM folder_invitations i
 JOIN folders f ON f.id = i.folder_id

@@ -245,11 +245,23 @@ CREATE TABLE folder_invitations (
         CHECK (status IN ('PENDING', 'ACCEPTED', 'REJECTED', 'CANCELLED', 'REVOKED', 'LEFT')),
     created_at timestamptz NOT NULL DEFAULT now(),
     changed_at timestamptz NOT NULL DEFAULT now(),
-    changed_by uuid NOT NULL REFERENCES users
+    changed_by uuid NOT NULL REFERENCES users,
+    last_folder_name text,
+    last_owner_name text
 );
 COMMENT ON TABLE folder_invitations IS 'An invitation that is ACCEPTED is a share of the folder. Who owns the folder has the say in it, whoever invited.';
+COMMENT ON COLUMN folder_invitations.last_folder_name IS 'As it was when the invitation ended, like last_owner_name: who was invited learns no more of the folder.';
 CREATE UNIQUE INDEX folder_invitations_live ON folder_invitations (folder_id, invitee_id) WHERE status IN ('PENDING', 'ACCEPTED');
 CREATE INDEX folder_invitations_invitee ON folder_invitations (invitee_id) WHERE status IN ('PENDING', 'ACCEPTED');
+
+CREATE FUNCTION keep_last_names() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT f.name, o.name INTO NEW.last_folder_name, NEW.last_owner_name
+    FROM folders f JOIN users o ON o.id = f.owner_id WHERE f.id = NEW.folder_id;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER folder_invitations_end BEFORE UPDATE OF status ON folder_invitations
+    FOR EACH ROW WHEN (NEW.status NOT IN ('PENDING', 'ACCEPTED')) EXECUTE FUNCTION keep_last_names();
 
 CREATE FUNCTION folder_permission(folder uuid, owner uuid, who uuid) RETURNS text STABLE LANGUAGE sql AS $$
     SELECT CASE WHEN u.id = owner OR u.role = 'admin' THEN 'own' ELSE i.permission END
