@@ -16,5 +16,5 @@ def client(storage: StorageService, gate: Gate, slots: Slots, clock: Clock) -> l
     return [
         *ClientApi(storage, gate, slots).routes(),
         *UploadsApi(storage, gate, slots, clock).routes(),
-        *TreeApi(storage, gate).routes(),
+        *TreeApi(storage, gate, slots).routes(),
     ]

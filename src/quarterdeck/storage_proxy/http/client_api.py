@@ -9,7 +9,7 @@ from quarterdeck.infra import http_server
 from quarterdeck.infra.errors import UnsupportedMediaType
 from quarterdeck.storage_proxy import model
 from quarterdeck.storage_proxy.http import archives, bodies, downloads, gate
-from quarterdeck.storage_proxy.http.gate import Gate
+from quarterdeck.storage_proxy.http.gate import Caller, Gate
 from quarterdeck.storage_proxy.model import Span, TreePath
 from quarterdeck.storage_proxy.service import StorageService
 from quarterdeck.storage_proxy.transfers import uploads
@@ -72,7 +72,10 @@ class ClientApi:
         caller = self._gate.caller(request, Right.READ)
         wanted = http_server.query(request, ListingQuery)
         path = model.parse(wanted.path, self._storage.limits)
-        found = await self._storage.entries(caller.tree, path, recursive=wanted.recursive)
+        if wanted.recursive:
+            found = await self._all(caller, path)
+        else:
+            found = await self._storage.entries(caller.tree, path, recursive=False)
         return http_server.reply(Items[FileEntry](found))
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
@@ -103,8 +106,8 @@ class ClientApi:
         caller = self._gate.caller(request, Right.READ)
         wanted = http_server.query(request, ArchiveQuery)
         path = model.parse(wanted.path, self._storage.limits)
+        entries = await self._all(caller, path)
         with self._slots.taken(caller.who):
-            entries = await self._storage.entries(caller.tree, path, recursive=True)
             return await archives.send(
                 request,
                 wanted.format,
@@ -134,6 +137,10 @@ class ClientApi:
         token, until = self._gate.url_token(caller, wanted.method, path, wanted.seconds)
         target = f"{_FILES}/{model.encode(path)}?{gate.PARAMETER}={token}"
         return http_server.reply(UrlGrant(target, until), 201)
+
+    async def _all(self, caller: Caller, path: TreePath) -> list[FileEntry]:
+        async with self._slots.turn(caller.who):
+            return await self._storage.entries(caller.tree, path, recursive=True)
 
     def _path(self, request: web.Request) -> TreePath:
         """Return the file's path as the client sent it, before anybody has tidied it."""

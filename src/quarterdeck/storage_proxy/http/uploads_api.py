@@ -79,7 +79,8 @@ class UploadsApi:
         if (parts := tus.parts(request)) is not None:
             joint = self._upload(request, 0, JOINT_SECONDS)
             wanted = [_id(part) for part in parts]
-            taken = await self._pieces.join(there, caller.tree.id, joint, wanted)
+            async with self._slots.turn(caller.who):
+                taken = await self._pieces.join(there, caller.tree.id, joint, wanted)
             return _created(taken)
         upload = self._upload(request, tus.number(request, "Upload-Length"), UPLOAD_SECONDS)
         await self._pieces.begin(there, caller.tree.id, upload)

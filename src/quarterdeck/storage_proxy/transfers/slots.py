@@ -1,18 +1,27 @@
-"""How many transfers each user has at once on this storage-proxy, so that one user cannot take all of it."""
+"""How much each user does at once on this storage-proxy, so that one user cannot take all of it."""
 
+import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from weakref import WeakValueDictionary
 
 from quarterdeck.storage_proxy import errors
 
+TURNS_MAX = 2
+"""How much long work of one user runs at once; the rest waits."""
+
+TURN_SECONDS_MAX = 300.0
+
 
 class Slots:
-    """Counts transfers by whose they are."""
+    """Counts transfers, and long work on trees, by whose they are."""
 
-    def __init__(self, each_max: int) -> None:
+    def __init__(self, each_max: int, *, turn_seconds_max: float = TURN_SECONDS_MAX) -> None:
         self._each_max = each_max
+        self._turn_seconds_max = turn_seconds_max
         self._taken: Counter[str] = Counter()
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @contextlib.contextmanager
     def taken(self, whose: str) -> Iterator[None]:
@@ -26,3 +35,18 @@ class Slots:
             self._taken[whose] -= 1
             if not self._taken[whose]:
                 del self._taken[whose]
+
+    @contextlib.asynccontextmanager
+    async def turn(self, whose: str) -> AsyncIterator[None]:
+        """Count long work like a transfer, and begin it when little of the same user's runs. Raises `TooManyTransfers`, also when that takes too long."""
+        with self.taken(whose):
+            turns = self._turns.setdefault(whose, asyncio.Semaphore(TURNS_MAX))
+            try:
+                async with asyncio.timeout(self._turn_seconds_max):
+                    await turns.acquire()
+            except TimeoutError:
+                raise errors.TooManyTransfers("what was begun before takes too long") from None
+            try:
+                yield
+            finally:
+                turns.release()

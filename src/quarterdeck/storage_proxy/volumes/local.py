@@ -49,7 +49,7 @@ class LocalVolume:
 
     async def delete_tree(self, tree: str) -> None:
         """Remove the tree with all its files; nothing happens if it is gone."""
-        await self._threads.run(self._directories.delete_tree, tree)
+        await self._threads.run_long(self._directories.delete_tree, tree)
 
     async def mount_path(self, tree: str) -> str:
         """Return the absolute path of the tree's root directory. Raises `TreeNotFound`."""
@@ -57,7 +57,8 @@ class LocalVolume:
 
     async def entries(self, tree: str, path: TreePath, *, recursive: bool) -> list[FileEntry]:
         """List what is in a directory, sorted by path; a file lists itself."""
-        return await self._threads.run(self._directories.entries, tree, path, recursive=recursive)
+        run = self._threads.run_long if recursive else self._threads.run
+        return await run(self._directories.entries, tree, path, recursive=recursive)
 
     async def delete(self, tree: str, path: TreePath) -> None:
         """Remove a file, or a directory with all in it."""
@@ -85,15 +86,15 @@ class LocalVolume:
 
     async def copy(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
         """Copy a file, or a directory with all in it."""
-        return await self._threads.run(self._arranging.copy, tree, source, target)
+        return await self._threads.run_long(self._arranging.copy, tree, source, target)
 
     async def search(self, tree: str, path: TreePath, glob: Glob, limit: int) -> Found:
         """Find what matches below a directory."""
-        return await self._threads.run(self._arranging.search, tree, path, glob, limit)
+        return await self._threads.run_long(self._arranging.search, tree, path, glob, limit)
 
     async def clone_tree(self, tree: str, clone: str, scope: str | None) -> None:
         """Make a new tree with a copy of all that is in another; nothing happens if the new one is there."""
-        await self._threads.run(self._arranging.clone_tree, tree, clone, scope)
+        await self._threads.run_long(self._arranging.clone_tree, tree, clone, scope)
 
     async def limit(self, scope: str, limits: QuotaLimits) -> None:
         """Set how much the trees of a scope may hold."""

@@ -8,6 +8,8 @@ from typing import ParamSpec, Protocol, TypeVar
 from quarterdeck.storage_proxy.volumes import walk
 
 _THREADS = 8
+_LONG_THREADS = 8
+"""More than two users take at once, and the clones of a manager."""
 
 
 class Closable(Protocol):
@@ -28,14 +30,20 @@ class Threads:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="volume")
+        self._long = ThreadPoolExecutor(_LONG_THREADS, thread_name_prefix="volume-long")
 
     def close(self) -> None:
         """Wait for what runs, start nothing more."""
         self._pool.shutdown()
+        self._long.shutdown()
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run the call in a thread."""
         return await asyncio.wrap_future(self._begin(work, *args, **kwargs))
+
+    async def run_long(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Run a call that takes longer the more there is, in a thread that is for those only."""
+        return await asyncio.wrap_future(self._long.submit(_call(work, *args, **kwargs)))
 
     async def take(self, work: Callable[_P, _C], *args: _P.args, **kwargs: _P.kwargs) -> _C:
         """Run a call whose result is to be closed: who is cancelled meanwhile leaves nothing open."""
@@ -47,11 +55,15 @@ class Threads:
             raise
 
     def _begin(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
-        def call() -> _T:
-            with walk.translated():
-                return work(*args, **kwargs)
+        return self._pool.submit(_call(work, *args, **kwargs))
 
-        return self._pool.submit(call)
+
+def _call(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> Callable[[], _T]:
+    def call() -> _T:
+        with walk.translated():
+            return work(*args, **kwargs)
+
+    return call
 
 
 def _close(ended: Future[_C]) -> None:

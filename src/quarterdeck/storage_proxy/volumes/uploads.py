@@ -50,7 +50,7 @@ class LocalUploads:
         """Forget all uploads that have expired."""
         for tree in await self._threads.run(self._volume.trees):
             with contextlib.suppress(errors.TreeNotFound, errors.UploadNotFound):
-                await self._threads.run(self._sweep, tree)
+                await self._threads.run_long(self._sweep, tree)
 
     def _begin(self, tree: str, upload: Upload, parts: int) -> None:
         if upload.path:
@@ -138,12 +138,12 @@ class _Writer:
         await self._threads.run(self.partial.keep)
 
     async def drop(self) -> None:
-        await self._threads.run(self._recounted, self.partial.drop)
+        await self._threads.run_long(self._recounted, self.partial.drop)
 
     async def join(self, parts: Sequence[ports.Writer]) -> None:
         self._parts = len(parts)
         others = [part.partial for part in parts if isinstance(part, _Writer)]
-        await self._threads.run(self._recounted, self.partial.join, others)
+        await self._threads.run_long(self._recounted, self.partial.join, others)
 
     async def content(self, length: int) -> AsyncIterator[bytes]:
         offset = 0
@@ -159,7 +159,7 @@ class _Writer:
         return await self._threads.run(self._finish)
 
     async def discard(self) -> None:
-        await self._threads.run(self._recounted, self.partial.discard)
+        await self._threads.run_long(self._recounted, self.partial.discard)
 
     def _finish(self) -> FileEntry:
         """Put the file in place; it counts already, as do its parts, but not the directories that are made for it."""

@@ -124,3 +124,16 @@ def test_transfers_are_counted_by_whose_they_are():
                 pass
     with slots.taken("ada"), slots.taken("ada"):
         pass
+
+
+async def test_long_work_of_a_user_takes_turns():
+    """Two at once, the others wait; who waits too long is refused; another user does not wait."""
+    slots = Slots(10, turn_seconds_max=0.01)
+    async with slots.turn("ada"), slots.turn("bob"), slots.turn("ada"):
+        with pytest.raises(errors.TooManyTransfers, match="too long"):
+            async with slots.turn("ada"):
+                pass
+        async with slots.turn("bob"):
+            pass
+    async with slots.turn("ada"), slots.turn("ada"):
+        pass
