@@ -1,4 +1,4 @@
-"""Objects in one bucket of an S3 server, through aiobotocore: streamed both ways, multipart above 8 MiB.
+"""Objects in one bucket of an S3 server, through aiobotocore: streamed both ways, multipart above 8 MiB, up to 195 GiB.
 
 Importing this module costs most of a second: only components that serve such a bucket do.
 """
@@ -19,6 +19,14 @@ from quarterdeck.base.config import Secret
 from quarterdeck.infra.errors import BucketMissing, ObjectStoreUnavailable
 
 PART_BYTES = 8 * 1024 * 1024
+PARTS_MAX = 10_000
+PARTS_ALIKE = 2500
+"""After so many parts of one size they grow: small files take little memory, and large ones end before the last part that S3 takes."""
+
+COPY_BYTES_MAX = 5 * 1024**3
+"""What S3 copies at once; more goes in parts."""
+
+COPIED_PART_BYTES = 512 * 1024**2
 READ_BYTES = 256 * 1024
 DELETE_KEYS_MAX = 1000
 CONNECT_SECONDS_MAX = 5
@@ -127,16 +135,15 @@ class ObjectStore:
             return len(first)
         return await self._put_parts(key, first, parts)
 
-    async def copy(self, key: str, new_key: str, *, etag: str) -> bool:
-        """Copy an object within the bucket; False when it is gone or has another version than `etag`. Raises `ObjectStoreUnavailable`."""
+    async def copy(self, item: Object, new_key: str) -> bool:
+        """Copy an object within the bucket; False when it is gone or has another version by now. Raises `ObjectStoreUnavailable`."""
+        source = {
+            "CopySource": {"Bucket": self._bucket, "Key": item.key},
+            "CopySourceIfMatch": f'"{item.etag}"',
+        }
         with _unavailable():
             try:
-                await self._client.copy_object(
-                    Bucket=self._bucket,
-                    Key=new_key,
-                    CopySource={"Bucket": self._bucket, "Key": key},
-                    CopySourceIfMatch=f'"{etag}"',
-                )
+                await self._copy(source, item.size, new_key)
             except ClientError as error:
                 if _code(error) in {*_NOT_FOUND, *_CHANGED}:
                     return False
@@ -180,36 +187,61 @@ class ObjectStore:
         return len(keys)
 
     async def _put_parts(self, key: str, first: bytes, rest: AsyncIterator[bytes]) -> int:
-        where = {"Bucket": self._bucket, "Key": key}
+        part, size = first, 0
         with _unavailable():
-            upload = {
-                **where,
-                "UploadId": (await self._client.create_multipart_upload(**where))["UploadId"],
-            }
-        try:
-            with _unavailable():
-                size, done = await self._send_parts(upload, first, rest)
-                await self._client.complete_multipart_upload(
-                    **upload, MultipartUpload={"Parts": done}
+            async with self._multipart(key) as (upload, done):
+                while part:
+                    number = len(done) + 1
+                    answer = await self._client.upload_part(**upload, PartNumber=number, Body=part)
+                    done.append({"PartNumber": number, "ETag": answer["ETag"]})
+                    size += len(part)
+                    part = await anext(rest, b"")
+        return size
+
+    async def _copy(self, source: dict[str, Any], size: int, new_key: str) -> None:
+        if size > COPY_BYTES_MAX:
+            with contextlib.suppress(_CopiesNoParts):
+                await self._copy_parts(source, size, new_key)
+                return
+        await self._client.copy_object(Bucket=self._bucket, Key=new_key, **source)
+
+    async def _copy_parts(self, source: dict[str, Any], size: int, new_key: str) -> None:
+        async with self._multipart(new_key) as (upload, done):
+            for start in range(0, size, COPIED_PART_BYTES):
+                end = min(start + COPIED_PART_BYTES, size) - 1
+                number = len(done) + 1
+                answer = await self._client.upload_part_copy(
+                    **upload, **source, PartNumber=number, CopySourceRange=f"bytes={start}-{end}"
                 )
+                if (etag := answer.get("CopyPartResult", {}).get("ETag")) is None:
+                    raise _CopiesNoParts
+                done.append({"PartNumber": number, "ETag": etag})
+
+    @contextlib.asynccontextmanager
+    async def _multipart(
+        self, key: str
+    ) -> AsyncIterator[tuple[dict[str, str], list[dict[str, Any]]]]:
+        """Give what names an upload in parts, and a list for what was done; it becomes an object if the block ends well."""
+        where = {"Bucket": self._bucket, "Key": key}
+        begun = await self._client.create_multipart_upload(**where)
+        upload = {**where, "UploadId": begun["UploadId"]}
+        done: list[dict[str, Any]] = []
+        try:
+            yield upload, done
+            await self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": done})
         except BaseException:
             with contextlib.suppress(ClientError, BotoCoreError, aiohttp.ClientError):
                 await self._client.abort_multipart_upload(**upload)
             raise
-        return size
 
-    async def _send_parts(
-        self, upload: dict[str, str], first: bytes, rest: AsyncIterator[bytes]
-    ) -> tuple[int, list[dict[str, Any]]]:
-        done: list[dict[str, Any]] = []
-        part, size = first, 0
-        while part:
-            number = len(done) + 1
-            answer = await self._client.upload_part(**upload, PartNumber=number, Body=part)
-            done.append({"PartNumber": number, "ETag": answer["ETag"]})
-            size += len(part)
-            part = await anext(rest, b"")
-        return size, done
+
+class _CopiesNoParts(Exception):
+    """A store that is none of S3's own has taken a part to copy for one to receive; such stores copy any size at once."""
+
+
+def part_bytes(number: int) -> int:
+    """Return how large a part of an upload is, counted from 0."""
+    return PART_BYTES * (1 + number // PARTS_ALIKE)
 
 
 def _object(found: dict[str, Any]) -> Object:
@@ -232,13 +264,15 @@ def _session() -> AioSession:
 
 
 async def _parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Join chunks to parts of `PART_BYTES`; only the last is smaller, none is empty."""
+    """Join chunks to parts; only the last is smaller than it might be, none is empty."""
     buffer = bytearray()
+    number = 0
     async for chunk in chunks:
         buffer += chunk
-        while len(buffer) >= PART_BYTES:
-            yield bytes(buffer[:PART_BYTES])
-            del buffer[:PART_BYTES]
+        while len(buffer) >= (size := part_bytes(number)):
+            yield bytes(buffer[:size])
+            del buffer[:size]
+            number += 1
     if buffer:
         yield bytes(buffer)
 

@@ -84,3 +84,17 @@ async def test_absent_object_and_bucket(cluster, bucket):
     async with store(cluster, "no-such-bucket") as other:
         with pytest.raises(ObjectStoreUnavailable):
             await other.check()
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_copy_has_all_of_it(bucket, rng, monkeypatch, large):
+    """What S3 does not copy at once goes in parts, where the store copies parts. Copy an object as a small and as a large one."""
+    if large:
+        monkeypatch.setattr(object_store, "COPY_BYTES_MAX", PART)
+        monkeypatch.setattr(object_store, "COPIED_PART_BYTES", PART)
+    data = rng.randbytes(2 * PART + 5)
+    await bucket.put("t/x", chunks(data))
+    assert await bucket.copy(await bucket.head("t/x"), "t/y")
+    assert await read(bucket, "t/y") == data
+    await bucket.delete("t/x")
+    assert [item.key async for item in bucket.below("t/")] == ["t/y"]

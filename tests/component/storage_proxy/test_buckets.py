@@ -34,10 +34,10 @@ class Bucket(ObjectStore):
             raise ObjectStoreUnavailable
         return await super().delete_prefix(prefix)
 
-    async def copy(self, key, new_key, *, etag):
-        copied = await super().copy(key, new_key, etag=etag)
-        if key == self.place:
-            await self.put(key, stream(b"newer"))
+    async def copy(self, item, new_key):
+        copied = await super().copy(item, new_key)
+        if item.key == self.place:
+            await self.put(item.key, stream(b"newer"))
         return copied
 
 

@@ -168,7 +168,7 @@ class S3Arranging(S3Trees):
         """Copy an object as it is now, and return its version; None if it went meanwhile. Raises `FileBusy`."""
         found: Object | None = item
         for _ in range(_ATTEMPTS_MAX):
-            if found is None or await self._store.copy(found.key, place, etag=found.etag):
+            if found is None or await self._store.copy(found, place):
                 return found
             found = await self._store.head(item.key)
         raise errors.FileBusy(field="source")
