@@ -28,6 +28,7 @@ class Control:
         self._loop = asyncio.get_running_loop()
         self._reader = channel.Reader()
         self._refused = False
+        self._heard = 0
         self._outgoing: deque[bytes] = deque()
         os.set_blocking(end.fileno(), False)
         self._loop.add_reader(end, self._read)
@@ -40,8 +41,12 @@ class Control:
         self._outgoing.extend(channel.packets(message))
         self._flush()
 
-    def close(self) -> None:
-        """Close the channel."""
+    def close(self, *, read: bool) -> None:
+        """Close the channel; with `read` what a kernel that has ended said before is taken: its end may be heard of first."""
+        before = -1
+        while read and self._heard != before and not self._refused:
+            before = self._heard
+            self._read()
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
@@ -72,6 +77,7 @@ class Control:
             if not packet:  # its end is told by the zygote
                 self._loop.remove_reader(self._socket)
                 return
+            self._heard += 1
             data = self._reader.feed(packet)
             if data is not None:
                 self._take(data)

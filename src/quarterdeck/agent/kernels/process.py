@@ -193,7 +193,7 @@ class KernelProcess:
     def _close(self) -> None:
         self._outputs.close(read=not self.left)
         self._written.close()
-        self._control.close()
+        self._control.close(read=not self.left)
         if not self._started.done():
             self._started.set_result(None)
         if self._completing is not None:
