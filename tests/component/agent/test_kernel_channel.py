@@ -11,6 +11,6 @@ async def test_a_kernel_that_reads_no_answers_is_given_up_and_told_no_more():
     control = Control(ours, lambda _: None, broken.append)
     for number in range(4 * OUTGOING_PACKETS_MAX):
         control.send({"shown": number})
-    control.close()
+    control.close(read=False)
     theirs.close()
     assert [str(one) for one in broken] == ["it does not read the answers"]
