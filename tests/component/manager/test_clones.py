@@ -3,34 +3,17 @@
 import uuid
 from datetime import UTC, datetime
 
-import psycopg
 import pytest
 
-from quarterdeck.infra.postgres import Database
 from quarterdeck.manager.folders import model
 from quarterdeck.manager.folders.clones_store import CloneStore
 from quarterdeck.manager.folders.store import FolderStore
 from quarterdeck.manager.identity.store import UserStore
-from quarterdeck.manager.migrations import schema
 from quarterdeck.wire.folders import FolderCreate, FolderView
 from quarterdeck.wire.states import FolderStatus
 from quarterdeck.wire.users import Role, UserCreate
 
 HOST = "nowhere"
-
-
-@pytest.fixture
-def scratch(cluster, shakeout_runner):
-    """A database with the schema that no manager uses; dropped afterwards."""
-    name = f"scratch_{uuid.uuid4().hex}"
-    url = cluster.address("postgres").replace("/quarterdeck?", f"/{name}?")
-    with psycopg.connect(cluster.address("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        schema.upgrade(url)
-        kept = shakeout_runner.keep(Database.open(url, application_name="test", size_max=4))
-        yield kept.value
-        kept.close()
-        connection.execute(f"DROP DATABASE {name} (FORCE)".encode())
 
 
 class Books:

@@ -10,9 +10,6 @@ from quarterdeck.manager.images.store import ImageStore
 from quarterdeck.testing.fakes.images import FakeImages
 from quarterdeck.wire import images
 from quarterdeck.wire.images import ImageVariant, RescanStatus
-from shakeout.waiting.until import until
-
-CLAIMED_SECONDS_MAX = 10
 
 BOTH = pytest.mark.parametrize("kind", ["fake", "real"])
 pytestmark = BOTH
@@ -60,10 +57,7 @@ class Shop:
         return await self.store.insert_registry(self.id, given)
 
     async def claim(self):
-        """A rescan that is ours: the manager that runs on the same database looks for some, too, and may be faster."""
-        return await until(self._claim, within=CLAIMED_SECONDS_MAX)
-
-    async def _claim(self):
+        """A rescan that is ours."""
         await self.rescans.request(new_id(), self.id)
         return await self.rescans.claim()
 
@@ -88,7 +82,7 @@ def shop(kind, request, shakeout_runner):
         store = FakeImages()
         made = Shop(store, store, store)
     else:
-        database = request.getfixturevalue("database")
+        database = request.getfixturevalue("scratch")
         made = Shop(
             ImageStore(database, "test"),
             RescanStore(database, "test"),

@@ -14,7 +14,7 @@ from quarterdeck.wire import images, oci
 class Images(Protocol):
     """The images that sessions may be made of."""
 
-    async def list(self, *, missing: bool, after: str) -> Sequence[images.ImageView]:
+    async def list(self, *, missing: bool, after: str = "") -> Sequence[images.ImageView]:
         """Return the images by name, with those that are missing or without."""
         ...
 

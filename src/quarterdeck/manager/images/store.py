@@ -20,7 +20,7 @@ class ImageStore:
         self._database = database
         self._manager = manager
 
-    async def list(self, *, missing: bool, after: str) -> Sequence[images.ImageView]:
+    async def list(self, *, missing: bool, after: str = "") -> Sequence[images.ImageView]:
         """Return the images by name, with those that are missing or without, from one name on, some hundreds at most."""
         wanted = {"missing": missing, "name": None, "after": after, "limit": images.IMAGES_MAX}
         rows = await self._database.fetch(_SQL["list_images"], wanted)

@@ -26,7 +26,7 @@ class FakeImages:
         self.held = 0
         self._owner: dict[str, str] = {}
 
-    async def list(self, *, missing: bool, after: str) -> Sequence[images.ImageView]:
+    async def list(self, *, missing: bool, after: str = "") -> Sequence[images.ImageView]:
         """Return the images by name."""
         found = [self.images[name] for name in sorted(self.images) if name > after]
         shown = [one for one in found if missing or one.missing_since is None]
