@@ -116,6 +116,10 @@ for _ in range(10):
     os.unlink("gone")
     assert map(None, 2**12, 1, 1, file, 0) > 0
     os.close(file)
+kept = os.open("kept", os.O_RDWR | os.O_CREAT)
+os.write(kept, bytes(2**12))
+for _ in range(300):  # which stand before them in the list
+    assert map(None, 2**12, 1, 1, kept, 0) > 0
 time.sleep(60)
 """
     assert "killed: disk limit 20 MiB" in await guarded(any_workshop, code, disk_mib=20)

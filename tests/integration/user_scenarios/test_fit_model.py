@@ -61,6 +61,7 @@ async def test_user_fits_a_model_to_real_data_through_qd(user, observe, qd, tmp_
     await qd("session", "rm", "fit", "--wait")
     assert_nothing_is_left(observe, session)
     await qd("folder", "rm", "polar-motion")
+    await qd("folder", "purge", "polar-motion")
     assert observe.value("SELECT count(*) FROM folders WHERE owner_id = %s", user.id) == 0
 
 

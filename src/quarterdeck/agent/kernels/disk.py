@@ -80,7 +80,7 @@ def _open(pid: int) -> Iterator[File]:
 def _mapped(pid: int) -> Iterator[File]:
     """Yield the files that a process has mapped though no name leads to them. Who may not look at them knows the size of the mapping only."""
     try:
-        with open(f"/proc/{pid}/maps", "rb", 0) as file:  # noqa: PTH123 - see above
+        with open(f"/proc/{pid}/maps", "rb") as file:  # noqa: PTH123 - see above
             lines = file.read(_MAPS_BYTES_MAX).splitlines()
     except OSError:
         return

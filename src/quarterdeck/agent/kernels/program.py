@@ -11,14 +11,15 @@ from typing import NoReturn
 
 from quarterdeck.agent.kernels import channel, spec
 
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT)
-
 
 def become(command: tuple[str, ...], control: socket.socket, pid: int) -> NoReturn:
     """Tell that the kernel has started, and be the program; one that cannot be run ends as in a shell, with 126 or 127."""
     channel.send(control, {"started": pid})
-    for number in _IGNORED_BY_PYTHON:
-        signal.signal(number, signal.SIG_DFL)
+    for (
+        number
+    ) in signal.valid_signals():  # by Python, or by whoever has started the agent, as `nohup` does
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(command[0], command)
     except FileNotFoundError as error:
