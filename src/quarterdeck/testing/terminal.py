@@ -7,7 +7,6 @@ with Terminal([sys.executable, "-m", "quarterdeck.cli", "session", "ls"], enviro
 """
 
 import asyncio
-import contextlib
 import fcntl
 import os
 import pty
@@ -124,9 +123,12 @@ class Terminal:
         return code
 
     def _read(self) -> None:
-        data = b""
-        with contextlib.suppress(OSError):
+        try:
             data = os.read(self._end, 64 * 1024)
+        except BlockingIOError:  # Ctrl-C has thrown away what was there to read
+            return
+        except OSError:
+            data = b""
         if data:
             self._seen += data
         else:
