@@ -1,7 +1,7 @@
 """What an agent has to know of its kernels in its next life: a small file each, and the ids that were destroyed. On the local disk.
 
 Nothing is flushed: it is read after the death of the process, not of the machine, which no kernel outlives. The calls block, for some
-microseconds: files are used again, because to make one costs some file systems a millisecond (see `kernels.spares`).
+microseconds: files are used again, because to make one costs some file systems a millisecond (see `kernels.prepared`).
 """
 
 import contextlib

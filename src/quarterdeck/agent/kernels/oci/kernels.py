@@ -193,7 +193,7 @@ class Containers:
         try:
             async with asyncio.timeout(FILL_SECONDS_MAX):
                 return await Waiting.make(launcher, spec)
-        except BaseException:
+        except BaseException:  # cancellation, too: nobody else would end what was begun
             await launcher.kill(spec.id)
             await self._remove(spec.id)
             raise
@@ -221,7 +221,7 @@ class Containers:
         launcher.explain = self._explain
         try:
             await launcher.ready()
-        except BaseException:
+        except BaseException:  # cancellation, too: nobody else would end it
             await launcher.end_by_force()
             raise
         if self._left:

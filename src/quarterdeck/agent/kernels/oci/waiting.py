@@ -53,7 +53,7 @@ class Waiting:
             _send(ours, spec)
             if await _word(ours) != specs.READY:
                 await _fail(launcher, process)
-        except BaseException:
+        except BaseException:  # cancellation, too: nobody else has these ends
             ours.close()
             theirs.close()
             raise
