@@ -29,6 +29,7 @@ QuarterdeckError
     ├── StorageFull          no space
     ├── QuotaExceeded        the scope of the tree has no more bytes or inodes to give
     ├── QuotaUnsupported     the volume counts nothing
+    ├── TurnPassed           a later request has said whose the tree is
     ├── StorageReadOnly      the volume takes no writes
     ├── StorageUnavailable   the store behind the volume does not answer
     ├── RangeUnsatisfiable   the range starts behind the end of the file
@@ -208,6 +209,12 @@ class QuotaUnsupported(StorageError):
     """This storage host has no quotas."""
 
     code = "quota-unsupported"
+
+
+class TurnPassed(StorageError):
+    """A later request has said whose this tree is."""
+
+    code = "turn-passed"
 
 
 class StorageReadOnly(StorageError):

@@ -130,6 +130,12 @@ class Metered(Protocol):
         """Make an empty tree in a scope; nothing happens if it is there."""
         ...
 
+    async def rescope(self, tree: str, scope: str, turn: int, *, must_fit: bool) -> None:
+        """Let a tree be another scope's, in one step; nothing happens if it is. Raises `TurnPassed` if a request of a later turn came
+        before, `QuotaExceeded` if it must fit and does not.
+        """
+        ...
+
     async def limit(self, scope: str, limits: QuotaLimits) -> None:
         """Set how much the trees of a scope may hold from now on."""
         ...

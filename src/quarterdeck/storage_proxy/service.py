@@ -11,7 +11,7 @@ from quarterdeck.storage_proxy.model import Limits, TreePath
 from quarterdeck.storage_proxy.transfers import uploads
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.folders import FileEntry, FileWritten, HostView
-from quarterdeck.wire.trees import Found, QuotaLimits, QuotaView
+from quarterdeck.wire.trees import Found, QuotaLimits, QuotaView, TreeScope
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,12 @@ class StorageService:
         if clone == tree.id:
             raise Invalid("tree", "a tree cannot be a clone of itself")
         await self._volume(tree.host).clone_tree(tree.id, clone, scope)
+
+    async def rescope(self, tree: Tree, wanted: TreeScope) -> None:
+        """Let a tree be another quota scope's, where there are some. Raises `TreeNotFound`, `TurnPassed`, `QuotaExceeded`, `HostNotFound`."""
+        volume = self._volume(tree.host)
+        if isinstance(volume, ports.Metered):
+            await volume.rescope(tree.id, wanted.scope, wanted.turn, must_fit=wanted.must_fit)
 
     async def limit(self, host: str, scope: str, limits: QuotaLimits) -> None:
         """Set the limits of a quota scope. Raises `QuotaUnsupported`, `HostNotFound`."""

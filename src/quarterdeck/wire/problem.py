@@ -93,6 +93,7 @@ CATALOGUE: dict[str, tuple[int, str]] = {
     "path-taken": (409, "Something is at this path"),
     "file-busy": (409, "A file changes while it is copied"),
     "quota-exceeded": (507, "The quota is used up"),
+    "turn-passed": (409, "A later request came first"),
     "quota-unsupported": (409, "The storage host has no quotas"),
     "storage-read-only": (503, "The storage takes no writes now"),
     "bucket-missing": (503, "The bucket of the storage does not exist"),

@@ -56,6 +56,17 @@ class TreeClone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scope: limits.Name | None = None
 
 
+class TreeScope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The quota scope that a tree shall count for. Of several requests the one of the latest turn counts, in whatever order they arrive.
+
+    Unless it `must_fit`, it counts there even if that is more than the scope may hold.
+    """
+
+    scope: limits.Name
+    turn: _Many
+    must_fit: bool = True
+
+
 class QuotaLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much the trees of a scope may hold together: bytes of files, and inodes (files and directories). None: no limit."""
 

@@ -37,6 +37,7 @@ IDS = {
     ("DELETE", TREE): ("host", "tree"),
     ("GET", f"{TREE}/mount"): ("host", "tree"),
     ("POST", f"{TREE}/clone"): ("host", "tree"),
+    ("PUT", f"{TREE}/scope"): ("host", "tree"),
     ("PUT", SCOPE): ("host", "scope"),
     ("GET", SCOPE): ("host", "scope"),
 }
@@ -128,6 +129,7 @@ async def test_id_that_is_none_is_refused(target, world, address):
     good = {"host": target.host, "tree": target.id, "scope": "somebody", "upload": "x"}
     content = {
         "clone": {"tree": str(uuid.uuid4())},
+        "scope": {"scope": "somebody", "turn": 1},
         "{scope}": {"bytes": 1, "inodes": 1},
     }.get(template.rpartition("/")[2], {})
     for name in IDS[address]:
@@ -158,6 +160,7 @@ async def test_id_in_a_body_or_query_that_is_none_is_refused(target, world):
             ("POST", "/clone", {"tree": wrong}),
             ("POST", "/clone", {"tree": new, "scope": f"../{wrong}"}),
             ("PUT", f"?scope=..%2f{quote(wrong)}", {}),
+            ("PUT", "/scope", {"scope": f"../{wrong}", "turn": 1}),
         ]
         for method, rest, content in attempts:
             answer = await target.proxy.call(

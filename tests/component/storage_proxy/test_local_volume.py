@@ -189,7 +189,7 @@ def test_staged_file_appears_at_once_or_leaves_nothing(tmp_path, unnamed):
     where = places.Places(tmp_path / "volume")
 
     def begun():
-        account = quotas.Quotas(where, SystemClock()).account_of(None)
+        account = quotas.Quotas(where, SystemClock()).account(TREE)
         return contextlib.closing(staging.Staged(os.dup(directory), account, unnamed=unnamed))
 
     try:

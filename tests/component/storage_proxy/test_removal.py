@@ -157,7 +157,7 @@ def test_leftover_that_resists_hinders_no_upload(volume, root, monkeypatch):
                 ("new",),
             )
         ) as staged:
-            volume.publish(TREE, ("new",), staged)
+            volume.publish(TREE, ("new",), staged, staged.account)
     resists.over = True
     directory = os.open(stage, os.O_RDONLY)
     staging.sweep(directory, SystemClock().now().timestamp() + 90_000)

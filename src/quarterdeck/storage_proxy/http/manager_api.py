@@ -11,7 +11,7 @@ from quarterdeck.storage_proxy.http import bearer
 from quarterdeck.storage_proxy.service import StorageService
 from quarterdeck.wire.folders import HostView, TreePath
 from quarterdeck.wire.items import Items
-from quarterdeck.wire.trees import QuotaLimits, TreeClone, TreeCreate
+from quarterdeck.wire.trees import QuotaLimits, TreeClone, TreeCreate, TreeScope
 
 _TREE = "/manager/v1/trees/{host}/{tree}"
 _SCOPE = "/manager/v1/scopes/{host}/{scope}"
@@ -31,6 +31,7 @@ class ManagerApi:
             http_server.route("DELETE", _TREE, self._delete),
             http_server.route("GET", f"{_TREE}/mount", self._mount),
             http_server.route("POST", f"{_TREE}/clone", self._clone),
+            http_server.route("PUT", f"{_TREE}/scope", self._rescope),
             http_server.route("GET", "/manager/v1/hosts", self._hosts),
             http_server.route("PUT", _SCOPE, self._limit),
             http_server.route("GET", _SCOPE, self._quota),
@@ -59,6 +60,12 @@ class ManagerApi:
         self._authorise(request)
         wanted = await http_server.body(request, TreeClone)
         await self._storage.clone_tree(_tree(request), wanted.tree, wanted.scope)
+        return http_server.no_content()
+
+    async def _rescope(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        wanted = await http_server.body(request, TreeScope)
+        await self._storage.rescope(_tree(request), wanted)
         return http_server.no_content()
 
     async def _limit(self, request: web.Request) -> web.Response:

@@ -21,7 +21,7 @@ from quarterdeck.storage_proxy.volumes import (
     walk,
 )
 from quarterdeck.storage_proxy.volumes.places import Places
-from quarterdeck.storage_proxy.volumes.quotas import Account, Quotas
+from quarterdeck.storage_proxy.volumes.quotas import Quotas, TreeAccount
 from quarterdeck.storage_proxy.volumes.scopes import Amount
 from quarterdeck.wire.folders import FileEntry, FileKind
 from quarterdeck.wire.trees import Found
@@ -143,7 +143,7 @@ class Arranging:
                 renaming.place(hidden.parent, hidden.name, trees, clone)
                 os.fsync(trees)
 
-    def _account(self, tree: str) -> contextlib.closing[Account]:
+    def _account(self, tree: str) -> contextlib.closing[TreeAccount]:
         return contextlib.closing(self._quotas.account(tree))
 
     @contextlib.contextmanager
@@ -163,7 +163,7 @@ class Arranging:
                 finally:
                     removal.try_remove(stage, name)
 
-    def _require_room(self, top: int, path: TreePath, account: Account) -> None:
+    def _require_room(self, top: int, path: TreePath, account: TreeAccount) -> None:
         """Raise what keeps a directory from being made. Raises `NotDirectory`, `PathRefused`, `TooManyEntries`, `QuotaExceeded`."""
         if (made := places.missing(top, path)) == 0:
             with walk.directory(top, path):

@@ -11,7 +11,7 @@ from quarterdeck.storage_proxy import errors, model
 from quarterdeck.storage_proxy.model import Limits, TreePath
 from quarterdeck.storage_proxy.volumes import listing, places, removal, staging, walk
 from quarterdeck.storage_proxy.volumes.places import Places
-from quarterdeck.storage_proxy.volumes.quotas import Quotas
+from quarterdeck.storage_proxy.volumes.quotas import Quotas, TreeAccount
 from quarterdeck.storage_proxy.volumes.scopes import Amount
 from quarterdeck.wire.folders import FileEntry, FileKind
 
@@ -122,9 +122,13 @@ class Directories:
             stack.pop_all()
             return staged
 
-    def publish(self, tree: str, path: TreePath, staged: Publishable) -> FileEntry:
-        """Put a staged file at its path, with the directories above it. Raises `TreeNotFound` if the tree went meanwhile."""
-        with self.quotas.freed(tree) as settle, self.places.changed(tree) as top:
+    def publish(
+        self, tree: str, path: TreePath, staged: Publishable, account: TreeAccount
+    ) -> FileEntry:
+        """Put a staged file at its path, with the directories above it. Raises `TreeNotFound` if the tree went meanwhile, `QuotaExceeded`
+        if it is another scope's by now, which has no room.
+        """
+        with account.settled() as settle, self.places.changed(tree) as top:
             if made := places.missing(top, path):
                 places.require_entry(top, path, self._limits.directory_entries_max)
             with walk.directory(top, path[:-1], make=True) as parent:

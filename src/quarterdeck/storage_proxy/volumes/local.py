@@ -14,7 +14,13 @@ from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import ports
 from quarterdeck.storage_proxy.globs import Glob
 from quarterdeck.storage_proxy.model import Limits, Span, TreePath
-from quarterdeck.storage_proxy.volumes import arranging, directories, quotas, uploads
+from quarterdeck.storage_proxy.volumes import (
+    arranging,
+    directories,
+    quotas,
+    rescoping,
+    uploads,
+)
 from quarterdeck.storage_proxy.volumes.places import Places
 from quarterdeck.storage_proxy.volumes.threads import Threads
 from quarterdeck.wire.folders import FileEntry
@@ -51,6 +57,15 @@ class LocalVolume:
         """Remove the tree with all its files; nothing happens if it is gone."""
         await self._threads.run_long(self._directories.delete_tree, tree)
 
+    async def rescope(self, tree: str, scope: str, turn: int, *, must_fit: bool) -> None:
+        """Let a tree be another quota scope's."""
+        await self._threads.run_long(
+            rescoping.rescope,
+            *(self._places, self._quotas, tree, scope),
+            turn=turn,
+            must_fit=must_fit,
+        )
+
     async def mount_path(self, tree: str) -> str:
         """Return the absolute path of the tree's root directory. Raises `TreeNotFound`."""
         return await self._threads.run(self._directories.mount_path, tree)
@@ -70,7 +85,9 @@ class LocalVolume:
         with contextlib.closing(staged):
             async for block in blocks:
                 await self._threads.run(staged.write, block)
-            return await self._threads.run(self._directories.publish, tree, path, staged)
+            return await self._threads.run(
+                self._directories.publish, tree, path, staged, staged.account
+            )
 
     async def stat(self, tree: str, path: TreePath) -> FileEntry:
         """Tell what is at a path."""

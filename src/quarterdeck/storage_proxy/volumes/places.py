@@ -3,7 +3,7 @@
     <root>/trees/<tree>/files/     the tree: what listings show and kernels mount
     <root>/trees/<tree>/uploads/   files that arrive in pieces, see `partials`
     <root>/trees/<tree>/staging/   files and copies on their way in, directories on their way out
-    <root>/trees/<tree>/scope      the quota scope that the tree belongs to; absent if to none
+    <root>/trees/<tree>/scope      the quota scope that the tree belongs to, and which request said so; absent if to none
     <root>/removed/                trees on their way out
     <root>/scopes/<scope>/         what `scopes` keeps of a quota scope
 
@@ -26,7 +26,9 @@ FILES = "files"
 UPLOADS = "uploads"
 STAGING = "staging"
 SCOPE = "scope"
+_NEW_SCOPE = f"{SCOPE}.new"
 _SCOPE_BYTES_MAX = 256
+_WRITE = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Places:
@@ -61,6 +63,11 @@ class Places:
                 raise errors.TreeNotFound from None
             yield descriptor
 
+    def require(self, tree: str) -> None:
+        """Raise `TreeNotFound` unless a tree is there."""
+        with self.part(tree, FILES):
+            pass
+
     def changed(self, tree: str) -> contextlib.AbstractContextManager[int]:
         """Give the files of a tree, to change them for a moment: nobody takes a snapshot meanwhile. Raises `TreeNotFound`."""
         return self._held(tree, fcntl.LOCK_SH)
@@ -73,13 +80,9 @@ class Places:
         """Return the quota scope of a tree, None if it has none or is not there."""
         try:
             with self.at(TREES, model.tree_id(tree)) as place:
-                file = walk.open_file(place, SCOPE)
+                return noted_scope(place)[0]
         except errors.FileNotFound:
             return None
-        try:
-            return os.read(file, _SCOPE_BYTES_MAX).decode()
-        finally:
-            os.close(file)
 
     @contextlib.contextmanager
     def _held(self, tree: str, how: int) -> Iterator[int]:
@@ -88,15 +91,26 @@ class Places:
             yield files
 
 
-def note_scope(place: int, scope: str) -> None:
-    """Write into the directory of a tree which scope it belongs to."""
-    file = os.open(
-        SCOPE, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, 0o600, dir_fd=place
-    )
+def note_scope(place: int, scope: str, turn: int = 0) -> None:
+    """Write into the directory of a tree which scope it belongs to, by which request: a crash leaves the old note or the new one."""
+    file = os.open(_NEW_SCOPE, _WRITE, 0o600, dir_fd=place)
     try:
-        os.write(file, scope.encode())
+        os.write(file, f"{scope} {turn}".encode())
+        os.fsync(file)
     finally:
         os.close(file)
+    os.rename(_NEW_SCOPE, SCOPE, src_dir_fd=place, dst_dir_fd=place)
+    os.fsync(place)
+
+
+def noted_scope(place: int) -> tuple[str | None, int]:
+    """Return which scope a tree belongs to by the note in its directory, and by which request. Raises `FileNotFound`."""
+    file = walk.open_file(place, SCOPE)
+    try:
+        scope, _, turn = os.read(file, _SCOPE_BYTES_MAX).decode().partition(" ")
+    finally:
+        os.close(file)
+    return scope or None, int(turn or 0)
 
 
 def missing(top: int, path: TreePath) -> int:

@@ -20,6 +20,7 @@ _SHARE_MAX = 20
 """A count that took long is good for so many times as long: counting takes a twentieth of the time at most."""
 
 Settle = Callable[[Amount], None]
+_Hold = Callable[[str | None], contextlib.AbstractContextManager[Scope | None]]
 NO_LIMITS = QuotaLimits(bytes=None, inodes=None)
 
 
@@ -60,22 +61,50 @@ class Quotas:
     @contextlib.contextmanager
     def left(self, tree: str) -> Iterator[None]:
         """Let a tree that is removed within the block count no more."""
-        if (scope := self._places.scope_of(tree)) is None:
-            yield
-            return
-        with scopes.opened(self._places, scope, make=True) as there:
+        with self._of(tree, self._entered) as there:
+            if there is None:
+                yield
+                return
             there.write(None)
             yield
             there.drop(tree)
 
+    @contextlib.contextmanager
+    def moved(
+        self, tree: str, scope: str | None, new_scope: str, *, must_fit: bool
+    ) -> Iterator[None]:
+        """Let a tree of one scope become another's within the block; a crash leaves it the one's or the other's. Raises `TreeNotFound`,
+        `QuotaExceeded`.
+        """
+        with contextlib.ExitStack() as stack:
+            held = {
+                name: stack.enter_context(scopes.opened(self._places, name, make=True))
+                for name in sorted({new_scope, scope or new_scope})
+            }
+            self._places.require(tree)
+            if must_fit and new_scope != scope:
+                self._require_room(held[new_scope], tree)
+            held[new_scope].add(tree)
+            for each in held.values():
+                each.write(None)
+            yield
+            for each in held.values():
+                if each.name != new_scope:
+                    each.drop(tree)
+
     def freed(self, tree: str) -> contextlib.AbstractContextManager[Settle]:
         """Let something be removed from a tree within the block; how much, is said, or found by counting."""
-        return self.settled(self._places.scope_of(tree))
+        return self.settled(tree)
 
     @contextlib.contextmanager
-    def settled(self, scope: str | None) -> Iterator[Settle]:
-        """Let what a scope holds change within the block, by what is said there; unless it ends well, it is counted anew."""
-        with self._changing(scope) as there:
+    def settled(
+        self, tree: str, entering: Callable[[str | None], None] | None = None
+    ) -> Iterator[Settle]:
+        """Let what the scope of a tree holds change within the block, by what is said there; unless it ends well, it is counted anew.
+
+        The scope is told before it is entered.
+        """
+        with self._of(tree, self._changing, entering) as there:
             if there is None:
                 yield _forget
                 return
@@ -92,30 +121,29 @@ class Quotas:
         """Let something be written within the block that counts where it lies, at once. Raises `QuotaExceeded` before, if there is no room
         for it, or for what is wanted in its place.
         """
-        scope = self._places.scope_of(tree)
-        with self._changing(scope) as there:
-            if there is None or scope is None:
+        with self._of(tree, self._changing) as there:
+            if there is None:
                 yield
                 return
             before = self.count(there)
             held = before.held + there.pending()
-            _require(self.limits(scope) or NO_LIMITS, wanted or more, held)
+            _require(self.limits(there.name) or NO_LIMITS, wanted or more, held)
             there.write(None)
             yield
             there.write(Count(before.held + more, before.at, before.seconds))
 
     def recount(self, tree: str) -> None:
         """Have the scope of a tree counted anew when somebody next asks."""
-        with self._changing(self._places.scope_of(tree)) as there:
+        with self._of(tree, self._changing) as there:
             if there is not None:
                 there.write(None)
 
-    def account(self, tree: str) -> "Account":
+    def account(self, tree: str) -> "TreeAccount":
         """Return an account for one write into a tree."""
-        return Account(self, self._places.scope_of(tree))
+        return TreeAccount(self, self._places.scope_of(tree), tree)
 
     def account_of(self, scope: str | None) -> "Account":
-        """Return an account for one write into a tree of a scope."""
+        """Return an account for one tree that comes to be in a scope."""
         return Account(self, scope)
 
     def limits(self, scope: str) -> QuotaLimits | None:
@@ -137,17 +165,42 @@ class Quotas:
         started = self._clock.monotonic()
         tally = counting.Tally()
         for tree in scope.trees():
-            try:
-                with self._places.part(tree, places.FILES) as files:
-                    tally.add(files)
-            except errors.TreeNotFound:
+            if self._places.scope_of(tree) == scope.name:
+                self._add(tally, tree)
+            else:
                 scope.drop(tree)
-            with contextlib.suppress(errors.TreeNotFound):
-                with self._places.part(tree, places.UPLOADS) as uploads:
-                    tally.add_data(uploads)
         counted = Count(tally.amount, now, self._clock.monotonic() - started)
         scope.write(counted)
         return counted
+
+    def _require_room(self, scope: Scope, tree: str) -> None:
+        """Raise `QuotaExceeded` unless a scope has room for a whole tree of another one."""
+        if (limits := self.limits(scope.name)) is not None:
+            tally = counting.Tally()
+            self._add(tally, tree)
+            _require(limits, tally.amount, self.count(scope).held + scope.pending())
+
+    def _add(self, tally: counting.Tally, tree: str) -> None:
+        """Count what is in a tree, and what arrives in it in pieces."""
+        with contextlib.suppress(errors.TreeNotFound):
+            with self._places.part(tree, places.FILES) as files:
+                tally.add(files)
+            with self._places.part(tree, places.UPLOADS) as uploads:
+                tally.add_data(uploads)
+
+    @contextlib.contextmanager
+    def _of(
+        self, tree: str, hold: _Hold, entering: Callable[[str | None], None] | None = None
+    ) -> Iterator[Scope | None]:
+        """Hold the scope of a tree: which it is may change until it is held. None if there is nothing to hold."""
+        while True:
+            scope = self._places.scope_of(tree)
+            if entering is not None:
+                entering(scope)
+            with hold(scope) as there:
+                if there is None or self._places.scope_of(tree) == scope:
+                    yield there
+                    return
 
     @contextlib.contextmanager
     def _changing(self, scope: str | None) -> Iterator[Scope | None]:
@@ -156,6 +209,15 @@ class Quotas:
             yield None
             return
         with self.opened(scope) as there:
+            yield there
+
+    @contextlib.contextmanager
+    def _entered(self, scope: str | None) -> Iterator[Scope | None]:
+        """Hold the lock of a scope, counted or not; None if there is none."""
+        if scope is None:
+            yield None
+            return
+        with scopes.opened(self._places, scope, make=True) as there:
             yield there
 
 
@@ -181,15 +243,32 @@ class Account:
             self._pending = self._pending or Pending(scope.directory)
             self._pending.set(self._total)
 
-    def settled(self) -> contextlib.AbstractContextManager[Settle]:
-        """Let what was reserved take its place within the block: see `Quotas.settled`."""
-        return self._quotas.settled(self._scope)
-
     def close(self) -> None:
         """Give back what was reserved."""
         if self._pending is not None:
             self._pending.close()
             self._pending = None
+
+
+class TreeAccount(Account):
+    """What one write takes of the scope that its tree has in the end."""
+
+    def __init__(self, quotas: Quotas, scope: str | None, tree: str) -> None:
+        super().__init__(quotas, scope)
+        self._tree = tree
+
+    def settled(self) -> contextlib.AbstractContextManager[Settle]:
+        """Let what was reserved take its place within the block: see `Quotas.settled`. Raises `QuotaExceeded` if the tree has another
+        scope by now, which has no room for it.
+        """
+        return self._quotas.settled(self._tree, self._follow)
+
+    def _follow(self, scope: str | None) -> None:
+        if scope == self._scope:
+            return
+        self.close()
+        self._scope, total, self._total = scope, self._total, Amount()
+        self.reserve(total)
 
 
 def _require(limits: QuotaLimits, wanted: Amount, held: Amount) -> None:

@@ -86,7 +86,8 @@ class Pending:
 class Scope:
     """An open scope whose lock is held."""
 
-    def __init__(self, directory: int, ledger: int) -> None:
+    def __init__(self, name: str, directory: int, ledger: int) -> None:
+        self.name = name
         self.directory = directory
         self._ledger = ledger
 
@@ -115,7 +116,7 @@ class Scope:
             return Amount()
 
     def trees(self) -> list[str]:
-        """Return the trees of this scope, perhaps some that are gone."""
+        """Return the trees of this scope, perhaps some that are gone or another's by now."""
         with contextlib.suppress(errors.FileNotFound):
             with walk.directory(self.directory, (_TREES,)) as directory:
                 return walk.names(directory)
@@ -125,6 +126,7 @@ class Scope:
         """Let a tree belong to this scope."""
         with walk.directory(self.directory, (_TREES,), make=True) as directory:
             os.close(os.open(tree, _OPEN, 0o600, dir_fd=directory))
+            os.fsync(directory)
 
     def drop(self, tree: str) -> None:
         """Forget a tree."""
@@ -153,7 +155,7 @@ def opened(where: Places, scope: str, *, make: bool = False) -> Iterator[Scope]:
         ledger = os.open(_LEDGER, _OPEN, 0o600, dir_fd=directory)
         try:
             fcntl.flock(ledger, fcntl.LOCK_EX)
-            yield Scope(directory, ledger)
+            yield Scope(scope, directory, ledger)
         finally:
             os.close(ledger)
 

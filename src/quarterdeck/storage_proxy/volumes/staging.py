@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.volumes import removal, walk
-from quarterdeck.storage_proxy.volumes.quotas import Account
+from quarterdeck.storage_proxy.volumes.quotas import TreeAccount
 from quarterdeck.storage_proxy.volumes.scopes import Amount
 
 _UNNAMED = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
@@ -31,7 +31,7 @@ class Staged:
 
     is_counted = False
 
-    def __init__(self, directory: int, account: Account, *, unnamed: bool) -> None:
+    def __init__(self, directory: int, account: TreeAccount, *, unnamed: bool) -> None:
         """Begin an empty file in the staging directory, whose descriptor becomes ours, as does the account."""
         self._directory = directory
         self.account = account

@@ -167,7 +167,7 @@ class _Writer:
         with contextlib.closing(self._volume.quotas.account(self._tree)) as account:
             made = _missing(self._volume, self._tree, path)
             account.reserve(Amount(inodes=max(made - 1 - self._parts, 0)))
-            return self._volume.publish(self._tree, path, self.partial)
+            return self._volume.publish(self._tree, path, self.partial, account)
 
     def _write(self, block: bytes) -> None:
         with self._volume.quotas.grown(self._tree, Amount(len(block))):
