@@ -52,7 +52,9 @@ def _life(folders: Actions) -> None:
         "transfer",
         "give a folder to another user",
         "qd folder transfer data grace",
-        more="Shares and invitations stay; the new owner has the say in them.",
+        more="Shares and invitations stay; the new owner has the say in them.\n"
+        "What the folder holds counts for the new owner, who must have room for it.\n"
+        "Refused while a live session mounts it, or the other has a folder of its name.",
     )
     folder(transfer)
     transfer.add_argument("user", metavar="USER", help="name or id")

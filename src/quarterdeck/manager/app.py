@@ -167,7 +167,9 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     signals, keys = Signals(world.events), Cache(clock)
     folders = folders_built(database, world.etcd, world.client, config=config, clock=clock)
     users = UserStore(database)
-    identity = Identity(users, folders.removal, keys, clock=clock, master_key=config.master_key)
+    identity = Identity(
+        users, folders.loops.removal, keys, clock=clock, master_key=config.master_key
+    )
     kernels = sessions_gateway.AgentGateway(world.client, config.agent_secret, clock)
     books = LifecycleBooks(database, config.id)
     lanes = Lanes(at_once_max=SESSIONS_AT_ONCE_PER_AGENT_MAX)
@@ -214,9 +216,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             kernel_removal=KernelRemoval(RemovalBooks(database), kernels),
             agents=agents,
             feed=feed,
-            hosts=folders.hosts,
-            removal=folders.removal,
-            cloning=folders.cloning,
+            folders=folders.loops,
             rescanner=rescanner,
             keys=keys,
             keys_wake=keys_wake,

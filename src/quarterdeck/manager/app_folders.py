@@ -21,17 +21,18 @@ from quarterdeck.manager.folders.service import FolderService
 from quarterdeck.manager.folders.shares_store import ShareStore
 from quarterdeck.manager.folders.sharing import Sharing
 from quarterdeck.manager.folders.store import FolderStore, HostStore
+from quarterdeck.manager.folders.transferring import Transferring
+from quarterdeck.manager.folders.transfers_store import TransferStore
+from quarterdeck.manager.loops import FolderLoops
 
 
 @dataclass(frozen=True)
 class Folders:
-    """What there is of folders: addresses, what sessions mount of them, what loops do."""
+    """What there is of folders: addresses, what sessions mount of them, loops."""
 
     routes: list[web.RouteDef]
     mounting: Mounting
-    hosts: HostDiscovery
-    removal: TreeRemoval
-    cloning: Cloning
+    loops: FolderLoops
 
 
 def built(
@@ -57,9 +58,11 @@ def built(
     )
     cloning = Cloning(CloneStore(database, config.id), gate, storages, clock=clock)
     shares = ShareStore(database)
-    sharing = Sharing(shares, gate, lives, rules=known, clock=clock)
-    quotas = Quotas(shares, storages, trees)
+    sharing = Sharing(shares, gate, rules=known, clock=clock)
+    transferring = Transferring(TransferStore(database), gate, storages, shares=shares)
+    routes = sharing_http.routes(sharing, Quotas(shares, storages, trees), transferring)
     return Folders(
-        [*http.routes(service, gate, cloning), *sharing_http.routes(sharing, quotas)],
-        *(Mounting(gate, storages), hosts, removal, cloning),
+        [*http.routes(service, gate, cloning), *routes],
+        Mounting(gate, storages),
+        FolderLoops(hosts, removal, cloning, transferring),
     )

@@ -10,6 +10,7 @@ from quarterdeck.manager.events.feed import Feed
 from quarterdeck.manager.folders.cloning import Cloning
 from quarterdeck.manager.folders.discovery import HostDiscovery
 from quarterdeck.manager.folders.removals import TreeRemoval
+from quarterdeck.manager.folders.transferring import Transferring
 from quarterdeck.manager.identity.cache import Cache
 from quarterdeck.manager.images.rescan import Rescanner
 from quarterdeck.manager.scheduling.service import Scheduler
@@ -46,6 +47,27 @@ IDLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
+class FolderLoops:
+    """What runs for folders."""
+
+    hosts: HostDiscovery
+    removal: TreeRemoval
+    cloning: Cloning
+    transferring: Transferring
+
+    def all(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """Give the loops, ready to run."""
+        removal, cloning, transferring = self.removal, self.cloning, self.transferring
+        yield every(RETRY_SECONDS, self.hosts.follow, name="storage-hosts")
+        yield every(REMOVAL_SECONDS, removal.run, name="tree-removal", wake=removal.wake)
+        yield every(
+            REMOVAL_SECONDS, transferring.run, name="tree-rescoping", wake=transferring.wake
+        )
+        for number in range(CLONES):
+            yield every(CLONE_SECONDS, cloning.run, name=f"clone-{number}", wake=cloning.wake)
+
+
+@dataclass(frozen=True)
 class Loops:
     """All that runs in the background of a manager."""
 
@@ -58,9 +80,7 @@ class Loops:
     kernel_removal: KernelRemoval
     agents: AgentService
     feed: Feed
-    hosts: HostDiscovery
-    removal: TreeRemoval
-    cloning: Cloning
+    folders: FolderLoops
     rescanner: Rescanner
     keys: Cache
     keys_wake: Wake
@@ -92,17 +112,13 @@ class Loops:
             name="kernel-removal",
             wake=signals.removals,
         )
-        yield every(RETRY_SECONDS, self.hosts.follow, name="storage-hosts")
-        yield every(REMOVAL_SECONDS, self.removal.run, name="tree-removal", wake=self.removal.wake)
+        yield from self.folders.all()
         yield every(IDLE_SECONDS, self._forget_keys, name="keys", wake=self.keys_wake)
         yield every(RETRY_SECONDS, self._listen, name="events")
         rescanner = self.rescanner
         for number in range(RESCANS):
             name = f"rescan-{number}"
             yield every(RESCAN_SECONDS, rescanner.run, name=name, wake=rescanner.wake)
-        for number in range(CLONES):
-            name = f"clone-{number}"
-            yield every(CLONE_SECONDS, self.cloning.run, name=name, wake=self.cloning.wake)
         for number in range(WORKERS):
             yield every(0, self.lifecycle.work, name=f"worker-{number}")
 

@@ -3,7 +3,7 @@
 A probe of Shakeout's leak check: what breaks a promise and was not there before the test fails the test.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from quarterdeck.infra import queries
@@ -28,7 +28,7 @@ Violation = tuple[str, str, str]
 
 
 class Seen(NamedTuple):
-    """What is there besides the database: processes of kernels, ids of scratch directories and of trees.
+    """What is there besides the database: processes of kernels, ids of scratch directories and of trees, and for whom trees count.
 
     `unattended` are kernels whose agent is away: nobody can end them before it returns, or their time is up.
     """
@@ -37,6 +37,7 @@ class Seen(NamedTuple):
     scratch_directories: set[str]
     trees: set[str]
     unattended: frozenset[str] = frozenset()
+    scopes: Mapping[str, str] = {}
 
 
 class Invariants:
@@ -59,6 +60,7 @@ class Invariants:
             set(kernels.scratch_directories(self._cluster)),
             set(trees.trees(self._cluster)),
             frozenset(kernels.unattended(self._cluster, processes)),
+            trees.scopes(self._cluster),
         )
         after = await self._ask("settled", "possible", "steps", "violations")
         if not self._kernels_show:
@@ -91,6 +93,8 @@ def violations(before: Sequence[Row], seen: Seen, after: Sequence[Row]) -> Itera
         seen.trees,
         {id_ for what, id_, host, _ in possible if what == "tree" and host == LOCAL_HOST},
     )
+    owners = {id_: owner for what, id_, _, owner in settled if what == "counted"}
+    yield from strangers(owners, seen.scopes)
 
 
 def illegal(steps: Iterable[tuple[str, ...]]) -> Iterator[Violation]:
@@ -137,3 +141,11 @@ def strays(ready: set[str], found: set[str], possible: set[str]) -> Iterator[Vio
         yield ("a folder has its tree", folder, "no directory on the storage host")
     for tree in sorted(found - possible):
         yield ("a tree has its folder", tree, "a directory without a row")
+
+
+def strangers(owners: Mapping[str, str], scopes: Mapping[str, str]) -> Iterator[Violation]:
+    """Give the trees that count for somebody else than the owner of their folder. Pure."""
+    for folder in sorted(owners.keys() & scopes.keys()):
+        if owners[folder] != scopes[folder]:
+            found = f"for {scopes[folder]}, not for {owners[folder]}"
+            yield ("a tree counts for whose folder it is", folder, found)

@@ -123,6 +123,10 @@ class Observe:
             if path.is_file() and not path.is_symlink()
         }
 
+    def scope(self, folder: str) -> str:
+        """Return for whom a folder's files count on the local storage host, by the note on its disk."""
+        return trees.scopes(self._cluster)[folder]
+
     def unfinished(self) -> list[Path]:
         """Return what is on its way into or out of trees of the local storage host."""
         return trees.unfinished(self._cluster)

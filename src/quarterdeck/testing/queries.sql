@@ -4,7 +4,10 @@
 -- What has its process, or its tree, for certain.
 SELECT 'running', id::text, agent_id, '' FROM kernels WHERE status = 'RUNNING'
 UNION ALL
-SELECT 'ready', id::text, host, '' FROM folders WHERE status IN ('READY', 'CLONING', 'TRASHED');
+SELECT 'ready', id::text, host, '' FROM folders WHERE status IN ('READY', 'CLONING', 'TRASHED')
+UNION ALL
+SELECT 'counted', id::text, host, owner_id::text FROM folders
+ WHERE status IN ('READY', 'CLONING', 'TRASHED') AND NOT EXISTS (SELECT FROM tree_rescopes WHERE tree = folders.id);
 
 -- name: possible
 -- What may have a process, or a tree, already or still.

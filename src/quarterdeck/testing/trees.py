@@ -20,6 +20,15 @@ def trees(cluster: Cluster) -> dict[str, Path]:
     }
 
 
+def scopes(cluster: Cluster) -> dict[str, str]:
+    """Return whose each tree of the local host is, by the note in its directory."""
+    return {
+        path.parent.name: path.read_text().partition(" ")[0]
+        for root in _roots(cluster)
+        for path in files.matches(root, "trees/*/scope")
+    }
+
+
 def unfinished(cluster: Cluster) -> list[Path]:
     """Return what is on its way in or out: staged files, uploads in pieces that are no files yet, and trees being removed."""
     return [

@@ -200,6 +200,8 @@ def test_killed_at_any_step_both_scopes_are_right(place, shakeout_runner):
         text=True,
         env={"PYTHONPATH": os.pathsep.join(sys.path)},
     ) as mover:
+        assert mover.stdin
+        assert mover.stdout
         for _ in range(STEPS_MAX):
             mover.stdin.write("\n")
             mover.stdin.flush()

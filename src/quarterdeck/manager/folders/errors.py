@@ -16,6 +16,7 @@ QuarterdeckError
 ├── HostNotMountable
 ├── OwnerGone           the user was deleted while the request was under way
 ├── CreationGivenUp     the folder took so long that it was given up
+├── TransferGivenUp     the change of owner took so long that it was given up
 └── StorageFailure      a call to a storage-proxy did not succeed
     ├── StorageUnreachable   it was not done
     │   └── RegistryAway     nobody can say where the storage is
@@ -24,6 +25,7 @@ QuarterdeckError
         ├── StorageFull
         ├── QuotaExceeded
         ├── QuotaUnsupported
+        ├── TreeMissing
         └── FileBusy
 """
 
@@ -120,6 +122,12 @@ class CreationGivenUp(QuarterdeckError):
     code = "unavailable"
 
 
+class TransferGivenUp(QuarterdeckError):
+    """The change of owner took too long and was given up; the folder is whose it was."""
+
+    code = "unavailable"
+
+
 class StorageFailure(QuarterdeckError):
     """A call to a storage-proxy did not succeed."""
 
@@ -160,6 +168,12 @@ class FileBusy(StorageRefused):
     """A file changes while it is copied."""
 
     code = "file-busy"
+
+
+class TreeMissing(StorageRefused):
+    """The storage has no files of the folder."""
+
+    code = "tree-not-found"
 
 
 class QuotaUnsupported(StorageRefused):

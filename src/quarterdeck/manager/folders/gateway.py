@@ -18,6 +18,7 @@ _REFUSALS: Mapping[str, type[QuarterdeckError]] = {
     "quota-exceeded": errors.QuotaExceeded,
     "quota-unsupported": errors.QuotaUnsupported,
     "file-busy": errors.FileBusy,
+    "tree-not-found": errors.TreeMissing,
 }
 
 
@@ -45,6 +46,12 @@ class StorageGateway:
         given = trees.TreeClone(clone.id, clone.scope)
         with _translated():
             await self._client.call("POST", url, type(None), auth=self._auth, body=given)
+
+    async def rescope(self, host: model.Host, tree: str, given: trees.TreeScope) -> None:
+        """Have a tree count for a quota scope, unless a later turn has said another."""
+        url = f"{_url(host, tree)}/scope"
+        with _translated():
+            await self._client.call("PUT", url, type(None), auth=self._auth, body=given)
 
     async def quota(self, host: model.Host, scope: str) -> trees.QuotaView:
         """Return limits and usage of a quota scope."""

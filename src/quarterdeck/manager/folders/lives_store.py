@@ -46,7 +46,7 @@ class LifeStore:
             await lock_folder(tx, view, FolderStatus.READY, FolderStatus.CLONING)
             if name == view.name:
                 return
-            await _require_free(tx, view.owner, name)
+            await require_free(tx, view.owner, name)
             change = {"id": view.id, "name": name, "actor": actor}
             await statements.execute(tx, SQL["rename_folder"], change)
 
@@ -62,7 +62,7 @@ class LifeStore:
         async with self._database.transaction() as tx:
             await lock_users(tx, view.owner)
             await lock_folder(tx, view, FolderStatus.TRASHED)
-            await _require_free(tx, view.owner, view.name)
+            await require_free(tx, view.owner, view.name)
             await _set(tx, view.id, FolderStatus.READY, cause="restored", actor=actor)
 
     async def purge(self, view: folders.FolderView, actor: str) -> model.Tree:
@@ -76,20 +76,6 @@ class LifeStore:
                 await _set(tx, view.id, FolderStatus.PURGING, cause="purge-requested", actor=actor)
             await leave(tx, tree, 0)
         return tree
-
-    async def transfer(self, view: folders.FolderView, owner: str, actor: str) -> None:
-        """Give a folder to another user, whose share of it ends.
-
-        Raises `FolderMounted`, `FolderNameTaken`, `OwnerGone`, `FolderNotFound`, `FolderNotReady`.
-        """
-        change = {"id": view.id, "owner": owner, "actor": actor}
-        async with self._database.transaction() as tx:
-            await lock_users(tx, view.owner, owner)
-            await lock_folder(tx, view, FolderStatus.READY)
-            await require_unmounted(tx, view.id)
-            await _require_free(tx, owner, view.name)
-            await statements.execute(tx, SQL["transfer_folder"], change)
-            await statements.execute(tx, SQL["end_invitations_of"], change)
 
 
 async def lock_users(tx: postgres.Connection, *users: str) -> None:
@@ -125,7 +111,7 @@ async def require_unmounted(
         )
 
 
-async def _require_free(tx: postgres.Connection, owner: str, name: str) -> None:
+async def require_free(tx: postgres.Connection, owner: str, name: str) -> None:
     found = await statements.fetch_one(tx, SQL["name_is_taken"], {"owner": owner, "name": name})
     if found is not None and found["taken"]:
         raise errors.FolderNameTaken(f"A folder is named {name!r}", field="name")

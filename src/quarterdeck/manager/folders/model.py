@@ -51,6 +51,15 @@ class Clone:
 
 
 @dataclass(frozen=True, slots=True)
+class Rescope:
+    """A tree that shall count for a quota scope, and in which turn that is said."""
+
+    tree: Tree
+    scope: str
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """A folder, and what its storage host allows to whoever asks; what the folder allows is in the view."""
 

@@ -63,8 +63,34 @@ class Lives(Protocol):
         """TRASHED or DELETE_ERROR -> PURGING; the tree is left to `Removals`."""
         ...
 
-    async def transfer(self, view: folders.FolderView, owner: str, actor: str) -> None:
-        """Give a folder to another user, whose share of it ends. Raises `FolderMounted`, `FolderNameTaken`, `OwnerGone`."""
+
+class Transfers(Protocol):
+    """Folders that change owners, and trees that may count for somebody else than the owner until that is done."""
+
+    async def begin(self, view: folders.FolderView, owner: str) -> model.Rescope:
+        """Take the tree of a folder in hand that may be given to a user. Raises `FolderNotFound`, `FolderNotReady`, `FolderMounted`,
+        `FolderNameTaken`, `OwnerGone`.
+        """
+        ...
+
+    async def finish(self, view: folders.FolderView, rescope: model.Rescope, actor: str) -> None:
+        """Give the folder to the user, whose share of it ends. Raises as `begin` does, and `TransferGivenUp` when somebody else has the tree in hand."""
+        ...
+
+    async def end(self, rescope: model.Rescope) -> None:
+        """Let go of a tree that counts for whose folder it is."""
+        ...
+
+    async def release(self, rescope: model.Rescope) -> None:
+        """Let go of a tree of which nobody knows for whom it counts: it is due at once."""
+        ...
+
+    async def due(self) -> Sequence[model.Rescope]:
+        """Take in hand the trees that were left, for the owners of their folders."""
+        ...
+
+    async def postpone(self, rescope: model.Rescope) -> None:
+        """Let a tree be due again later, the later the longer it has waited already."""
         ...
 
 
@@ -183,6 +209,10 @@ class Trees(Protocol):
 
     async def remove(self, host: model.Host, tree: str) -> None:
         """Remove a tree and all in it; nothing happens if it is not there."""
+        ...
+
+    async def rescope(self, host: model.Host, tree: str, given: trees.TreeScope) -> None:
+        """Have a tree count for a quota scope, unless a later turn has said another. Raises `TreeMissing` too."""
         ...
 
     async def source(self, host: model.Host, tree: str) -> str:

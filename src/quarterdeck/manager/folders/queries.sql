@@ -1,5 +1,5 @@
--- Folders, who may use them, storage hosts, and trees to be removed; used by store.py, lives_store.py, clones_store.py, shares_store.py.
--- Locks are taken in one order: users by id, folder, its clone's source. Status, cause and actor are always written together.
+-- Folders, who may use them, storage hosts, and trees to be removed or moved; used by store.py, lives_store.py, clones_store.py, shares_store.py,
+-- transfers_store.py. Locks are taken in one order: users by id, folder, its clone's source, its tree. Status, cause and actor are always written together.
 
 -- name: insert_folder
 -- No row: the name is taken, or the owner was deleted (FOR KEY SHARE meets the FOR UPDATE of the user's deletion).
@@ -81,6 +81,38 @@ UPDATE folders SET name = %(name)s, status_cause = 'renamed', status_actor = %(a
 
 -- name: transfer_folder
 UPDATE folders SET owner_id = %(owner)s, status_cause = 'transferred', status_actor = %(actor)s WHERE id = %(id)s;
+
+-- name: begin_rescope
+-- No row: the tree is in somebody's hand already.
+INSERT INTO tree_rescopes (tree, host, turn, not_before)
+VALUES (%(tree)s, %(host)s, extract(epoch FROM clock_timestamp()) * 1000000, now() + make_interval(secs => %(seconds)s))
+ON CONFLICT (tree) DO NOTHING
+RETURNING turn;
+
+-- name: end_rescope
+-- No row: somebody else has it in hand by now.
+DELETE FROM tree_rescopes WHERE tree = %(tree)s AND turn = %(turn)s RETURNING turn;
+
+-- name: claim_rescopes
+-- Trees that were left, and who owns their folders; those of folders that are gone are forgotten. A transfer that had one in hand cannot end any more.
+WITH gone AS (
+    DELETE FROM tree_rescopes r WHERE not_before <= now() AND NOT EXISTS (SELECT FROM folders f WHERE f.id = r.tree)
+)
+UPDATE tree_rescopes r
+SET turn = greatest(r.turn + 1, extract(epoch FROM clock_timestamp()) * 1000000), not_before = now() + make_interval(secs => %(seconds)s)
+FROM folders f
+WHERE f.id = r.tree
+  AND r.tree IN (SELECT tree FROM tree_rescopes WHERE not_before <= now() ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING r.tree::text AS id, r.host, r.turn, f.owner_id::text AS scope;
+
+-- name: release_rescope
+UPDATE tree_rescopes SET not_before = now() WHERE tree = %(tree)s AND turn = %(turn)s;
+
+-- name: postpone_rescope
+-- From five seconds to a minute, as removals.
+UPDATE tree_rescopes
+SET not_before = now() + least(greatest((now() - requested_at) / 4, interval '5 seconds'), interval '1 minute')
+WHERE tree = %(tree)s AND turn = %(turn)s;
 
 -- name: end_invitations_of
 -- Who owns the folder now needs no share of it.

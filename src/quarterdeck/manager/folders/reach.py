@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from quarterdeck.manager.folders import errors, model, ports
+from quarterdeck.wire import trees
 
 STORAGE_SECONDS_MAX = 10.0
 CLONE_SECONDS_MAX = 6 * 3600.0
@@ -45,6 +46,15 @@ class Storages:
             await self._trees.clone(host, clone)
 
         await self._call(clone.tree, ask, seconds_max=CLONE_SECONDS_MAX)
+
+    async def rescope(self, rescope: model.Rescope, *, must_fit: bool) -> None:
+        """Have a tree count for a quota scope, unless a later turn has said another. Raises `TreeMissing`, `QuotaExceeded` too."""
+        given = trees.TreeScope(rescope.scope, rescope.turn, must_fit)
+
+        async def ask(host: model.Host, id_: str) -> None:
+            await self._trees.rescope(host, id_, given)
+
+        await self._call(rescope.tree, ask)
 
     async def source(self, tree: model.Tree) -> str:
         """Return where a tree is mounted on the agents. Raises `HostNotMountable` too."""

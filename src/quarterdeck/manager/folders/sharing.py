@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from quarterdeck.base import ids
 from quarterdeck.base.clock import Clock
-from quarterdeck.manager.folders import errors, model, ports
+from quarterdeck.manager.folders import errors, ports
 from quarterdeck.manager.folders.gate import Gate
 from quarterdeck.manager.identity.errors import UserNotFound
 from quarterdeck.manager.identity.model import Principal
@@ -20,14 +20,12 @@ class Sharing:
         self,
         shares: ports.Shares,
         gate: Gate,
-        lives: ports.Lives,
         *,
         rules: ports.HostRules,
         clock: Clock,
     ) -> None:
         self._shares = shares
         self._gate = gate
-        self._lives = lives
         self._rules = rules
         self._clock = clock
 
@@ -39,7 +37,7 @@ class Sharing:
         Raises `FolderNotFound`, `PermissionMissing`, `HostForbids`, `UserNotFound`, `Invalid`, `InvitationExists`, `TooManyInvitations`.
         """
         view = await self._gate.admit(by, folder, Permission.OWN, HostPermission.INVITE)
-        invitee = await self._find_user(given.user)
+        invitee = await find_user(self._shares, given.user)
         if invitee == view.owner:
             raise Invalid("user", "The folder is theirs")
         id_ = ids.new(self._clock)
@@ -75,19 +73,6 @@ class Sharing:
         """
         return await self._ended(by, invitation, done=await self._shares.end(invitation, by))
 
-    async def transfer(
-        self, by: Principal, folder: str, given: folders.FolderTransfer
-    ) -> folders.FolderView:
-        """Give a folder to another user; whoever had it has it no more, shares with others stay.
-
-        Raises `FolderNotFound`, `PermissionMissing`, `HostForbids`, `UserNotFound`, `FolderMounted`, `FolderNotReady`, `FolderNameTaken`.
-        """
-        view = await self._gate.admit(by, folder, Permission.OWN, HostPermission.MODIFY)
-        user = await self._find_user(given.user)
-        if user != view.owner:
-            await self._lives.transfer(view, user, by.user)
-        return model.given_to(view, user)
-
     async def hosts(self, by: Principal) -> Sequence[folders.HostAccess]:
         """Return all storage hosts with what they allow to the user."""
         return await self._gate.hosts(by)
@@ -102,12 +87,6 @@ class Sharing:
             raise errors.HostNotFound(f"There is no storage host {host!r}", field="host")
         await self._rules.allow(host, role, given.permissions)
 
-    async def _find_user(self, user: str) -> str:
-        found = await self._shares.find_user(user)
-        if found is None:
-            raise UserNotFound(f"There is no user {user!r}", field="user")
-        return found
-
     async def _ended(self, by: Principal, invitation: str, *, done: bool) -> InvitationView:
         view = await self.get(by, invitation)
         if not done:
@@ -115,3 +94,11 @@ class Sharing:
                 f"The invitation is {view.status}, not yours to answer"
             )
         return view
+
+
+async def find_user(shares: ports.Shares, user: str) -> str:
+    """Return the id of a user by name or id. Raises `UserNotFound`."""
+    found = await shares.find_user(user)
+    if found is None:
+        raise UserNotFound(f"There is no user {user!r}", field="user")
+    return found

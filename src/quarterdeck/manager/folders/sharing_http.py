@@ -7,15 +7,16 @@ from aiohttp import web
 from quarterdeck.infra import http_server
 from quarterdeck.manager.folders.quotas import Quotas
 from quarterdeck.manager.folders.sharing import Sharing
+from quarterdeck.manager.folders.transferring import Transferring
 from quarterdeck.manager.identity.http import principal
 from quarterdeck.wire import folders, items, trees
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.users import Role
 
 
-def routes(service: Sharing, quotas: Quotas) -> Sequence[web.RouteDef]:
+def routes(service: Sharing, quotas: Quotas, transferring: Transferring) -> Sequence[web.RouteDef]:
     """Return the addresses of invitations and of storage hosts."""
-    api, counted = _Api(service), _Quotas(quotas)
+    api, counted = _Api(service, transferring), _Quotas(quotas)
     return [
         http_server.route("POST", "/v1/folders/{id}/invitations", api.invite),
         http_server.route("GET", "/v1/folders/{id}/invitations", api.of_folder),
@@ -33,8 +34,9 @@ def routes(service: Sharing, quotas: Quotas) -> Sequence[web.RouteDef]:
 
 
 class _Api:
-    def __init__(self, service: Sharing) -> None:
+    def __init__(self, service: Sharing, transferring: Transferring) -> None:
         self._service = service
+        self._transferring = transferring
 
     async def invite(self, request: web.Request) -> web.Response:
         folder = http_server.path_id(request)
@@ -50,7 +52,8 @@ class _Api:
     async def transfer(self, request: web.Request) -> web.Response:
         folder = http_server.path_id(request)
         given = await http_server.body(request, folders.FolderTransfer)
-        return http_server.reply(await self._service.transfer(principal(request), folder, given))
+        left = await self._transferring.transfer(principal(request), folder, given)
+        return http_server.reply(left)
 
     async def of_user(self, request: web.Request) -> web.Response:
         found = await self._service.of_user(principal(request))

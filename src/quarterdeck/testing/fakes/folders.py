@@ -16,6 +16,7 @@ from quarterdeck.wire.folders import (
     Permission,
 )
 from quarterdeck.wire.states import FOLDER_TRASH, FolderStatus
+from quarterdeck.wire.trees import TreeScope
 
 HOST = model.Host("local", "proxy", "http://proxy", "http://proxy")
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,7 +40,7 @@ class FakeFolders:
         """Add a folder that is CREATING."""
         if owner in self.deleted_owners:
             raise errors.OwnerGone
-        self._require_free(owner, given.name)
+        self.require_free(owner, given.name)
         self.rows[folder] = FolderView(
             id=folder,
             name=given.name,
@@ -109,7 +110,7 @@ class FakeFolders:
     async def rename(self, view: FolderView, name: str, actor: str) -> None:
         """Give a folder another name."""
         row = self._row(view, FolderStatus.READY)
-        self._require_free(row.owner, name)
+        self.require_free(row.owner, name)
         self.rows[view.id] = msgspec.structs.replace(row, name=name)
 
     async def trash(self, view: FolderView, actor: str) -> None:
@@ -122,7 +123,7 @@ class FakeFolders:
     async def restore(self, view: FolderView, actor: str) -> None:
         """TRASHED -> READY."""
         self._row(view, FolderStatus.TRASHED)
-        self._require_free(view.owner, view.name)
+        self.require_free(view.owner, view.name)
         self._set(view.id, FolderStatus.READY)
 
     async def purge(self, view: FolderView, actor: str) -> model.Tree:
@@ -131,12 +132,6 @@ class FakeFolders:
         self._set(view.id, FolderStatus.PURGING)
         self.removals[view.id] = model.Tree(view.id, row.host)
         return self.removals[view.id]
-
-    async def transfer(self, view: FolderView, owner: str, actor: str) -> None:
-        """Give a folder to another user."""
-        row = self._row(view, FolderStatus.READY)
-        self._require_free(owner, view.name)
-        self.rows[view.id] = msgspec.structs.replace(row, owner=owner)
 
     async def due(self) -> Sequence[model.Tree]:
         """Return trees to be removed."""
@@ -162,7 +157,8 @@ class FakeFolders:
             raise errors.FolderNotReady
         return row
 
-    def _require_free(self, owner: str, name: str) -> None:
+    def require_free(self, owner: str, name: str) -> None:
+        """Raise `FolderNameTaken` if a folder in use has the name."""
         for row in self.rows.values():
             if (row.owner, row.name) == (owner, name) and row.status not in FOLDER_TRASH:
                 raise errors.FolderNameTaken
@@ -229,6 +225,8 @@ class FakeTrees:
 
     def __init__(self) -> None:
         self.trees: set[str] = set()
+        self.scopes: dict[str, str] = {}
+        self.full_scopes: set[str] = set()
         self.failure: Exception | None = None
         self.late = False
         self.meanwhile: Callable[[], object] | None = None
@@ -252,6 +250,15 @@ class FakeTrees:
         self._fail()
         if clone.source in self.trees:
             self.trees.add(clone.id)
+
+    async def rescope(self, host: model.Host, tree: str, given: TreeScope) -> None:
+        """Have a tree count for somebody, if it is not full for them."""
+        if self.late:
+            self.scopes[tree] = given.scope
+        self._fail()
+        if given.must_fit and given.scope in self.full_scopes:
+            raise errors.QuotaExceeded
+        self.scopes[tree] = given.scope
 
     async def source(self, host: model.Host, tree: str) -> str:
         """Return where a tree is."""

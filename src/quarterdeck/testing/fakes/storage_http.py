@@ -23,6 +23,12 @@ class HostNotMountable(QuarterdeckError):
     code = "host-not-mountable"
 
 
+class QuotaExceeded(QuarterdeckError):
+    """The quota is used up."""
+
+    code = "quota-exceeded"
+
+
 class WrongSecret(QuarterdeckError):
     """The secret is not the right one."""
 
@@ -35,6 +41,7 @@ class StubStorage:
     def __init__(self, host: str, secret: str) -> None:
         self.host = host
         self.trees: set[str] = set()
+        self.scopes: dict[str, str] = {}
         self.full = False
         self.mountable = True
         self.answers = asyncio.Event()
@@ -53,6 +60,7 @@ class StubStorage:
             http_server.route("DELETE", path, self._remove),
             http_server.route("GET", f"{path}/mount", self._mount),
             http_server.route("POST", f"{path}/clone", self._clone),
+            http_server.route("PUT", f"{path}/scope", self._rescope),
         ]
         record = folders.StorageRecord(
             id=self.host, client_url=url, manager_url=url, hosts=(self.host,)
@@ -91,6 +99,14 @@ class StubStorage:
         if self.full:
             raise StorageFull
         self.trees.add(given.tree)
+        return http_server.no_content()
+
+    async def _rescope(self, request: web.Request) -> web.Response:
+        given = await http_server.body(request, trees.TreeScope)
+        tree = await self._admit(request)
+        if self.full and given.must_fit:
+            raise QuotaExceeded
+        self.scopes[tree] = given.scope
         return http_server.no_content()
 
     async def _admit(self, request: web.Request) -> str:

@@ -99,3 +99,12 @@ def test_what_is_seen_must_be_possible():
         "a scratch directory has a live kernel",
         "a tree has its folder",
     }
+
+
+def test_tree_counts_for_whose_folder_it_is():
+    """What is being given away is left out by the query."""
+    rows = [FOLDER, TREE, ("counted", "f", "local", "ada")]
+    for scope, broken in (("ada", []), ("bob", ["a tree counts for whose folder it is"])):
+        seen = Seen([], set(), {"f"}, scopes={"f": scope})
+        told = [promise for promise, *_ in invariants.violations(rows, seen, rows)]
+        assert told == broken

@@ -2,7 +2,7 @@
 
 DROP FUNCTION create_session, can_host;
 DROP TABLE session_history, allocations, kernel_removals, kernels, session_logs, session_mounts, sessions, kernel_transitions,
-    session_transitions, tree_removals, folder_invitations, folder_history, folders, folder_transitions, storage_host_permissions, storage_hosts, agents, rescan_results, rescans,
+    session_transitions, tree_rescopes, tree_removals, folder_invitations, folder_history, folders, folder_transitions, storage_host_permissions, storage_hosts, agents, rescan_results, rescans,
     image_variants, images, registries, keypairs, users;
 DROP FUNCTION folder_permission, keep_last_names(), guard_folder_status(), record_folder(), announce_keypair(), guard_session_status(), guard_kernel_status(), record_session_status(),
     record_kernel_status(), guard_allocation(), place_sessions, can_run, isolates, end_session, dependencies_met,

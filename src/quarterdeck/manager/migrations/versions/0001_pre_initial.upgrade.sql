@@ -280,6 +280,17 @@ CREATE TABLE tree_removals (
 COMMENT ON TABLE tree_removals IS 'File trees without a folder that a storage-proxy still has to remove.';
 COMMENT ON COLUMN tree_removals.not_before IS 'A creation that may still be under way is over by then.';
 
+CREATE TABLE tree_rescopes (
+    tree uuid PRIMARY KEY,
+    host text NOT NULL,
+    turn bigint NOT NULL,
+    not_before timestamptz NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE tree_rescopes IS 'File trees that a storage-proxy may count for somebody else than the owner of their folder. A transfer writes the row before it has the tree moved and deletes it with the change of owner; one that is left is put right.';
+COMMENT ON COLUMN tree_rescopes.turn IS 'Who deals with the tree now; storage-proxies pass over requests of earlier turns. Microseconds since 1970, and always more than before.';
+COMMENT ON COLUMN tree_rescopes.not_before IS 'Until then it is in hand.';
+
 CREATE TABLE session_transitions (
     from_status text NOT NULL,
     to_status text NOT NULL,

@@ -16,7 +16,6 @@ from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.folders import (
     FolderCreate,
     FolderInvite,
-    FolderTransfer,
     HostPermission,
     HostPermissions,
     Permission,
@@ -38,7 +37,7 @@ class World:
         self.shares = FakeShares(self.rows)
         gate = Gate(self.rows, self.rules)
         self.mounting = Mounting(gate, Storages(FakeHosts(), FakeTrees()))
-        self.sharing = Sharing(self.shares, gate, self.rows, rules=self.rules, clock=FakeClock())
+        self.sharing = Sharing(self.shares, gate, rules=self.rules, clock=FakeClock())
 
     async def shared(self, permission):
         """Ada's folder with bob, who has accepted."""
@@ -116,7 +115,6 @@ async def test_share_of_any_kind_does_not_share_further():
     for attempt in (
         world.sharing.invite(BOB, FOLDER, FolderInvite("cy")),
         world.sharing.of_folder(BOB, FOLDER),
-        world.sharing.transfer(BOB, FOLDER, FolderTransfer("bob")),
     ):
         with pytest.raises(errors.PermissionMissing):
             await attempt
