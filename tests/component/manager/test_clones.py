@@ -58,6 +58,14 @@ class Books:
         rows = await self.database.fetch("SELECT name, status FROM folders")
         return {row["name"]: row["status"] for row in rows}
 
+    async def is_removed(self):
+        """Let the clone's tree be due, and removed; tell whether it is forgotten."""
+        await self.database.execute("UPDATE tree_removals SET not_before = now()")
+        assert [tree.id for tree in await self.folders.due()] == [self.copy]
+        await self.folders.done(model.Tree(self.copy, HOST))
+        assert await self.folders.due() == []
+        return await self.to_be_removed() == []
+
     async def to_be_removed(self):
         rows = await self.database.fetch("SELECT tree::text FROM tree_removals")
         return [row["tree"] for row in rows]
@@ -77,13 +85,13 @@ async def test_claim_that_is_lost_takes_no_files_from_a_clone(books, other):
     await books.run_out()
     taken = await books.manager(other).claim()
     assert not await books.manager("a").hold(late)
-    await books.manager("a").abandon(late)
+    await books.manager("a").abandon(late, may_come=True)
     assert not await books.manager("a").finish(late)
     assert await books.states() == {"data": "CLONING", "copy": "CREATING"}
     assert await books.manager(other).hold(taken)
     assert await books.manager(other).finish(taken)
     assert not await books.manager("a").finish(late)
-    await books.manager("a").abandon(late)
+    await books.manager("a").abandon(late, may_come=True)
     assert await books.states() == {"data": "READY", "copy": "READY"}
     assert await books.to_be_removed() == []
 
@@ -123,5 +131,33 @@ async def test_new_clone_of_a_source_outlives_an_old_one(books):
     first = await books.manager("a").claim()
     await books.users.delete(books.bob)
     await books.clone(str(uuid.uuid4()), books.ada, "again")
-    await books.manager("a").abandon(first)
+    await books.manager("a").abandon(first, may_come=True)
     assert await books.states() == {"data": "CLONING", "again": "CREATING"}
+
+
+async def test_tree_of_a_copy_that_nobody_waits_for_is_removed_whenever_it_comes(books):
+    """Behaviour 41: no tree is left to nobody. Delete who has a folder cloned, let the manager be dead; the removal is repeated until no copy can come."""
+    await books.begin()
+    await books.manager("a").claim()
+    await books.users.delete(books.bob)
+    for _ in range(2):
+        assert not await books.is_removed()
+    await books.database.execute("UPDATE tree_removals SET may_come_until = now()")
+    assert await books.is_removed()
+
+
+@pytest.mark.parametrize("may_come", [True, False])
+async def test_tree_of_a_copy_that_failed_is_removed_as_long_as_it_may_come(books, may_come):
+    """Behaviour 41: an answer that was lost is no end of the copying. Give a clone up with and without knowing that it has ended; look at what is left."""
+    await books.begin()
+    await books.manager("a").abandon(await books.manager("a").claim(), may_come=may_come)
+    assert await books.is_removed() is not may_come
+
+
+async def test_tree_of_a_copy_that_has_ended_is_removed_once(books):
+    """Behaviour 41: a manager that lives says when the copying ends. Delete who has a folder cloned; let the clone end; look at what is left."""
+    await books.begin()
+    claim = await books.manager("a").claim()
+    await books.users.delete(books.bob)
+    assert not await books.manager("a").finish(claim)
+    assert await books.is_removed()

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import fcntl
+import os
 
+import psycopg
 import pytest
 
 from quarterdeck.client.errors import ClientError, Refused
 from quarterdeck.client.folders import Folder
+from quarterdeck.testing import tenancy
 from quarterdeck.testing.folder_looks import history, status
 from shakeout.faults import lifecycle
 from shakeout.faults.process import Pause
@@ -14,6 +18,7 @@ from shakeout.waiting.until import until
 
 READY_SECONDS_MAX = 40
 FILE_BYTES = 1 << 20
+CLAIMED = "SELECT claimed_by FROM folders WHERE name = 'copy'"
 
 
 async def refusal(attempt):
@@ -167,12 +172,11 @@ async def test_storage_that_dies_during_a_clone_leaves_nothing(
 async def test_clone_goes_on_when_its_manager_dies(private_cluster, user, observe, tmp_path):
     """No folder is CLONING for ever. Kill the manager in the middle of a clone; start it: clone and source become READY."""
     folder = await filled(user, tmp_path)
-    claimed = "SELECT claimed_by FROM folders WHERE name = 'copy'"
     async with lifecycle.injected(Pause("storage-proxy"), private_cluster, within=20):
         async with asyncio.TaskGroup() as group:
             cloning = group.create_task(outcome(folder.clone("copy")))
             await until(lambda: rows(observe, user).get("copy") == "CREATING", within=10)
-            await until(lambda: observe.value(claimed), within=10)
+            await until(lambda: observe.value(CLAIMED), within=10)
             await private_cluster.kill("manager")
         assert isinstance(cloning.result(), ClientError)
         assert rows(observe, user) == {"data": "CLONING", "copy": "CREATING"}
@@ -182,3 +186,44 @@ async def test_clone_goes_on_when_its_manager_dies(private_cluster, user, observ
     clone = await user.folders.get("copy")
     assert observe.content(clone.id) == {"a/b/in.txt": b"kept"}
     assert set(observe.trees()) == {folder.id, clone.id}
+
+
+@contextlib.contextmanager
+def held(tree):
+    """Keep a tree from being copied for the time of a block, as somebody does who changes it."""
+    directory = os.open(tree, os.O_RDONLY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(directory)
+
+
+async def test_copy_whose_owner_and_manager_are_gone_is_removed(
+    private_cluster, user, admin, observe, tmp_path
+):
+    """Behaviour 41: no tree is left to nobody. Hold a copy up, delete who wants it, kill the manager and start it; let the removal find nothing, and
+    then the copy come; look at the disk.
+    """
+    folder = await filled(user, tmp_path)
+    due = "UPDATE tree_removals SET not_before = now() + make_interval(secs => %s)"
+    with psycopg.connect(private_cluster.address("postgres"), autocommit=True) as database:
+        async with (
+            tenancy.visitor(private_cluster, "carol") as carol,
+            asyncio.TaskGroup() as group,
+        ):
+            theirs = await carol.folders.accept((await folder.invite("carol")).id)
+            with held(observe.trees()[folder.id]):
+                group.create_task(outcome(theirs.clone("copy")))
+                await until(lambda: observe.value(CLAIMED), within=10)
+                copy = observe.value("SELECT id::text FROM folders WHERE name = 'copy'")
+                await admin.users.delete(carol.id)
+                await private_cluster.kill("manager")
+                await private_cluster.start("manager")
+                database.execute(due, (0,))
+                waiting = "SELECT count(*) FROM tree_removals WHERE not_before <= now()"
+                await until(lambda: observe.value(waiting) == 0, within=20)
+                database.execute(due, (3600,))
+            await until(lambda: copy in observe.trees(), within=10)
+        database.execute(due, (0,))
+        await until(lambda: set(observe.trees()) == {folder.id}, within=20)

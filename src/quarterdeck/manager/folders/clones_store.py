@@ -2,7 +2,7 @@
 
 from quarterdeck.infra import postgres
 from quarterdeck.manager import statements
-from quarterdeck.manager.folders import model
+from quarterdeck.manager.folders import model, reach
 from quarterdeck.manager.folders.lives_store import lock_folder, require_unmounted
 from quarterdeck.manager.folders.store import ARRIVAL_SECONDS_MAX, SQL, leave, why_not_inserted
 from quarterdeck.wire.folders import FolderStatus, FolderView
@@ -60,11 +60,14 @@ class CloneStore:
             await leave(tx, clone.tree, 0)
         return False
 
-    async def abandon(self, clone: model.Clone) -> None:
-        """The clone is gone, its source READY, a tree that may exist is left to `Removals`; unless another claim has taken the place of this one."""
+    async def abandon(self, clone: model.Clone, *, may_come: bool) -> None:
+        """The clone is gone, its source READY, a tree that may exist is left to `Removals`, as long as it may still come; unless another
+        claim has taken the place of this one.
+        """
+        late = reach.CLONE_SECONDS_MAX if may_come else None
         async with self._database.transaction() as tx:
             await _end(tx, "abandon_clone", clone, "clone-failed")
-            await leave(tx, clone.tree, ARRIVAL_SECONDS_MAX)
+            await leave(tx, clone.tree, ARRIVAL_SECONDS_MAX, late)
 
 
 async def _end(tx: postgres.Connection, query: str, clone: model.Clone, cause: str) -> bool:

@@ -92,7 +92,8 @@ class Cloning:
         except* QuarterdeckError as group_error:
             failure = _first(group_error)
             _log.warning("clone-failed", extra={**extra, "error": repr(failure)})
-            await self._clones.abandon(clone)
+            clear = isinstance(failure, errors.NOT_DONE)
+            await self._clones.abandon(clone, may_come=not clear)
             self._tell(clone, failure)
         else:
             await self._clones.finish(clone)

@@ -152,6 +152,10 @@ class StorageRefused(StorageFailure):
     """The storage refused."""
 
 
+NOT_DONE = (StorageUnreachable, StorageRefused, HostNotFound)
+"""After these the storage has done nothing and will do nothing."""
+
+
 class StorageFull(StorageRefused):
     """The storage is full."""
 

@@ -115,8 +115,10 @@ class Clones(Protocol):
         """Both become READY; False: the clone is another claim's, or gone: then its tree is left to `Removals`."""
         ...
 
-    async def abandon(self, clone: model.Clone) -> None:
-        """The clone is gone, its source READY, a tree that may exist is left to `Removals`; unless another claim has taken the place of this one."""
+    async def abandon(self, clone: model.Clone, *, may_come: bool) -> None:
+        """The clone is gone, its source READY, a tree that may exist is left to `Removals`, as long as it may still come; unless another
+        claim has taken the place of this one.
+        """
         ...
 
 
@@ -166,7 +168,7 @@ class Removals(Protocol):
         ...
 
     async def done(self, tree: model.Tree) -> None:
-        """Forget a tree: it is removed, and with it its folder."""
+        """Forget a tree, unless it may still come: it is removed, and with it its folder."""
         ...
 
 

@@ -125,10 +125,10 @@ UPDATE folders SET status = %(status)s, status_cause = %(cause)s, status_actor =
 
 -- name: insert_removal
 -- Asked for again, it is due again. Never of a folder that has its files yet, whoever thinks it gone.
-INSERT INTO tree_removals (tree, host, not_before)
-SELECT %(tree)s, %(host)s, now() + make_interval(secs => %(delay)s)
+INSERT INTO tree_removals (tree, host, not_before, may_come_until)
+SELECT %(tree)s, %(host)s, now() + make_interval(secs => %(delay)s), now() + make_interval(secs => %(late)s)
 WHERE NOT EXISTS (SELECT FROM folders WHERE id = %(tree)s AND status NOT IN ('PURGING', 'DELETE_ERROR'))
-ON CONFLICT (tree) DO UPDATE SET not_before = excluded.not_before;
+ON CONFLICT (tree) DO UPDATE SET not_before = excluded.not_before, may_come_until = excluded.may_come_until;
 
 -- name: give_up_stale_creations
 -- Folders whose creator died before it knew whether the tree exists. Clones are claimed and go on.
@@ -159,7 +159,8 @@ SET status = 'DELETE_ERROR', detail = %(detail)s,
 WHERE id = %(tree)s AND status IN ('PURGING', 'DELETE_ERROR');
 
 -- name: delete_removal
-DELETE FROM tree_removals WHERE tree = %(tree)s;
+-- Unless the tree may still come: then it is due again.
+DELETE FROM tree_removals WHERE tree = %(tree)s AND (may_come_until IS NULL OR may_come_until <= now());
 
 -- name: end_purged
 UPDATE folders SET status = 'GONE', status_cause = 'tree-removed', status_actor = 'removals'

@@ -133,7 +133,7 @@ class FolderService:
         """Make the tree; if it fails, no row remains, and no tree for good."""
         try:
             await self._storages.create(tree, scope)
-        except (errors.StorageUnreachable, errors.StorageRefused, errors.HostNotFound):
+        except errors.NOT_DONE:
             await self._creations.abandon(tree, perhaps_created=False)
             raise
         except (TimeoutError, QuarterdeckError):

@@ -79,10 +79,11 @@ class FolderStore:
             )
 
     async def done(self, tree: model.Tree) -> None:
-        """Forget a tree: it is removed, and with it its folder."""
+        """Forget a tree, unless it may still come: it is removed, and with it its folder."""
         async with self._database.transaction() as tx:
             await statements.execute(tx, SQL["end_purged"], {"tree": tree.id})
             await statements.execute(tx, SQL["delete_removal"], {"tree": tree.id})
+            await statements.execute(tx, SQL["postpone_removal"], {"tree": tree.id})
 
 
 class HostStore:
@@ -148,12 +149,17 @@ async def why_not_inserted(database: postgres.Database, owner: str, name: str) -
     return errors.FolderNameTaken(f"A folder is named {name!r}", field="name")
 
 
-async def leave(tx: postgres.Connection, tree: model.Tree, delay_seconds: float) -> None:
-    """Have a tree removed, after a delay, if no folder has its files in it."""
+async def leave(
+    tx: postgres.Connection,
+    tree: model.Tree,
+    delay_seconds: float,
+    late_seconds: float | None = None,
+) -> None:
+    """Have a tree removed, after a delay, if no folder has its files in it; as often as it comes within the time given."""
     await statements.execute(
         tx,
         SQL["insert_removal"],
-        {"tree": tree.id, "host": tree.host, "delay": delay_seconds},
+        {"tree": tree.id, "host": tree.host, "delay": delay_seconds, "late": late_seconds},
     )
 
 

@@ -62,7 +62,7 @@ class Transferring:
             raise errors.QuotaExceeded(
                 f"{user} has no room for the folder on {view.host!r}", field="user"
             ) from error
-        except (errors.StorageUnreachable, errors.StorageRefused, errors.HostNotFound):
+        except errors.NOT_DONE:
             await self._transfers.end(rescope)
             raise
         except QuarterdeckError:

@@ -44,7 +44,8 @@ SELECT EXISTS (
 ) AS is_mounted;
 
 -- name: delete_folders_of
--- The file trees outlive the rows until a storage-proxy has removed them; one that is being created gets time to arrive first.
+-- The file trees outlive the rows until a storage-proxy has removed them; one that is being created gets time to arrive first, and one that
+-- is being copied may come as long as a copy takes, whether or not somebody waits for it: its removal is repeated.
 -- What others own and was being cloned for the user is READY again.
 WITH gone AS (
     UPDATE folders f SET status = 'GONE', status_cause = 'owner-deleted', status_actor = 'identity'
@@ -53,8 +54,10 @@ WITH gone AS (
     UPDATE folders SET status = 'READY', status_cause = 'clone-owner-deleted', status_actor = 'identity'
     WHERE id IN (SELECT cloned_from FROM gone WHERE status = 'CREATING') AND status = 'CLONING' AND owner_id <> %(id)s
 )
-INSERT INTO tree_removals (tree, host, not_before)
-SELECT id, host, CASE WHEN status = 'CREATING' THEN now() + interval '30 seconds' ELSE now() END FROM gone
+INSERT INTO tree_removals (tree, host, not_before, may_come_until)
+SELECT id, host, CASE WHEN status = 'CREATING' THEN now() + interval '30 seconds' ELSE now() END,
+       CASE WHEN status = 'CREATING' AND cloned_from IS NOT NULL THEN now() + interval '6 hours' END
+FROM gone
 ON CONFLICT (tree) DO NOTHING;
 
 -- name: delete_keypairs_of

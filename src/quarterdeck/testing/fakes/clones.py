@@ -15,6 +15,7 @@ class FakeClones:
         self._rows = rows
         self.waiting: list[model.Clone] = []
         self.lost = False
+        self.may_come: bool | None = None
 
     async def begin(self, clone: model.Clone, source: FolderView, owner: str, name: str) -> None:
         """Add a folder that is CREATING; its source becomes CLONING."""
@@ -40,8 +41,9 @@ class FakeClones:
         self._rows.leave(clone.tree)
         return False
 
-    async def abandon(self, clone: model.Clone) -> None:
+    async def abandon(self, clone: model.Clone, *, may_come: bool) -> None:
         """The clone is gone, its source READY."""
+        self.may_come = may_come
         if not self.lost and clone.id in self._rows.rows:
             self._free(clone)
             await self._rows.abandon(clone.tree, perhaps_created=True)

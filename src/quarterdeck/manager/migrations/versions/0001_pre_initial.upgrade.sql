@@ -275,10 +275,12 @@ CREATE TABLE tree_removals (
     tree uuid PRIMARY KEY,
     host text NOT NULL,
     not_before timestamptz NOT NULL DEFAULT now(),
+    may_come_until timestamptz,
     requested_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE tree_removals IS 'File trees without a folder that a storage-proxy still has to remove.';
 COMMENT ON COLUMN tree_removals.not_before IS 'A creation that may still be under way is over by then.';
+COMMENT ON COLUMN tree_removals.may_come_until IS 'Until then a copy that nobody waits for any more may bring the tree: its removal is repeated.';
 
 CREATE TABLE tree_rescopes (
     tree uuid PRIMARY KEY,

@@ -71,6 +71,7 @@ async def test_clone_that_the_storage_does_not_make_is_given_up_and_why_is_told(
     assert group.group_contains(type(failure))
     assert world.states == [("data", "READY")]
     assert len(world.rows.removals) == 1
+    assert world.clones.may_come is isinstance(failure, errors.StorageUnsure)
 
 
 async def slow(*_):
