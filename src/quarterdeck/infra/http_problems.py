@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
 from aiohttp import web
+from aiohttp.http import HttpRequestParser
 from aiohttp.web_request import BaseRequest
 
 from quarterdeck.base import ids, log, tasks
@@ -108,6 +109,27 @@ class Protocol(web.RequestHandler):
     def __init__(self, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self.watchers: set[tasks.Wake] = set()
+        self._is_broken_off = False
+
+    def expect_next(self) -> None:
+        """Go on with the next request: somebody else has read the body of this one to its end."""
+        self._parser = HttpRequestParser(
+            self,
+            self._loop,
+            self._read_bufsize,
+            max_line_size=self.max_line_size,
+            max_field_size=self.max_field_size,
+            max_headers=self.max_headers,
+            payload_exception=web.RequestPayloadError,
+            auto_decompress=False,
+            max_msg_queue_size=self._max_msg_queue_size,
+        )
+        if self._current_request is not None:
+            self._current_request.content.feed_eof()
+
+    def break_off(self) -> None:
+        """End with the answer that is under way: nobody knows where the next request begins."""
+        self._is_broken_off = True
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wake whoever does long work for a client that has gone."""
@@ -143,6 +165,8 @@ class Protocol(web.RequestHandler):
         """Answer refusals that are raised outside of the middlewares, such as a bad `Expect`, with a problem too."""
         if isinstance(resp, web.HTTPException):
             resp = _http(resp)
+        if self._is_broken_off:
+            resp.force_close()
         return await super().finish_response(request, resp, start_time)
 
 

@@ -125,7 +125,7 @@ class ObjectStore:
                 async for chunk in stream.iter_chunks(READ_BYTES):
                     yield chunk
 
-    async def put(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+    async def put(self, key: str, chunks: AsyncIterator[bytes | memoryview]) -> int:
         """Write an object from chunks and return its size. It appears whole or, if the chunks end in an error, not at all."""
         parts = _parts(chunks)
         first = await anext(parts, b"")
@@ -263,7 +263,7 @@ def _session() -> AioSession:
     return AioSession()
 
 
-async def _parts(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _parts(chunks: AsyncIterator[bytes | memoryview]) -> AsyncIterator[bytes]:
     """Join chunks to parts; only the last is smaller than it might be, none is empty."""
     buffer = bytearray()
     number = 0

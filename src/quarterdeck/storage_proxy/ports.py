@@ -25,6 +25,10 @@ ABILITY_ATOMIC = "atomic"
 """A move happens at once, a copy or clone appears whole and shows one moment; elsewhere only each file does."""
 
 
+Block = bytes | memoryview
+"""Bytes on their way into a file."""
+
+
 class Source(Protocol):
     """One file, opened: what is read belongs to one version of it."""
 
@@ -73,9 +77,12 @@ class Files(Protocol):
         """List what is in a directory, sorted by path; a file lists itself. Raises `FileNotFound`, `TooManyEntries`."""
         ...
 
-    async def put(self, tree: str, path: TreePath, blocks: AsyncIterator[bytes]) -> FileEntry:
+    async def put(
+        self, tree: str, path: TreePath, blocks: AsyncIterator[Block], size: int | None = None
+    ) -> FileEntry:
         """Take in a file, block by block, and replace an older one at its path; directories above it are made.
 
+        A block is good until the next one is asked for; `size` is how many bytes they will be, where that is known.
         It appears whole and durable, or not at all: when `blocks` ends in an error, that error comes out and nothing is left.
         Raises `IsDirectory`, `NotDirectory`, `TooManyEntries`, `StorageFull`.
         """
@@ -177,7 +184,7 @@ class Writer(Protocol):
         """A mark of what is kept: the same when nobody else has written since."""
         ...
 
-    async def write(self, block: bytes) -> None:
+    async def write(self, block: Block) -> None:
         """Append, without keeping it yet. Raises `StorageFull`."""
         ...
 

@@ -9,6 +9,7 @@ from quarterdeck.storage_proxy import errors, ports
 from quarterdeck.storage_proxy.globs import Glob
 from quarterdeck.storage_proxy.model import Limits, TreePath
 from quarterdeck.storage_proxy.transfers import uploads
+from quarterdeck.storage_proxy.transfers.checksums import Checksum
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.folders import FileEntry, FileWritten, HostView
 from quarterdeck.wire.trees import Found, QuotaLimits, QuotaView, TreeScope
@@ -29,6 +30,14 @@ class Tree:
 
     host: str
     id: str
+
+
+@dataclass(frozen=True)
+class Announced:
+    """What a client says of a file before it sends it: its checksum, and how many bytes it has."""
+
+    checksum: Checksum | None = None
+    size: int | None = None
 
 
 class StorageService:
@@ -94,13 +103,21 @@ class StorageService:
         return await self._volume(tree.host).entries(tree.id, path, recursive=recursive)
 
     async def upload(
-        self, tree: Tree, path: TreePath, blocks: AsyncIterator[bytes], announced: str | None
+        self,
+        tree: Tree,
+        path: TreePath,
+        blocks: AsyncIterator[ports.Block],
+        announced: Announced,
     ) -> FileWritten:
         """Take in a file. Raises `ChecksumMismatch`, `StorageFull` and others; then nothing of it is left."""
-        content = uploads.Checked(blocks, announced, self.limits.file_bytes_max)
+        content = uploads.Checked(blocks, announced.checksum, self.limits.file_bytes_max)
         async with contextlib.aclosing(content.blocks()) as checked:
-            entry = await self._volume(tree.host).put(tree.id, path, checked)
-        return FileWritten(entry=entry, sha256=content.sha256)
+            entry = await self._volume(tree.host).put(tree.id, path, checked, announced.size)
+        return FileWritten(
+            entry,
+            sha256=content.checksum if content.algorithm == "sha256" else None,
+            crc32=content.checksum if content.algorithm == "crc32" else None,
+        )
 
     def open(self, tree: Tree, path: TreePath) -> AbstractAsyncContextManager[ports.Source]:
         """Open a file for reading. Raises `FileNotFound`, `IsDirectory` and others."""

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import hashlib
+import zlib
 from collections.abc import AsyncIterator, Mapping
 
 from quarterdeck.testing.storage_client import Answer, Proxy
@@ -21,7 +22,11 @@ def metadata(**said: str) -> dict[str, str]:
 
 def checksum(data: bytes, algorithm: str = "sha256") -> dict[str, str]:
     """Return Upload-Checksum of these bytes."""
-    digest = hashlib.new(algorithm, data).digest()
+    digest = (
+        zlib.crc32(data).to_bytes(4)
+        if algorithm == "crc32"
+        else hashlib.new(algorithm, data).digest()
+    )
     return {"Upload-Checksum": f"{algorithm} {base64.b64encode(digest).decode()}"}
 
 

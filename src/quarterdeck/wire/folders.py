@@ -193,10 +193,11 @@ class FileEntry(msgspec.Struct, frozen=True):
 
 
 class FileWritten(msgspec.Struct, frozen=True):
-    """A file that was written: its entry and the SHA-256 of its content in hexadecimal."""
+    """A file that was written: its entry, and the checksum of its content in hexadecimal: SHA-256, or CRC-32 if the client told that one."""
 
     entry: FileEntry
-    sha256: str
+    sha256: str | None
+    crc32: str | None = None
 
 
 class FilesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

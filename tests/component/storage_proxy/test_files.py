@@ -1,6 +1,7 @@
 """The client API of a real storage-proxy: upload, download, listing, deletion, by its tokens."""
 
 import hashlib
+import zlib
 
 import pytest
 
@@ -53,8 +54,27 @@ async def test_announced_checksum_is_compared(tree, disk):
     assert answer.status == 200
 
 
-async def test_announced_checksum_that_is_none_is_refused(tree):
-    answer = await tree.call("PUT", "/file", headers={"X-Content-SHA256": "abc"}, body=b"x")
+async def test_announced_crc_is_compared_in_place_of_the_sha256(tree, disk):
+    good, bad = f"{zlib.crc32(CONTENT):08X}", f"{zlib.crc32(b'other'):08x}"
+    answer = await tree.call("PUT", "/file", headers={"X-Content-CRC32": bad}, body=CONTENT)
+    assert answer.problem == (422, "checksum-mismatch")
+    assert answer.json["field"] == "X-Content-CRC32"
+    assert await tree.names() == []
+    answer = await tree.call("PUT", "/file", headers={"X-Content-CRC32": good}, body=CONTENT)
+    assert (answer.json["crc32"], answer.json["sha256"]) == (good.lower(), None)
+    assert (disk / "trees" / tree.id / "files" / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Content-SHA256": "abc"},
+        {"X-Content-CRC32": "abc"},
+        {"X-Content-CRC32": "0" * 8, "X-Content-SHA256": "0" * 64},
+    ],
+)
+async def test_announced_checksum_that_is_none_is_refused(tree, headers):
+    answer = await tree.call("PUT", "/file", headers=headers, body=b"x")
     assert answer.problem == (400, "invalid-field")
     assert await tree.names() == []
 

@@ -190,7 +190,7 @@ def test_staged_file_appears_at_once_or_leaves_nothing(tmp_path, unnamed):
 
     def begun():
         account = quotas.Quotas(where, SystemClock()).account(TREE)
-        return contextlib.closing(staging.Staged(os.dup(directory), account, unnamed=unnamed))
+        return contextlib.closing(staging.Staged(os.dup(directory), account, 0, unnamed=unnamed))
 
     try:
         with begun() as staged:

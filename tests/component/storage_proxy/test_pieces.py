@@ -61,7 +61,7 @@ async def test_what_there_is_can_be_asked_without_a_token(proxy):
     assert {"creation", "checksum", "termination", "expiration", "concatenation"} <= set(
         answer.headers["tus-extension"].split(",")
     )
-    assert set(answer.headers["tus-checksum-algorithm"].split(",")) == {"sha1", "sha256"}
+    assert set(answer.headers["tus-checksum-algorithm"].split(",")) == {"crc32", "sha1", "sha256"}
 
 
 async def test_another_version_is_refused_with_ours(pieces):
@@ -82,7 +82,7 @@ async def test_wrong_offset_changes_nothing(pieces, tree, disk, at):
     assert data.read_bytes() == CONTENT[:1000]
 
 
-@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256", "crc32"])
 async def test_damaged_piece_is_not_kept(pieces, tree, disk, algorithm):
     target = await pieces.begin(SIZE, path="file")
     bad = checksum(b"another", algorithm)

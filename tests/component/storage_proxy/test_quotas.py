@@ -110,6 +110,37 @@ async def test_upload_ends_where_the_limit_is_passed(place):
     assert place.under_way() == []
 
 
+@pytest.mark.parametrize("size", [1_001, 1_000_000])
+async def test_upload_whose_size_does_not_fit_is_refused_before_its_first_byte(place, size):
+    """No effect before the refusal. Announce too much, in one block or many; nobody asks for a block of a large one, and nothing stays."""
+    await place.limit(1000)
+    given = []
+
+    async def blocks():
+        for _ in range(0, size, 1_001):
+            given.append(1)
+            yield b"x" * 1_001
+
+    with pytest.raises(errors.QuotaExceeded):
+        await place.volume.put(TREE, ("large",), blocks(), size)
+    assert len(given) == (1 if size == 1_001 else 0)
+    assert (await place.as_on_disk(), place.under_way()) == ((0, 0), [])
+
+
+async def test_size_that_was_announced_is_taken_once(place):
+    """Room is taken in advance. Announce what fits exactly and write it in blocks; a competitor for a byte of it is refused meanwhile."""
+    await place.limit(100_000)
+
+    async def blocks():
+        yield b"x" * 60_000
+        with pytest.raises(errors.QuotaExceeded):
+            await place.tree.put("other", b"y")
+        yield b"x" * 40_000
+
+    await place.volume.put(TREE, ("large",), blocks(), 100_000)
+    assert (await place.as_on_disk(), place.under_way()) == ((100_000, 1), [])
+
+
 async def test_inodes_are_files_and_directories(place):
     """Small things count, too. Allow three; a file below two new directories takes them all."""
     await place.limit(inodes=3)

@@ -151,12 +151,7 @@ def test_leftover_that_resists_hinders_no_upload(volume, root, monkeypatch):
     os.utime(stage / "old", (1000, 1000))
     resists = Resists(monkeypatch, "file")
     for _ in range(2):
-        with contextlib.closing(
-            volume.stage(
-                TREE,
-                ("new",),
-            )
-        ) as staged:
+        with contextlib.closing(volume.stage(TREE, ("new",), 0)) as staged:
             volume.publish(TREE, ("new",), staged, staged.account)
     resists.over = True
     directory = os.open(stage, os.O_RDONLY)

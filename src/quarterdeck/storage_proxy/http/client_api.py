@@ -11,7 +11,7 @@ from quarterdeck.storage_proxy import model
 from quarterdeck.storage_proxy.http import archives, bodies, downloads, gate
 from quarterdeck.storage_proxy.http.gate import Caller, Gate
 from quarterdeck.storage_proxy.model import Span, TreePath
-from quarterdeck.storage_proxy.service import StorageService
+from quarterdeck.storage_proxy.service import Announced, StorageService
 from quarterdeck.storage_proxy.transfers import uploads
 from quarterdeck.storage_proxy.transfers.slots import Slots
 from quarterdeck.wire.folders import FileEntry, Right
@@ -85,9 +85,9 @@ class ClientApi:
             raise UnsupportedMediaType("files are taken as they are, without Content-Encoding")
         uploads.require_size(request.content_length, self._storage.limits.file_bytes_max)
         with self._slots.taken(caller.who):
-            written = await self._storage.upload(
-                caller.tree, path, bodies.blocks(request), bodies.announced(request)
-            )
+            announced = Announced(bodies.announced(request), request.content_length)
+            async with bodies.received(request) as blocks:
+                written = await self._storage.upload(caller.tree, path, blocks, announced)
         return http_server.reply(written)
 
     async def _download(self, request: web.Request) -> web.StreamResponse:

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Upload
-from quarterdeck.storage_proxy.transfers.pieces import ALGORITHMS
+from quarterdeck.storage_proxy.transfers import checksums
+from quarterdeck.storage_proxy.transfers.checksums import Checksum
 
 VERSION = "1.0.0"
 UPLOADS = "/client/v1/uploads"
@@ -20,7 +21,7 @@ EXTENSIONS = "creation,creation-with-upload,checksum,termination,expiration,conc
 
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _METADATA_BYTES_MAX = 8192
-_DIGEST_BYTES = {"sha1": 20, "sha256": 32}
+_CHECKSUM = "Upload-Checksum"
 
 
 def capabilities(size_max: int) -> dict[str, str]:
@@ -29,7 +30,7 @@ def capabilities(size_max: int) -> dict[str, str]:
         "Tus-Version": VERSION,
         "Tus-Extension": EXTENSIONS,
         "Tus-Max-Size": str(size_max),
-        "Tus-Checksum-Algorithm": ",".join(ALGORITHMS),
+        "Tus-Checksum-Algorithm": ",".join(checksums.BYTES),
     }
 
 
@@ -65,21 +66,21 @@ def metadata(request: web.Request) -> Mapping[str, str]:
     return found
 
 
-def checksum(request: web.Request) -> tuple[str | None, bytes]:
-    """Return algorithm and digest of `Upload-Checksum`; None without. Raises `UploadRefused`."""
-    if (header := request.headers.get("Upload-Checksum")) is None:
-        return None, b""
+def checksum(request: web.Request) -> Checksum | None:
+    """Return what `Upload-Checksum` says; None without. Raises `UploadRefused`."""
+    if (header := request.headers.get(_CHECKSUM)) is None:
+        return None
     algorithm, _, text = header.partition(" ")
     try:
         digest = base64.b64decode(text, validate=True)
     except binascii.Error:
         digest = b""
-    if algorithm not in ALGORITHMS or len(digest) != _DIGEST_BYTES[algorithm]:
+    if len(digest) != checksums.BYTES.get(algorithm):
         raise errors.UploadRefused(
-            f"a checksum is {' or '.join(ALGORITHMS)} and the digest in Base64",
-            field="Upload-Checksum",
+            f"a checksum is {' or '.join(checksums.BYTES)} and the digest in Base64",
+            field=_CHECKSUM,
         )
-    return algorithm, digest
+    return Checksum(algorithm, digest, _CHECKSUM)
 
 
 def parts(request: web.Request) -> list[str] | None:

@@ -127,11 +127,13 @@ class UploadsApi:
     async def _receive(
         self, request: web.Request, caller: Caller, upload: str, offset: int
     ) -> Taken:
-        algorithm, digest = tus.checksum(request)
-        piece = Piece(offset, bodies.blocks(request), algorithm, digest, bodies.announced(request))
+        checksum = tus.checksum(request)
+        whole = bodies.whole(request)
         with self._slots.taken(caller.who):
             there = self._storage.uploads(caller.tree)
-            return await self._pieces.append(there, caller.tree.id, upload, piece)
+            async with bodies.received(request) as blocks:
+                piece = Piece(offset, blocks, checksum, whole)
+                return await self._pieces.append(there, caller.tree.id, upload, piece)
 
     def _upload(self, request: web.Request, size: int, seconds: int) -> Upload:
         given = tus.metadata(request)

@@ -1,8 +1,6 @@
 """Uploads in pieces: what the tus protocol does, without its headers. A piece counts when it is durable, a file when it is whole."""
 
 import contextlib
-import hashlib
-import hmac
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -14,13 +12,16 @@ import msgspec
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import errors, ports
 from quarterdeck.storage_proxy.model import Limits, Upload
-from quarterdeck.storage_proxy.transfers import uploads
+from quarterdeck.storage_proxy.transfers import checksums, uploads
+from quarterdeck.storage_proxy.transfers.checksums import Checksum, Digest
 from quarterdeck.wire.folders import FileEntry
 
 KEPT_BYTES = 16 * 1024 * 1024
 """After so many bytes a piece without a checksum is kept as far as it has come: a crash takes no more."""
 
-ALGORITHMS = ("sha256", "sha1")
+WHOLE = "X-Content-SHA256"
+"""Where the SHA-256 of a whole is told."""
+
 _RUNNING_MAX = 256
 
 
@@ -29,10 +30,9 @@ class Piece:
     """A piece as it arrives: where it begins, what its checksum is, and what the whole must be if it is the last one."""
 
     offset: int
-    blocks: AsyncIterator[bytes]
-    algorithm: str | None = None
-    checksum: bytes = b""
-    whole: str | None = None
+    blocks: AsyncIterator[ports.Block]
+    checksum: Checksum | None = None
+    whole: Checksum | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class _Progress:
 
 
 async def _receive(writer: ports.Writer, piece: Piece, progress: _Progress) -> None:
-    digest = hashlib.new(piece.algorithm) if piece.algorithm else None
+    digest = checksums.begun(piece.checksum.algorithm) if piece.checksum else None
     digests = [each for each in (digest, progress.whole) if each is not None]
     async with contextlib.aclosing(uploads.hashed(piece.blocks, *digests)) as blocks:
         async for block in blocks:
@@ -173,8 +173,15 @@ async def _receive(writer: ports.Writer, piece: Piece, progress: _Progress) -> N
             progress.received += len(block)
             if digest is None and progress.received - writer.offset >= KEPT_BYTES:
                 await _keep(writer, progress)
-    if digest is not None and not hmac.compare_digest(digest.digest(), piece.checksum):
-        raise errors.PieceDamaged(field="Upload-Checksum")
+    if digest is not None and piece.checksum is not None:
+        _compare(digest, piece.checksum)
+
+
+def _compare(received: Digest, announced: Checksum) -> None:
+    try:
+        checksums.compare(received, announced)
+    except errors.ChecksumMismatch as error:
+        raise errors.PieceDamaged(field=announced.field) from error
 
 
 async def _keep(writer: ports.Writer, progress: _Progress) -> None:
@@ -187,23 +194,24 @@ async def _break_off(
     writer: ports.Writer, piece: Piece, progress: _Progress, error: BaseException
 ) -> None:
     refused = isinstance(error, errors.StorageError)
-    if piece.algorithm or (refused and not isinstance(error, errors.UploadIncomplete)):
+    if piece.checksum or (refused and not isinstance(error, errors.UploadIncomplete)):
         await writer.drop()
     else:
         await _keep(writer, progress)
 
 
-async def _finish(writer: ports.Writer, announced: str | None, known: Any) -> Taken:
+async def _finish(writer: ports.Writer, announced: Checksum | None, known: Any) -> Taken:
     """Put the file at its path if it is what was announced."""
-    if not (announced := announced or writer.upload.sha256) and announced is not None:
-        await writer.drop()
-        raise errors.UploadRefused(
-            "the SHA-256 was to follow with the last piece", field="X-Content-SHA256"
-        )
+    if announced is None and (sha256 := writer.upload.sha256) is not None:
+        if not sha256:
+            await writer.drop()
+            raise errors.UploadRefused(
+                "the SHA-256 was to follow with the last piece", field=WHOLE
+            )
+        announced = Checksum("sha256", bytes.fromhex(sha256), WHOLE)
     try:
-        if announced:
-            found = known or await _digest(writer, writer.upload.size)
-            uploads.compare(found.hexdigest(), announced)
+        if announced is not None:
+            checksums.compare(known or await _digest(writer, writer.upload.size), announced)
         entry = await writer.finish()
     except errors.ChecksumMismatch:
         await writer.discard()
@@ -227,7 +235,7 @@ async def _joined(
 
 
 async def _digest(writer: ports.Writer, length: int) -> Any:
-    digest = hashlib.sha256()
+    digest = checksums.begun("sha256")
     async for _ in uploads.hashed(writer.content(length), digest):
         pass
     return digest

@@ -4,33 +4,21 @@ Memory is bounded: one block is hashed and written while the connection's buffer
 """
 
 import asyncio
-import hashlib
-import hmac
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Protocol
 
 from quarterdeck.storage_proxy import errors
+from quarterdeck.storage_proxy.ports import Block
+from quarterdeck.storage_proxy.transfers import checksums
+from quarterdeck.storage_proxy.transfers.checksums import Checksum, Digest
 
 _INLINE_BYTES_MAX = 64 * 1024
 """What is hashed faster than a thread is told to."""
 
 
-class Digest(Protocol):
-    """A checksum under way, of `hashlib`."""
-
-    def update(self, data: bytes, /) -> object:
-        """Take in a block."""
-        ...
-
-    def hexdigest(self) -> str:
-        """Return the checksum so far, in hexadecimal."""
-        ...
-
-
-async def hashed(blocks: AsyncIterator[bytes], *digests: Digest) -> AsyncGenerator[bytes, None]:
+async def hashed(blocks: AsyncIterator[Block], *digests: Digest) -> AsyncGenerator[Block, None]:
     """Pass blocks on; each is taken in by the checksums while whoever asked works on it."""
 
-    def take_in(block: bytes) -> None:
+    def take_in(block: Block) -> None:
         for digest in digests:
             digest.update(block)
 
@@ -51,20 +39,21 @@ class Checked:
     """Content whose end is an error if it is not what was announced, or too much, so that no volume keeps it."""
 
     def __init__(
-        self, blocks: AsyncIterator[bytes], announced: str | None, bytes_max: int
+        self, blocks: AsyncIterator[Block], announced: Checksum | None, bytes_max: int
     ) -> None:
-        """Expect a content whose SHA-256 in hexadecimal is `announced`; None takes any."""
+        """Expect a content with this checksum; None takes any."""
         self._blocks = blocks
         self._announced = announced
         self._bytes_max = bytes_max
-        self._content = hashlib.sha256()
+        self.algorithm = "sha256" if announced is None else announced.algorithm
+        self._content = checksums.begun(self.algorithm)
 
     @property
-    def sha256(self) -> str:
-        """The SHA-256 of what has passed so far, in hexadecimal."""
+    def checksum(self) -> str:
+        """The checksum of what has passed so far, in hexadecimal."""
         return self._content.hexdigest()
 
-    async def blocks(self) -> AsyncGenerator[bytes, None]:
+    async def blocks(self) -> AsyncGenerator[Block, None]:
         """Pass the blocks on. Raises `FileTooLarge`, `ChecksumMismatch` after the last one."""
         size = 0
         async for block in hashed(self._blocks, self._content):
@@ -72,17 +61,11 @@ class Checked:
             if size > self._bytes_max:
                 raise errors.FileTooLarge(f"a file has at most {self._bytes_max} bytes")
             yield block
-        if self._announced:
-            compare(self.sha256, self._announced)
+        if self._announced is not None:
+            checksums.compare(self._content, self._announced)
 
 
 def require_size(size: int | None, bytes_max: int) -> None:
     """Raise `FileTooLarge` if a size that was announced is."""
     if size is not None and size > bytes_max:
         raise errors.FileTooLarge(f"a file has at most {bytes_max} bytes", field="Content-Length")
-
-
-def compare(received: str, announced: str) -> None:
-    """Raise `ChecksumMismatch` unless two SHA-256 in hexadecimal are the same."""
-    if not hmac.compare_digest(received, announced.lower()):
-        raise errors.ChecksumMismatch(f"received {received}", field="X-Content-SHA256")

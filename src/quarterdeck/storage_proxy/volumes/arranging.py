@@ -22,6 +22,7 @@ from quarterdeck.storage_proxy.volumes import (
 )
 from quarterdeck.storage_proxy.volumes.places import Places
 from quarterdeck.storage_proxy.volumes.quotas import Quotas, TreeAccount
+from quarterdeck.storage_proxy.volumes.room import Room
 from quarterdeck.storage_proxy.volumes.scopes import Amount
 from quarterdeck.wire.folders import FileEntry, FileKind
 from quarterdeck.wire.trees import Found
@@ -44,6 +45,7 @@ class Arranging:
         self._quotas = quotas
         self._clock = clock
         self._limits = limits
+        self._room = Room(limits.directory_entries_max)
 
     def stat(self, tree: str, path: TreePath) -> FileEntry:
         """Tell what is at a path. Raises `FileNotFound`, `PathRefused`."""
@@ -168,7 +170,7 @@ class Arranging:
         if (made := places.missing(top, path)) == 0:
             with walk.directory(top, path):
                 return
-        places.require_entry(top, path, self._limits.directory_entries_max)
+        self._room.take(top, path)
         account.reserve(Amount(inodes=made))
 
     def _require_source(self, top: int, source: TreePath, target: TreePath) -> None:
@@ -184,7 +186,7 @@ class Arranging:
     def _require_free(self, top: int, target: TreePath) -> None:
         if places.missing(top, target) == 0:
             raise errors.PathTaken(field="target")
-        places.require_entry(top, target, self._limits.directory_entries_max)
+        self._room.take(top, target)
 
 
 def _require_outside(source: TreePath, target: TreePath) -> None:

@@ -12,6 +12,7 @@ from quarterdeck.storage_proxy.model import Limits, TreePath
 from quarterdeck.storage_proxy.volumes import listing, places, removal, staging, walk
 from quarterdeck.storage_proxy.volumes.places import Places
 from quarterdeck.storage_proxy.volumes.quotas import Quotas, TreeAccount
+from quarterdeck.storage_proxy.volumes.room import Room
 from quarterdeck.storage_proxy.volumes.scopes import Amount
 from quarterdeck.wire.folders import FileEntry, FileKind
 
@@ -51,6 +52,7 @@ class Directories:
         self.quotas = quotas
         self._clock = clock
         self._limits = limits
+        self._room = Room(limits.directory_entries_max)
         self._unnamed: bool | None = None
         with where.at(places.REMOVED) as removed:
             for name in walk.names(removed):
@@ -108,17 +110,28 @@ class Directories:
                 found.collect(start, path)
         return found.sorted()
 
-    def stage(self, tree: str, path: TreePath) -> staging.Staged:
-        """Begin a file that `publish` will put at `path`. Raises at once what can be told before its content is there."""
+    def put(self, tree: str, path: TreePath, content: bytes) -> FileEntry:
+        """Write a file at once."""
+        with contextlib.closing(self.stage(tree, path, len(content))) as staged:
+            staged.write(content)
+            return self.publish(tree, path, staged, staged.account)
+
+    def stage(self, tree: str, path: TreePath, size: int) -> staging.Staged:
+        """Begin a file that `publish` will put at `path`. Raises at once what can be told before its content is there.
+
+        There is room for `size` bytes; what is written beyond takes more.
+        """
         account = self.quotas.account(tree)
         with contextlib.ExitStack() as stack:
             stack.callback(account.close)
             self.require_place(tree, path)
             with self.places.part(tree, places.FILES) as top:
-                account.reserve(Amount(inodes=places.missing(top, path)))
+                account.reserve(Amount(size, places.missing(top, path)))
             with self.places.part(tree, places.STAGING) as stage:
                 staging.sweep(stage, self._clock.now().timestamp())
-                staged = staging.Staged(os.dup(stage), account, unnamed=self._is_unnamed(stage))
+                staged = staging.Staged(
+                    os.dup(stage), account, size, unnamed=self._is_unnamed(stage)
+                )
             stack.pop_all()
             return staged
 
@@ -130,7 +143,7 @@ class Directories:
         """
         with account.settled() as settle, self.places.changed(tree) as top:
             if made := places.missing(top, path):
-                places.require_entry(top, path, self._limits.directory_entries_max)
+                self._room.take(top, path)
             with walk.directory(top, path[:-1], make=True) as parent:
                 before = self._replaced(parent, path[-1])
                 try:

@@ -52,9 +52,15 @@ class LazyVolume:
         """List what is in a directory, sorted by path; a file lists itself."""
         return await (await self.opened()).entries(tree, path, recursive=recursive)
 
-    async def put(self, tree: str, path: TreePath, blocks: AsyncIterator[bytes]) -> FileEntry:
+    async def put(
+        self,
+        tree: str,
+        path: TreePath,
+        blocks: AsyncIterator[ports.Block],
+        size: int | None = None,
+    ) -> FileEntry:
         """Take in a file."""
-        return await (await self.opened()).put(tree, path, blocks)
+        return await (await self.opened()).put(tree, path, blocks, size)
 
     @contextlib.asynccontextmanager
     async def open(self, tree: str, path: TreePath) -> AsyncIterator[ports.Source]:

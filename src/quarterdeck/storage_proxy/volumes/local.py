@@ -27,6 +27,8 @@ from quarterdeck.wire.folders import FileEntry
 from quarterdeck.wire.trees import Found, QuotaLimits, QuotaView
 
 _BLOCK_BYTES = 1 << 20
+_SMALL_BYTES_MAX = 64 * 1024
+"""What comes in as a whole before it is written, by one call."""
 
 
 class LocalVolume:
@@ -79,9 +81,18 @@ class LocalVolume:
         """Remove a file, or a directory with all in it."""
         await self._threads.run(self._directories.delete, tree, path)
 
-    async def put(self, tree: str, path: TreePath, blocks: AsyncIterator[bytes]) -> FileEntry:
+    async def put(
+        self,
+        tree: str,
+        path: TreePath,
+        blocks: AsyncIterator[ports.Block],
+        size: int | None = None,
+    ) -> FileEntry:
         """Take in a file. It is visible when it is whole and durable."""
-        staged = await self._threads.run(self._directories.stage, tree, path)
+        if size is not None and size <= _SMALL_BYTES_MAX:
+            content = b"".join([block async for block in blocks])
+            return await self._threads.run(self._directories.put, tree, path, content)
+        staged = await self._threads.run(self._directories.stage, tree, path, size or 0)
         with contextlib.closing(staged):
             async for block in blocks:
                 await self._threads.run(staged.write, block)

@@ -17,6 +17,7 @@ import msgspec
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Upload
+from quarterdeck.storage_proxy.ports import Block
 from quarterdeck.storage_proxy.volumes import counting, walk
 
 RECEIPT_SECONDS = 600
@@ -71,7 +72,7 @@ class Partial:
         with self.opened() as data:
             return f"{os.fstat(data).st_mtime_ns}-{self.offset}"
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: Block) -> None:
         """Append, without keeping it."""
         with self.opened() as data:
             rest = memoryview(block)

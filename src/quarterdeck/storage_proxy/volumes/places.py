@@ -7,7 +7,7 @@
     <root>/removed/                trees on their way out
     <root>/scopes/<scope>/         what `scopes` keeps of a quota scope
 
-Nothing is reached by a path text: every access walks down from the root.
+What users name is never reached by a path text: every access walks down from the files of a tree.
 """
 
 import contextlib
@@ -27,8 +27,10 @@ UPLOADS = "uploads"
 STAGING = "staging"
 SCOPE = "scope"
 _NEW_SCOPE = f"{SCOPE}.new"
-_SCOPE_BYTES_MAX = 256
 _WRITE = os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE_BYTES_MAX = 4096
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Places:
@@ -38,27 +40,34 @@ class Places:
         """Use the directory, which is made if missing."""
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = path.resolve()
+        self._root = str(self.path)
         for name in (TREES, REMOVED):
             with self.at(name, make=True):
                 pass
 
     @contextlib.contextmanager
     def at(self, *names: str, make: bool = False) -> Iterator[int]:
-        """Give a directory below the root; `make` makes what is missing on the way. Raises `FileNotFound`."""
-        root = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        """Give a directory below the root, of those that only storage-proxies write in; `make` makes what is missing on the way.
+
+        Raises `FileNotFound`.
+        """
+        descriptor = self._made(names) if make else self._opened(names)
         try:
-            with walk.directory(root, names, make=make) as directory:
-                yield directory
+            yield descriptor
         finally:
-            os.close(root)
+            os.close(descriptor)
 
     @contextlib.contextmanager
     def part(self, tree: str, part: str, *, make: bool = False) -> Iterator[int]:
         """Give a part of a tree: `FILES`, `UPLOADS` or `STAGING`; `make` makes it if the tree is there. Raises `TreeNotFound`."""
+        names = (TREES, model.tree_id(tree))
         with contextlib.ExitStack() as stack:
             try:
-                top = stack.enter_context(self.at(TREES, model.tree_id(tree)))
-                descriptor = stack.enter_context(walk.directory(top, (part,), make=make))
+                if make:
+                    top = stack.enter_context(self.at(*names))
+                    descriptor = stack.enter_context(walk.directory(top, (part,), make=True))
+                else:
+                    descriptor = stack.enter_context(self.at(*names, part))
             except errors.FileNotFound:
                 raise errors.TreeNotFound from None
             yield descriptor
@@ -78,11 +87,33 @@ class Places:
 
     def scope_of(self, tree: str) -> str | None:
         """Return the quota scope of a tree, None if it has none or is not there."""
+        found = self.read(TREES, model.tree_id(tree), SCOPE)
+        return None if found is None else _noted(found)[0]
+
+    def read(self, *names: str) -> bytes | None:
+        """Return what a small file has that only storage-proxies write; None if it is not there."""
         try:
-            with self.at(TREES, model.tree_id(tree)) as place:
-                return noted_scope(place)[0]
-        except errors.FileNotFound:
+            file = os.open("/".join((self._root, *names)), _FILE)
+        except FileNotFoundError:
             return None
+        try:
+            return os.read(file, _FILE_BYTES_MAX)
+        finally:
+            os.close(file)
+
+    def _opened(self, names: tuple[str, ...]) -> int:
+        try:
+            return os.open("/".join((self._root, *names)), _DIRECTORY)
+        except FileNotFoundError:
+            raise errors.FileNotFound(field="path") from None
+
+    def _made(self, names: tuple[str, ...]) -> int:
+        root = self._opened(())
+        try:
+            with walk.directory(root, names, make=True) as directory:
+                return os.dup(directory)
+        finally:
+            os.close(root)
 
     @contextlib.contextmanager
     def _held(self, tree: str, how: int) -> Iterator[int]:
@@ -107,9 +138,13 @@ def noted_scope(place: int) -> tuple[str | None, int]:
     """Return which scope a tree belongs to by the note in its directory, and by which request. Raises `FileNotFound`."""
     file = walk.open_file(place, SCOPE)
     try:
-        scope, _, turn = os.read(file, _SCOPE_BYTES_MAX).decode().partition(" ")
+        return _noted(os.read(file, _FILE_BYTES_MAX))
     finally:
         os.close(file)
+
+
+def _noted(text: bytes) -> tuple[str | None, int]:
+    scope, _, turn = text.decode().partition(" ")
     return scope or None, int(turn or 0)
 
 
@@ -123,17 +158,3 @@ def missing(top: int, path: TreePath) -> int:
             except errors.FileNotFound:
                 return len(path) - depth
         return 1 if walk.look(below, path[-1]) is None else 0
-
-
-def require_entry(top: int, path: TreePath, entries_max: int) -> None:
-    """Raise `TooManyEntries` if something new at a path, or the first directory made for it, finds its directory full."""
-    with contextlib.ExitStack() as stack:
-        below = top
-        for name in path[:-1]:
-            try:
-                below = stack.enter_context(walk.directory(below, (name,)))
-            except errors.FileNotFound:
-                break
-        count = len(walk.some(below, entries_max)) + 1
-    if count > entries_max:
-        raise errors.TooManyEntries(f"at most {entries_max} entries", field="path")

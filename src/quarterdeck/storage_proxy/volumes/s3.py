@@ -50,8 +50,15 @@ class S3Volume(S3Arranging):
             raise errors.FileNotFound(field="path")
         return [found[place] for place in sorted(found)]
 
-    async def put(self, tree: str, path: TreePath, blocks: AsyncIterator[bytes]) -> FileEntry:
+    async def put(
+        self,
+        tree: str,
+        path: TreePath,
+        blocks: AsyncIterator[ports.Block],
+        size: int | None = None,
+    ) -> FileEntry:
         """Take in a file. It is visible when it is whole. Raises `TreeNotFound`, also if the tree went meanwhile."""
+        del size
         await self._require_tree(tree)
         await self._require_place(tree, path)
         key = s3_trees.key(tree, path)

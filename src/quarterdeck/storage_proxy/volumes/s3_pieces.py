@@ -83,7 +83,7 @@ class Piecewise:
         await self._lease.require()
         self._kept = kept
 
-    async def write(self, block: bytes) -> None:
+    async def write(self, block: ports.Block) -> None:
         """Append, without keeping it."""
         self._gathered += block
         while len(self._gathered) >= PART_BYTES:

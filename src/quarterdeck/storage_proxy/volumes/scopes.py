@@ -27,7 +27,6 @@ _LIMITS = "limits"
 _LEDGER = "ledger"
 _TREES = "trees"
 _PENDING = "pending"
-_LIMITS_BYTES_MAX = 4096
 _RECORD = struct.Struct("<?7xqqdd")
 _AMOUNT = struct.Struct("<qq")
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -162,15 +161,8 @@ def opened(where: Places, scope: str, *, make: bool = False) -> Iterator[Scope]:
 
 def limits(where: Places, scope: str) -> QuotaLimits | None:
     """Return the limits of a scope, None if none were ever set."""
-    try:
-        with where.at(_SCOPES, scope) as directory:
-            file = walk.open_file(directory, _LIMITS)
-    except errors.FileNotFound:
-        return None
-    try:
-        return decode.decode(QuotaLimits, os.read(file, _LIMITS_BYTES_MAX))
-    finally:
-        os.close(file)
+    found = where.read(_SCOPES, scope, _LIMITS)
+    return None if found is None else decode.decode(QuotaLimits, found)
 
 
 def _of_another(directory: int, name: str) -> Amount:

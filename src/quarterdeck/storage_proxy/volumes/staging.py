@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator
 
 from quarterdeck.storage_proxy import errors
+from quarterdeck.storage_proxy.ports import Block
 from quarterdeck.storage_proxy.volumes import removal, walk
 from quarterdeck.storage_proxy.volumes.quotas import TreeAccount
 from quarterdeck.storage_proxy.volumes.scopes import Amount
@@ -31,10 +32,11 @@ class Staged:
 
     is_counted = False
 
-    def __init__(self, directory: int, account: TreeAccount, *, unnamed: bool) -> None:
-        """Begin an empty file in the staging directory, whose descriptor becomes ours, as does the account."""
+    def __init__(self, directory: int, account: TreeAccount, room: int, *, unnamed: bool) -> None:
+        """Begin an empty file in the staging directory, whose descriptor becomes ours, as does the account, which has room for so many bytes."""
         self._directory = directory
         self.account = account
+        self._room = room
         self._lock = threading.Lock()
         self._name = "" if unnamed else _fresh()
         try:
@@ -47,12 +49,12 @@ class Staged:
             os.close(directory)
             raise
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: Block) -> None:
         """Append the block."""
         with self._lock:
             rest = memoryview(block)
             if self._descriptor >= 0:
-                self.account.reserve(Amount(len(block)))
+                self._take(len(block))
             while rest and self._descriptor >= 0:
                 rest = rest[os.write(self._descriptor, rest) :]
 
@@ -72,6 +74,11 @@ class Staged:
             self._name = ""
             os.fsync(parent)
             return os.fstat(self._descriptor)
+
+    def _take(self, size: int) -> None:
+        if size > self._room:
+            self.account.reserve(Amount(size - self._room))
+        self._room = max(self._room - size, 0)
 
     def close(self) -> None:
         """Forget the file: unless it was published, nothing of it is left."""
@@ -128,6 +135,8 @@ def sweep(staging: int, now: float) -> None:
 
     `now` is in seconds since 1970.
     """
+    if not walk.names(staging):
+        return
     for name in [*_orphans(staging), *_old_files(staging, now)]:
         removal.try_remove(staging, name)
 

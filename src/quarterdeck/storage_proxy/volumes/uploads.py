@@ -131,7 +131,7 @@ class _Writer:
     def mark(self) -> str:
         return self.partial.mark
 
-    async def write(self, block: bytes) -> None:
+    async def write(self, block: ports.Block) -> None:
         await self._threads.run(self._write, block)
 
     async def keep(self) -> None:
@@ -169,7 +169,7 @@ class _Writer:
             account.reserve(Amount(inodes=max(made - 1 - self._parts, 0)))
             return self._volume.publish(self._tree, path, self.partial, account)
 
-    def _write(self, block: bytes) -> None:
+    def _write(self, block: ports.Block) -> None:
         with self._volume.quotas.grown(self._tree, Amount(len(block))):
             self.partial.write(block)
 

@@ -55,9 +55,16 @@ class FakeVolume(FakeArranged):
             (memory.entry(there, place) for place in found), key=lambda entry: entry.path
         )
 
-    async def put(self, tree: str, path: TreePath, blocks: AsyncIterator[bytes]) -> FileEntry:
+    async def put(
+        self,
+        tree: str,
+        path: TreePath,
+        blocks: AsyncIterator[ports.Block],
+        size: int | None = None,
+    ) -> FileEntry:
         """Take in a file. It is visible when it is whole."""
         memory.require_place(self._tree(tree), path)
+        self._require_room(size or 0)
         content = bytearray()
         async for block in blocks:
             content += block

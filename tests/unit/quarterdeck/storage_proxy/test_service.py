@@ -7,8 +7,9 @@ import pytest
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits
-from quarterdeck.storage_proxy.service import Host, StorageService, Tree
+from quarterdeck.storage_proxy.service import Announced, Host, StorageService, Tree
 from quarterdeck.storage_proxy.transfers import uploads
+from quarterdeck.storage_proxy.transfers.checksums import Checksum
 from quarterdeck.storage_proxy.transfers.slots import Slots
 from quarterdeck.storage_proxy.volumes.lazy import LazyVolume
 from quarterdeck.testing.fakes.storage import FakeVolume
@@ -19,6 +20,10 @@ TREE = Tree("memory", "0195c0de-0000-7000-8000-000000000001")
 async def stream(*blocks):
     for block in blocks:
         yield block
+
+
+def sha256(content):
+    return Checksum("sha256", hashlib.sha256(content).digest(), "X-Content-SHA256")
 
 
 @pytest.fixture
@@ -33,11 +38,11 @@ def storage(shakeout_runner):
 async def test_checked_content_passes_unchanged(blocks):
     content = uploads.Checked(stream(*blocks), None, 1 << 20)
     assert [block async for block in content.blocks()] == list(blocks)
-    assert content.sha256 == hashlib.sha256(b"".join(blocks)).hexdigest()
+    assert content.checksum == hashlib.sha256(b"".join(blocks)).hexdigest()
 
 
 async def test_checked_content_ends_in_an_error_if_it_is_not_what_was_announced():
-    content = uploads.Checked(stream(b"abc"), hashlib.sha256(b"abd").hexdigest(), 3)
+    content = uploads.Checked(stream(b"abc"), sha256(b"abd"), 3)
     blocks = content.blocks()
     assert await anext(blocks) == b"abc"
     with pytest.raises(errors.ChecksumMismatch):
@@ -45,20 +50,20 @@ async def test_checked_content_ends_in_an_error_if_it_is_not_what_was_announced(
 
 
 async def test_upload_tells_the_checksum(storage):
-    written = await storage.upload(TREE, ("file",), stream(b"a", b"bc"), None)
+    written = await storage.upload(TREE, ("file",), stream(b"a", b"bc"), Announced())
     assert written.sha256 == hashlib.sha256(b"abc").hexdigest()
     assert written.entry.size == 3
 
 
 async def test_upload_with_another_checksum_is_not_kept(storage):
     with pytest.raises(errors.ChecksumMismatch):
-        await storage.upload(TREE, ("file",), stream(b"abc"), "0" * 64)
+        await storage.upload(TREE, ("file",), stream(b"abc"), Announced(sha256(b"abd")))
     assert await storage.entries(TREE, (), recursive=True) == []
 
 
 async def test_upload_that_does_not_fit_is_not_kept(storage):
     with pytest.raises(errors.StorageFull):
-        await storage.upload(TREE, ("file",), stream(b"x" * 600_000, b"x" * 600_000), None)
+        await storage.upload(TREE, ("file",), stream(b"x" * 600_000, b"x" * 600_000), Announced())
     assert await storage.entries(TREE, (), recursive=True) == []
 
 

@@ -1,0 +1,53 @@
+"""Room for entries in directories. Reading a directory for each new entry would make many files in one cost the square of their number:
+it is read again only after a quarter of the room found has been given away, so that the limit is exact where it matters.
+"""
+
+import contextlib
+import os
+import threading
+from collections import OrderedDict
+
+from quarterdeck.storage_proxy import errors
+from quarterdeck.storage_proxy.model import TreePath
+from quarterdeck.storage_proxy.volumes import walk
+
+_SHARE = 4
+_REMEMBERED_MAX = 1024
+
+
+class Room:
+    """What may be added to directories before they are looked at again. For one volume, from any thread.
+
+    Others who write there, kernels too, go unseen until then: such a directory may go over its limit by that quarter.
+    """
+
+    def __init__(self, entries_max: int) -> None:
+        self._entries_max = entries_max
+        self._left: OrderedDict[tuple[int, int], int] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, top: int, path: TreePath) -> None:
+        """Raise `TooManyEntries` if something new at a path, or the first directory made for it, finds its directory full."""
+        with contextlib.ExitStack() as stack:
+            below = top
+            for name in path[:-1]:
+                try:
+                    below = stack.enter_context(walk.directory(below, (name,)))
+                except errors.FileNotFound:
+                    break
+            with self._lock:
+                self._take(below)
+
+    def _take(self, directory: int) -> None:
+        found = os.fstat(directory)
+        key = (found.st_dev, found.st_ino)
+        left = self._left.pop(key, 0)
+        if left == 0:
+            count = len(walk.some(directory, self._entries_max)) + 1
+            if count > self._entries_max:
+                raise errors.TooManyEntries(f"at most {self._entries_max} entries", field="path")
+            left = (self._entries_max - count) // _SHARE + 1
+        if left > 1:
+            self._left[key] = left - 1
+        while len(self._left) > _REMEMBERED_MAX:
+            self._left.popitem(last=False)
