@@ -149,7 +149,9 @@ def _sharing(folders: Actions) -> None:
         "revoke",
         "take back an invitation, or a share",
         "qd folder revoke data grace",
-        more="It cuts the next token and the next mount; sessions that run keep theirs.",
+        more="From then on there is no new mount and no new copying; a token that was given\n"
+        "before is good for a minute yet. Sessions that run and mount the folder run on:\n"
+        "they are named. To share it for less, revoke it and share it again.",
     )
     folder(revoke)
     revoke.add_argument("user", metavar="USER", help="name")

@@ -18,9 +18,6 @@ from quarterdeck.client.errors import FileUnusable, Refused
 from quarterdeck.client.request import Grant
 from quarterdeck.client.transport import Transport
 
-_RENEWED_SECONDS = 300.0
-"""After so long the next file gets a token of its own: they end."""
-
 
 def upload(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Copy into a folder, file by file."""
@@ -154,16 +151,15 @@ class _Copying:
     def _grant(self, folder: str, right: str) -> Grant:
         if self._granted is None or self._is_old():
             id_ = self._transport.run(procedures.find_folder(folder))["id"]
-            answer = self._transport.call(api.grant(id_, right))
-            grant = Grant(answer["url"], answer["token"])
+            grant = request.granted(self._transport.call(api.grant(id_, right)))
             self._granted = grant, self._clock.monotonic()
         return self._granted[0]
 
     def _is_old(self) -> bool:
-        return (
-            self._granted is not None
-            and self._clock.monotonic() - self._granted[1] > _RENEWED_SECONDS
-        )
+        if self._granted is None:
+            return False
+        grant, since = self._granted
+        return self._clock.monotonic() - since > grant.renewed_seconds
 
     def _entries(self, folder: str, path: str) -> list[dict[str, Any]]:
         grant = self._grant(folder, "read")

@@ -158,5 +158,4 @@ def _access(given: argparse.Namespace, right: str, transport: Transport) -> Gran
 
 
 def _grant(folder: Mapping[str, Any], right: str, transport: Transport) -> Grant:
-    answer = transport.call(api.grant(folder["id"], right))
-    return Grant(answer["url"], answer["token"])
+    return request.granted(transport.call(api.grant(folder["id"], right)))

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from quarterdeck.cli import console as console_module
 from quarterdeck.cli.console import Console, bytes_in_words
 from quarterdeck.client import api as main_api
 from quarterdeck.client import api_folders as api
@@ -62,14 +63,14 @@ def accept(given: argparse.Namespace, transport: Transport, console: Console) ->
 def reject(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Reject an invitation, or leave a folder."""
     found = transport.run(procedures.find_invitation(given.invitation))
-    return _told(transport.call(api.end_invitation(found["id"])), console)
+    return _ended(transport.call(api.end_invitation(found["id"])), console)
 
 
 def revoke(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Take back an invitation, or a share."""
     folder = transport.run(procedures.find_folder(given.folder))
     found = transport.run(procedures.find_invitee(folder["id"], given.user))
-    return _told(transport.call(api.end_invitation(found["id"])), console)
+    return _ended(transport.call(api.end_invitation(found["id"])), console)
 
 
 def hosts(_: argparse.Namespace, transport: Transport, console: Console) -> int:
@@ -108,6 +109,23 @@ def quota(given: argparse.Namespace, transport: Transport, console: Console) -> 
     many = "" if limits["inodes"] is None else f" of {limits['inodes']}"
     held = f"{bytes_in_words(seen['bytes_used'])}{size}, {seen['inodes_used']}{many} files"
     console.say(f"{user} on {given.host}: {held}")
+    return 0
+
+
+def _ended(invitation: Mapping[str, Any], console: Console) -> int:
+    """Tell what has ended, and what goes on all the same."""
+    _told(invitation, console)
+    if console.as_json or not invitation["tokens_until"]:
+        return 0
+    until = console_module.local_time(invitation["tokens_until"])
+    console.say(f"nothing new is copied after {until}; what has begun goes on")
+    if invitation["sessions"]:
+        console.say(f"sessions of {invitation['invitee']} that run on with it:")
+        rows = [
+            (one["id"], one["name"] or "", "read" if one["read_only"] else "write")
+            for one in invitation["sessions"]
+        ]
+        console.table(("ID", "NAME", "TO"), rows, flexible=1)
     return 0
 
 

@@ -53,8 +53,7 @@ def _find(given: argparse.Namespace, transport: Transport) -> str:
 
 
 def _grant(id_: str, right: str, transport: Transport) -> Grant:
-    answer = transport.call(api.grant(id_, right))
-    return Grant(answer["url"], answer["token"])
+    return request.granted(transport.call(api.grant(id_, right)))
 
 
 def _row(item: dict[str, Any], console: Console) -> tuple[str, ...]:

@@ -234,4 +234,4 @@ class Folder:
 
     async def _access(self, right: Right) -> Grant:
         granted = await self.grant(right)
-        return Grant(granted.url, granted.token)
+        return Grant(granted.url, granted.token, granted.seconds)

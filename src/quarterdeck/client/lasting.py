@@ -8,12 +8,6 @@ from quarterdeck.client import files
 from quarterdeck.client.errors import Refused
 from quarterdeck.client.request import Grant
 
-RENEWED_SECONDS = 300.0
-"""After so long the next copy gets a grant of its own."""
-
-_YOUNG_SECONDS = 60.0
-"""A grant that has ended so soon was not worth asking for."""
-
 T = TypeVar("T")
 
 
@@ -33,14 +27,15 @@ class Grants:
 
     async def fresh(self) -> Grant:
         """Return a grant that is good for a while yet."""
-        if self._newest is None or self.age > RENEWED_SECONDS:
+        if self._newest is None or self.age > self._newest.renewed_seconds:
             self._newest = await self._access()
             self._since = self._clock.monotonic()
         return self._newest
 
     def require_old(self, refused: Refused) -> None:
         """Raise a refusal that no other grant would mend; else the next one will be another."""
-        if refused.code != "token-expired" or self.age < _YOUNG_SECONDS:
+        newest = self._newest
+        if refused.code != "token-expired" or newest is None or self.age < newest.young_seconds:
             raise refused
         self._newest = None
 

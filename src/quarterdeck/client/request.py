@@ -71,10 +71,26 @@ class Credentials:
 
 
 class Grant(NamedTuple):
-    """Access to the files of a folder: the storage-proxy's URL and a token."""
+    """Access to the files of a folder: the storage-proxy's URL, a token, and how many seconds that lasts."""
 
     url: str
     token: str
+    seconds: float = 900.0
+
+    @property
+    def renewed_seconds(self) -> float:
+        """After how long the next copy gets a grant of its own."""
+        return self.seconds / 3
+
+    @property
+    def young_seconds(self) -> float:
+        """How long a grant lasts at least that is worth asking for."""
+        return self.seconds / 15
+
+
+def granted(answer: Mapping[str, Any]) -> Grant:
+    """Return the grant that the manager answered with."""
+    return Grant(answer["url"], answer["token"], answer["seconds"])
 
 
 def with_token(

@@ -24,6 +24,9 @@ _PASSING = frozenset({"upload-busy", "upload-incomplete", "offset-differs", "too
 """Refusals of a piece after which one looks how far it has come, and goes on."""
 
 _GONE = frozenset({404, 410})
+_CODE_HEADER = "x-problem-code"
+"""Where a refusal without a body says which it is."""
+
 _BEGINNINGS_MAX = 3
 
 T = TypeVar("T")
@@ -47,7 +50,8 @@ class Reply(NamedTuple):
 def reply(step: Step, status: int, headers: Mapping[str, str], body: bytes) -> Reply:
     """Return what an answer means. Raises `Refused`, also for refusals that have no body, `OutcomeUnknown`."""
     if step.prepared.method == "HEAD" and status >= 400:
-        raise Refused(status, "refused", f"the answer was status {status}")
+        code = headers.get(_CODE_HEADER, "refused")
+        raise Refused(status, code, f"the answer was status {status}")
     return Reply(headers, request.outcome(step.prepared.method, status, body))
 
 

@@ -134,8 +134,19 @@ class FolderInvite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise Invalid("permission", "A folder is shared to read, write or delete")
 
 
+class MountingSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A live session that mounts a folder."""
+
+    id: str
+    name: str | None
+    read_only: bool
+
+
 class InvitationView(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation as both sides see it; users by name."""
+    """An invitation as both sides see it; users by name.
+
+    When a share was just ended, what goes on: until when tokens are good that were given before, and the sessions that mount the folder.
+    """
 
     id: str
     folder: str
@@ -146,6 +157,8 @@ class InvitationView(msgspec.Struct, frozen=True, kw_only=True):
     permission: Permission
     status: InvitationStatus
     created_at: datetime
+    tokens_until: datetime | None = None
+    sessions: tuple[MountingSession, ...] = ()
 
 
 class HostAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,11 +181,12 @@ class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StorageGrant(msgspec.Struct, frozen=True):
-    """Access to one folder's files: the storage-proxy's client API, a bearer token, and when the token ends."""
+    """Access to one folder's files: the storage-proxy's client API, a bearer token, when the token ends and how many seconds it lasts."""
 
     url: str
     token: str
     expires_at: datetime
+    seconds: int
 
 
 class FileKind(enum.StrEnum):

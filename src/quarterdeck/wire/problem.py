@@ -3,6 +3,8 @@
 import msgspec
 
 CONTENT_TYPE = "application/problem+json"
+CODE_HEADER = "X-Problem-Code"
+"""Has the code, too: an answer to HEAD has no body."""
 
 CATALOGUE: dict[str, tuple[int, str]] = {
     # The request itself

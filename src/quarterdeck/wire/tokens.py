@@ -20,6 +20,9 @@ from quarterdeck.wire.folders import Right
 TOKEN_SECONDS = 900
 """How long a grant is good for."""
 
+SHARED_SECONDS = 60
+"""How long a grant for a folder of somebody else's is good for: so late ends what is not shared any more."""
+
 URL_SECONDS_MAX = 900
 """How long a URL that carries a token is good for at most."""
 

@@ -109,6 +109,19 @@ async def test_request_without_a_good_token_is_refused(tree, method):
     assert (await tree.call("GET", "/file")).body == b"kept"
 
 
+async def test_refusal_without_a_body_says_which_it_is(tree):
+    """An answer to HEAD has headers only. Ask with a token that has ended, and for what is not there."""
+    await tree.call("PUT", "/file", body=b"kept")
+    late = tree.proxy.token(tree.host, tree.id, "read", seconds=-1)
+    good = tree.proxy.token(tree.host, tree.id, "read")
+    for token, path, expected in (
+        (late, "file", (401, "token-expired")),
+        (good, "other", (404, "file-not-found")),
+    ):
+        answer = await tree.proxy.call("HEAD", f"/client/v1/files/{path}", bearer=token)
+        assert (answer.status, answer.headers["x-problem-code"], answer.body) == (*expected, b"")
+
+
 async def test_token_to_read_does_not_write(tree):
     await tree.call("PUT", "/file", body=b"kept")
     assert (await tree.call("PUT", "/file", body=b"x", right="read")).problem == (403, "forbidden")

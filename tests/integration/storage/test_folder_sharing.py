@@ -2,16 +2,19 @@
 
 import errno
 import functools
+from datetime import timedelta
 
 import pytest
 
+from quarterdeck.base.clock import SystemClock
 from quarterdeck.client import api_folders
 from quarterdeck.client.errors import Refused
-from quarterdeck.testing import tenancy
+from quarterdeck.testing import system, tenancy
 from quarterdeck.testing.folder_looks import status
 from quarterdeck.testing.racing import together
 from quarterdeck.testing.raw import bearer
-from quarterdeck.wire.folders import FolderView, InvitationView, StorageGrant
+from quarterdeck.wire import tokens
+from quarterdeck.wire.folders import FolderView, InvitationView, MountingSession, StorageGrant
 from quarterdeck.wire.states import SESSION_TERMINAL
 from shakeout.waiting.until import until
 
@@ -86,6 +89,50 @@ async def test_share_to_read_reads_and_ends_when_it_is_revoked(
     for attempt in (theirs.grant("read"), again, theirs.refresh()):
         assert await refusal(attempt) == "folder-not-found"
     assert await other_user.folders.list() == []
+
+
+async def test_ending_a_share_tells_what_goes_on(user, other_user, observe, tmp_path):
+    """Behaviour 39: revoking is no promise that it does not keep. Share, give a token, mount, revoke: the answer names sessions and time; each is
+    as it says; who leaves is told the same.
+    """
+    folder = await filled(user, tmp_path)
+    invitation = await folder.invite(other_user.view.name, "write")
+    theirs = await other_user.folders.accept(invitation.id)
+    writes = await other_user.sessions.create(name="writes", mounts={"in": theirs})
+    await writes.reaches("RUNNING", within=10)
+    await user.sessions.create(mounts={"in": folder})
+    granted = await theirs.grant("write")
+    claims = tokens.verify(granted.token, system.keys.token, SystemClock().now())
+    assert granted.seconds == tokens.SHARED_SECONDS
+    ended = await user.folders.end(invitation.id)
+    assert ended.sessions == (MountingSession(id=writes.id, name="writes", read_only=False),)
+    assert claims.exp <= ended.tokens_until.timestamp()
+    assert ended.tokens_until - SystemClock().now() <= timedelta(seconds=tokens.SHARED_SECONDS)
+    assert (await writes.execute("open('in/late', 'w').write('x')")).status == "ok"
+    assert observe.content(folder.id) == {"in.txt": b"kept", "late": b"x"}
+    again = await shared(folder, other_user, "read")
+    (seen,) = await other_user.folders.invitations()
+    left = await other_user.folders.end(seen.id)
+    assert (left.status, [one.id for one in left.sessions]) == ("LEFT", [writes.id])
+    assert await refusal(again.grant("read")) == "folder-not-found"
+    cancelled = await user.folders.end((await folder.invite(other_user.view.name)).id)
+    assert (cancelled.status, cancelled.tokens_until) == ("CANCELLED", None)
+
+
+async def test_only_who_owns_a_folder_has_a_token_for_long(user, other_user, admin, tmp_path):
+    """Behaviour 39: what is revoked for the holder of a token ends soon. Ask for tokens as owner, administrator and with a share; compare their ends."""
+    theirs = await shared(await filled(user, tmp_path), other_user, "delete")
+    lasts = {}
+    for name, client in {"owner": user, "admin": admin, "other": other_user}.items():
+        granted = await (await client.folders.get(theirs.id)).grant("read")
+        claims = tokens.verify(granted.token, system.keys.token, SystemClock().now())
+        lasts[name] = granted.seconds
+        assert claims.exp - SystemClock().now().timestamp() <= granted.seconds
+    assert lasts == {
+        "owner": tokens.TOKEN_SECONDS,
+        "admin": tokens.TOKEN_SECONDS,
+        "other": tokens.SHARED_SECONDS,
+    }
 
 
 async def test_session_that_waits_does_not_mount_what_was_revoked(

@@ -86,7 +86,10 @@ async def test_folder_is_shared_between_two_terminals(qd, other_qd, user, other_
     await other_qd("folder", "mkdir", "data", "theirs")
     assert f"{them}" in (await seen(qd, "invitations", "data")).text
     assert f"{them}" in (await seen(qd, "show", "data")).text
-    assert "REVOKED" in (await seen(qd, "revoke", "data", them)).text
+    revoked = (await seen(qd, "revoke", "data", them)).text
+    assert f"{me}/data for {them}, to write: REVOKED" in revoked
+    assert "nothing new is copied after 20" in revoked
+    assert "run on with it" not in revoked
     assert "has the name or id 'data'" in (await seen(other_qd, "ls", "data", code=1)).text
     assert f"data is {them}'s now" in (await seen(qd, "transfer", "data", them)).text
     assert (await other_qd("folder", "ls", "--json")).json[0]["permission"] == "own"

@@ -8,7 +8,6 @@ from msgspec import structs
 from quarterdeck.manager.folders import errors
 from quarterdeck.wire import folders, tokens
 
-GRANT_LIFETIME = timedelta(seconds=tokens.TOKEN_SECONDS)
 FOR_RIGHT = {
     folders.Right.READ: (folders.Permission.READ, folders.HostPermission.DOWNLOAD),
     folders.Right.WRITE: (folders.Permission.WRITE, folders.HostPermission.UPLOAD),
@@ -101,14 +100,27 @@ def require_status(view: folders.FolderView, *wanted: folders.FolderStatus) -> N
 
 
 def grant(
-    host: Host, tree: Tree, right: folders.Right, *, user: str, now: datetime, key: str
+    host: Host,
+    view: folders.FolderView,
+    right: folders.Right,
+    *,
+    user: str,
+    now: datetime,
+    key: str,
 ) -> folders.StorageGrant:
-    """Return access for a user to one tree with one right until one deadline."""
-    expires_at = (now + GRANT_LIFETIME).replace(microsecond=0)
+    """Return access for a user to one folder with one right until one deadline, which is near if the folder is only shared with them."""
+    own = view.permission.covers(folders.Permission.OWN)
+    seconds = tokens.TOKEN_SECONDS if own else tokens.SHARED_SECONDS
+    expires_at = (now + timedelta(seconds=seconds)).replace(microsecond=0)
     token = tokens.StorageToken(
-        host=tree.host, tree=tree.id, right=right, exp=int(expires_at.timestamp()), user=user
+        host=view.host, tree=view.id, right=right, exp=int(expires_at.timestamp()), user=user
     )
-    return folders.StorageGrant(host.client_url, tokens.sign(token, key), expires_at)
+    return folders.StorageGrant(host.client_url, tokens.sign(token, key), expires_at, seconds)
+
+
+def shared_tokens_end(now: datetime) -> datetime:
+    """Return when the last token ends that was given for a share that has just ended."""
+    return now + timedelta(seconds=tokens.SHARED_SECONDS)
 
 
 def usable(*, writing: bool) -> tuple[folders.FolderStatus, ...]:

@@ -151,8 +151,10 @@ class Shares(Protocol):
         """Accept or reject an open invitation of the user; False: there is none."""
         ...
 
-    async def end(self, invitation: str, by: Principal) -> bool:
-        """End an invitation or share: from either side; False: there is none that lives."""
+    async def end(
+        self, invitation: str, by: Principal
+    ) -> Sequence[folders.MountingSession] | None:
+        """End an invitation or share, from either side; return the sessions that go on with a mount; None: there is none that lives."""
         ...
 
 

@@ -253,6 +253,16 @@ JOIN sessions s ON s.owner_id = i.invitee_id AND s.status IN ('PENDING', 'SCHEDU
 WHERE i.id = %(id)s AND folder_permission(f.id, f.owner_id, i.invitee_id) IS NULL
   AND EXISTS (SELECT FROM session_mounts m WHERE m.session_id = s.id AND m.folder_id = f.id);
 
+-- name: still_mounting
+-- Live sessions that mount a folder which does not exist for their owner any more.
+SELECT s.id::text, s.name, bool_and(m.read_only) AS read_only
+FROM folder_invitations i
+JOIN folders f ON f.id = i.folder_id
+JOIN session_mounts m ON m.folder_id = i.folder_id
+JOIN sessions s ON s.id = m.session_id AND s.owner_id = i.invitee_id AND s.status NOT IN ('TERMINATED', 'CANCELLED')
+WHERE i.id = %(id)s AND folder_permission(f.id, f.owner_id, i.invitee_id) IS NULL
+GROUP BY s.id ORDER BY s.id LIMIT %(limit)s;
+
 -- name: end_invitation
 -- By who is invited: rejected or left; by who owns the folder: cancelled or revoked.
 UPDATE folder_invitations i

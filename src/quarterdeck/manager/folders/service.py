@@ -115,17 +115,17 @@ class FolderService:
     ) -> folders.StorageGrant:
         """Return access to a folder's files. Raises `FolderNotFound`, `PermissionMissing`, `HostForbids`, `FolderNotReady`, `HostNotFound`.
 
-        While its files are being cloned nobody begins to write.
+        While its files are being cloned nobody begins to write. Its time runs from before the look: a share that ends meanwhile is no
+        longer good than one that ended before.
         """
+        now = self._clock.now()
         view = await self._gate.admit(by, folder, *model.FOR_RIGHT[given.right])
         model.require_status(view, *model.usable(writing=given.right is folders.Right.WRITE))
         host = await self._storages.find(view.host)
         return model.grant(
-            host,
-            model.Tree(view.id, view.host),
-            given.right,
+            *(host, view, given.right),
             user=by.user,
-            now=self._clock.now(),
+            now=now,
             key=self._token_key.reveal(),
         )
 

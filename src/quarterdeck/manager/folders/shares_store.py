@@ -76,15 +76,27 @@ class ShareStore:
         )
         return row is not None
 
-    async def end(self, invitation: str, by: Principal) -> bool:
-        """End an invitation or share, from either side, and sessions of the invitee that wait with a mount of the folder; False: there is none that lives."""
-        given = {"id": invitation, "user": by.user, "is_admin": by.is_admin}
+    async def end(
+        self, invitation: str, by: Principal
+    ) -> Sequence[folders.MountingSession] | None:
+        """End an invitation or share, from either side, and sessions of the invitee that wait with a mount of the folder.
+
+        Return those that go on with it; None: there is no invitation that lives.
+        """
+        given = {
+            "id": invitation,
+            "user": by.user,
+            "is_admin": by.is_admin,
+            "limit": LIST_ROWS_MAX,
+        }
         async with self._database.transaction() as tx:
             await statements.fetch_one(tx, SQL["lock_folder_of"], given)
             row = await statements.fetch_one(tx, SQL["end_invitation"], given)
-            if row is not None:
-                await statements.execute(tx, SQL["cancel_waiting"], given)
-        return row is not None
+            if row is None:
+                return None
+            await statements.execute(tx, SQL["cancel_waiting"], given)
+            left = await statements.fetch(tx, SQL["still_mounting"], given)
+        return [folders.MountingSession(**each) for each in left]
 
 
 def _view(row: statements.Row) -> InvitationView:

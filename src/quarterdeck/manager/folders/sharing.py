@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from quarterdeck.base import ids
 from quarterdeck.base.clock import Clock
-from quarterdeck.manager.folders import errors, ports
+from quarterdeck.manager.folders import errors, model, ports
 from quarterdeck.manager.folders.gate import Gate
 from quarterdeck.manager.identity.errors import UserNotFound
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.wire import folders
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.folders import HostPermission, InvitationView, Permission
+from quarterdeck.wire.folders import (
+    HostPermission,
+    InvitationStatus,
+    InvitationView,
+    Permission,
+)
+
+_WERE_SHARES = (InvitationStatus.REVOKED, InvitationStatus.LEFT)
 
 
 class Sharing:
@@ -69,9 +78,14 @@ class Sharing:
     async def end(self, by: Principal, invitation: str) -> InvitationView:
         """End an invitation or a share: who owns the folder cancels or revokes it, who is invited rejects or leaves it.
 
-        Raises `InvitationNotFound`, `InvitationAnswered`.
+        The view of a share tells what goes on. Raises `InvitationNotFound`, `InvitationAnswered`.
         """
-        return await self._ended(by, invitation, done=await self._shares.end(invitation, by))
+        left = await self._shares.end(invitation, by)
+        view = await self._ended(by, invitation, done=left is not None)
+        if left is None or view.status not in _WERE_SHARES:
+            return view
+        until = model.shared_tokens_end(self._clock.now())
+        return structs.replace(view, tokens_until=until, sessions=tuple(left))
 
     async def hosts(self, by: Principal) -> Sequence[folders.HostAccess]:
         """Return all storage hosts with what they allow to the user."""

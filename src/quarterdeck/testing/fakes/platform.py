@@ -146,7 +146,7 @@ ANSWERS: dict[str, Any] = {
     },
     "POST /v1/folders": FOLDER_VIEW,
     f"DELETE /v1/folders/{FOLDER}": {**FOLDER_VIEW, "status": "TRASHED"},
-    f"POST /v1/folders/{FOLDER}/grants": {"url": "http://p:2", "token": "tok"},
+    f"POST /v1/folders/{FOLDER}/grants": {"url": "http://p:2", "token": "tok", "seconds": 900},
     "GET /client/v1/files": {
         "items": [
             {"path": "d", "kind": "directory", "size": 0, "modified_at": ROWS[0]["at"]},

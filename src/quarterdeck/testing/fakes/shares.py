@@ -8,7 +8,13 @@ import msgspec
 from quarterdeck.manager.folders import errors
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.testing.fakes.folders import FakeFolders
-from quarterdeck.wire.folders import FolderView, InvitationStatus, InvitationView, Permission
+from quarterdeck.wire.folders import (
+    FolderView,
+    InvitationStatus,
+    InvitationView,
+    MountingSession,
+    Permission,
+)
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _LIVE = {InvitationStatus.PENDING, InvitationStatus.ACCEPTED}
@@ -21,6 +27,7 @@ class FakeShares:
         self._rows = rows
         self._users = users
         self.invitations: dict[str, InvitationView] = {}
+        self.mounting: list[MountingSession] = []
 
     async def find_user(self, user: str) -> str | None:
         """Return the user."""
@@ -75,17 +82,17 @@ class FakeShares:
         self._set(one, InvitationStatus.ACCEPTED if accept else InvitationStatus.REJECTED)
         return True
 
-    async def end(self, invitation: str, by: Principal) -> bool:
-        """End from either side."""
+    async def end(self, invitation: str, by: Principal) -> Sequence[MountingSession] | None:
+        """End from either side; what is in `mounting` goes on."""
         one = self.invitations.get(invitation)
         if one is None or not self._concerns(one, by) or one.status not in _LIVE:
-            return False
+            return None
         pending = one.status is InvitationStatus.PENDING
         if one.invitee == by.user:
             self._set(one, InvitationStatus.REJECTED if pending else InvitationStatus.LEFT)
         else:
             self._set(one, InvitationStatus.CANCELLED if pending else InvitationStatus.REVOKED)
-        return True
+        return self.mounting
 
     def _concerns(self, one: InvitationView, by: Principal) -> bool:
         return by.is_admin or by.user in {self._rows.rows[one.folder].owner, one.invitee}

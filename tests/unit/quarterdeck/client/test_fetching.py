@@ -57,7 +57,7 @@ class Proxy:
     def checksum(self):
         """Answer with the checksum, after the errors."""
         if self.errors:
-            self.clock.advance(lasting.RENEWED_SECONDS + 1)
+            self.clock.advance(Grant("", "").renewed_seconds + 1)
             return self.errors.pop(0)
         return sending.Reply({}, json.dumps({"sha256": self.sum, "etag": "v1"}).encode())
 
@@ -101,3 +101,12 @@ async def test_what_nobody_can_use_is_thrown_away(tmp_path, error):
     with pytest.raises(ClientError):
         await Proxy(error).download(Grant("http://p:1", "t"), files.Copy(tmp_path / "x", "x"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_refusal_of_a_head_is_the_one_that_is_meant():
+    """It has no body, and says in a header which it is; elsewhere nobody knows."""
+    step = sending.Step(files.head(Grant("http://p:1", "t"), "x"))
+    for headers, code in (({"x-problem-code": "token-expired"}, "token-expired"), ({}, "refused")):
+        with pytest.raises(Refused) as refused:
+            sending.reply(step, 401, headers, b"")
+        assert (refused.value.status, refused.value.code) == (401, code)

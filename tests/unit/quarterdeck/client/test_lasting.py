@@ -10,13 +10,15 @@ from quarterdeck.client.errors import Refused
 from quarterdeck.client.request import Grant
 from quarterdeck.testing.fakes.clock import FakeClock
 
+RENEWED_SECONDS = Grant("", "").renewed_seconds
 COPIES = [files.Copy(Path(name), name) for name in "abc"]
 
 
 class World:
     """Grants that are numbered, and work that takes time and may be refused."""
 
-    def __init__(self, seconds, code="token-expired", refusals=0):
+    def __init__(self, seconds, code="token-expired", refusals=0, lasts=900):
+        self.lasts = lasts
         self.clock = FakeClock()
         self.seconds = seconds
         self.code = code
@@ -26,7 +28,7 @@ class World:
 
     async def access(self):
         self.granted += 1
-        return Grant("http://p:1", str(self.granted))
+        return Grant("http://p:1", str(self.granted), self.lasts)
 
     async def do(self, grant, copy):
         self.clock.advance(self.seconds)
@@ -47,9 +49,16 @@ async def test_one_grant_is_enough_for_what_takes_no_time():
 
 
 async def test_old_grant_is_renewed_before_the_next_copy():
-    world = World(seconds=lasting.RENEWED_SECONDS + 1)
+    world = World(seconds=RENEWED_SECONDS + 1)
     await world.run()
     assert world.done == [("1", "a"), ("2", "b"), ("3", "c")]
+
+
+@pytest.mark.parametrize(("seconds", "granted"), [(15, 2), (25, 3)])
+async def test_grant_that_lasts_a_minute_is_renewed_in_time(seconds, granted):
+    world = World(seconds, lasts=60)
+    await world.run()
+    assert world.granted == granted
 
 
 async def test_copy_goes_on_after_its_grant_has_ended():

@@ -1,5 +1,7 @@
 """Shares over fakes: who may what, from both sides, and mounts and tokens that agree with them."""
 
+from datetime import timedelta
+
 import pytest
 
 from quarterdeck.manager.folders import errors
@@ -12,12 +14,14 @@ from quarterdeck.manager.identity.model import Principal
 from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.testing.fakes.folders import FakeFolders, FakeHosts, FakeRules, FakeTrees
 from quarterdeck.testing.fakes.shares import FakeShares
+from quarterdeck.wire import tokens
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.folders import (
     FolderCreate,
     FolderInvite,
     HostPermission,
     HostPermissions,
+    MountingSession,
     Permission,
 )
 from quarterdeck.wire.sessions import Mount
@@ -88,7 +92,11 @@ async def test_folder_that_is_cloned_or_trashed_is_not_mounted_to_write(status):
 async def test_owner_ends_a_share_and_invitee_leaves_it():
     world = World()
     share = await world.shared(Permission.READ)
-    assert (await world.sharing.end(ADA, share.id)).status == "REVOKED"
+    world.shares.mounting.append(MountingSession(id="s", name="fit", read_only=True))
+    ended = await world.sharing.end(ADA, share.id)
+    assert (ended.status, ended.sessions) == ("REVOKED", tuple(world.shares.mounting))
+    assert ended.tokens_until == FakeClock().now() + timedelta(seconds=tokens.SHARED_SECONDS)
+    assert (await world.sharing.get(ADA, share.id)).tokens_until is None
     again = await world.sharing.invite(ADA, FOLDER, FolderInvite("bob"))
     await world.sharing.answer(BOB, again.id, accept=True)
     assert (await world.sharing.end(BOB, again.id)).status == "LEFT"
