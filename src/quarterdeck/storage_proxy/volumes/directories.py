@@ -3,13 +3,14 @@
 import contextlib
 import os
 import secrets
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import errors, model
-from quarterdeck.storage_proxy.model import Limits, TreePath
-from quarterdeck.storage_proxy.volumes import listing, places, removal, staging, walk
+from quarterdeck.storage_proxy.model import Limits, Span, TreePath
+from quarterdeck.storage_proxy.volumes import cached, listing, places, removal, staging, walk
 from quarterdeck.storage_proxy.volumes.places import Places
 from quarterdeck.storage_proxy.volumes.quotas import Quotas, TreeAccount
 from quarterdeck.storage_proxy.volumes.room import Room
@@ -28,6 +29,19 @@ class Opened:
     etag: str
     file: BinaryIO
     content: bytes | None
+
+
+@dataclass(frozen=True)
+class Small:
+    """A small file of a tree, as it was at one moment."""
+
+    entry: FileEntry
+    etag: str
+    content: bytes
+
+    async def blocks(self, stretch: Span) -> AsyncIterator[bytes]:
+        """Give the stretch."""
+        yield self.content[stretch.start : stretch.start + stretch.length]
 
 
 class Publishable(Protocol):
@@ -155,6 +169,13 @@ class Directories:
                 settle(Amount(found.st_size - before.st_size, made) - there)
             return listing.entry(path, found)
 
+    def cached(self, tree: str, path: TreePath) -> Small | None:
+        """Return a small file, without waiting for anything; None: `open` tells more."""
+        where = self.places.file(tree, path)
+        if not path or (there := cached.read(where, _SMALL_BYTES_MAX)) is None:
+            return None
+        return Small(listing.entry(path, there.found), _etag(there.found), there.content)
+
     def open(self, tree: str, path: TreePath) -> Opened:
         """Open a file. Raises `FileNotFound`, `IsDirectory`."""
         with (
@@ -163,9 +184,8 @@ class Directories:
         ):
             file = os.fdopen(walk.open_file(parent, path[-1]), "rb", buffering=0)
         found = os.fstat(file.fileno())
-        etag = f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"
         content = file.read() if found.st_size <= _SMALL_BYTES_MAX else None
-        return Opened(listing.entry(path, found), etag, file, content)
+        return Opened(listing.entry(path, found), _etag(found), file, content)
 
     def delete(self, tree: str, path: TreePath) -> None:
         """Remove a file, or a directory with all in it. Raises `FileNotFound`."""
@@ -217,3 +237,7 @@ class Directories:
         with walk.directory(top, path[:-1]) as parent:
             shown = listing.entry(path, os.stat(path[-1], dir_fd=parent, follow_symlinks=False))
         return shown if shown.kind == FileKind.FILE else None
+
+
+def _etag(found: os.stat_result) -> str:
+    return f"{found.st_mtime_ns:x}-{found.st_size:x}-{found.st_ino:x}"

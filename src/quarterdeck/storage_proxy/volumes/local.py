@@ -135,6 +135,9 @@ class LocalVolume:
     @contextlib.asynccontextmanager
     async def open(self, tree: str, path: TreePath) -> AsyncIterator[ports.Source]:
         """Open a file."""
+        if (small := self._directories.cached(tree, path)) is not None:
+            yield small
+            return
         opened = await self._threads.run(self._directories.open, tree, path)
         with opened.file:
             yield _Source(self._threads, opened)

@@ -72,6 +72,10 @@ class Places:
                 raise errors.TreeNotFound from None
             yield descriptor
 
+    def file(self, tree: str, path: TreePath) -> str:
+        """Return where something is in the files of a tree, for who follows no link."""
+        return "/".join((self._root, TREES, model.tree_id(tree), FILES, *path))
+
     def require(self, tree: str) -> None:
         """Raise `TreeNotFound` unless a tree is there."""
         with self.part(tree, FILES):

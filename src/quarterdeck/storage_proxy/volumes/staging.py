@@ -62,18 +62,27 @@ class Staged:
         """Make the content durable, then visible as `name` in `parent`; what was there is replaced."""
         with self._lock:
             os.fsync(self._descriptor)
-            if not self._name:
-                self._name = _fresh()
-                os.link(
-                    f"/proc/self/fd/{self._descriptor}",
-                    self._name,
-                    dst_dir_fd=self._directory,
-                    follow_symlinks=True,
-                )
-            os.rename(self._name, name, src_dir_fd=self._directory, dst_dir_fd=parent)
-            self._name = ""
+            if self._name or not self._link(parent, name):
+                self._replace(parent, name)
             os.fsync(parent)
             return os.fstat(self._descriptor)
+
+    def _link(self, parent: int, name: str) -> bool:
+        """Give a file without a name its first one; False if something has it already."""
+        try:
+            os.link(
+                f"/proc/self/fd/{self._descriptor}", name, dst_dir_fd=parent, follow_symlinks=True
+            )
+        except FileExistsError:
+            return False
+        return True
+
+    def _replace(self, parent: int, name: str) -> None:
+        if not self._name:
+            self._name = _fresh()
+            self._link(self._directory, self._name)
+        os.rename(self._name, name, src_dir_fd=self._directory, dst_dir_fd=parent)
+        self._name = ""
 
     def _take(self, size: int) -> None:
         if size > self._room:
