@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,20 +19,15 @@ _TMPFS_MAGIC = 0x01021994
 _STATFS_BYTES = 256
 
 
-class _OpenHow(ctypes.Structure):
-    _fields_ = [  # type: ignore[mutable-override]  # as ctypes has it
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    ]
-
-
 _libc = ctypes.PyDLL(None, use_errno=True)
-_look = _OpenHow(
+_LOOK = struct.pack(
+    "QQQ",
     os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC,
     0,
     _RESOLVE_NO_MAGICLINKS | _RESOLVE_NO_SYMLINKS | _RESOLVE_CACHED,
 )
+"""`struct open_how`: flags, mode, how to resolve."""
+
 _READ = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -59,9 +55,7 @@ def read(path: str, bytes_max: int) -> Read | None:
 
 @contextlib.contextmanager
 def _seen(path: str) -> Iterator[int]:
-    file = _libc.syscall(
-        _OPENAT2, _AT_FDCWD, os.fsencode(path), ctypes.byref(_look), ctypes.sizeof(_look)
-    )
+    file = _libc.syscall(_OPENAT2, _AT_FDCWD, os.fsencode(path), _LOOK, len(_LOOK))
     if file < 0:
         raise OSError(ctypes.get_errno(), "not in memory")
     try:
