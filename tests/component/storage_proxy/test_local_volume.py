@@ -251,3 +251,15 @@ async def test_limit_is_met_before_a_directory_is_read_whole(crowded, attempt):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < MANY * NAME_BYTES // 3
+
+
+async def test_depth_is_judged_before_a_directory_is_read_whole(crowded):
+    """Nobody's directory fills our memory. Move one of many names to where none of them may be; it is refused with few of them in memory."""
+    deep = tuple("d" * (Limits().depth_max - 1))
+    await crowded.mkdir(TREE, deep)
+    tracemalloc.start()
+    with pytest.raises(errors.PathTooLong):
+        await crowded.move(TREE, ("many",), (*deep, "many"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < MANY * NAME_BYTES // 3

@@ -350,6 +350,8 @@ async def test_too_many_transfers_of_one_user_are_refused(pieces, tree, proxy):
             await stack.enter_async_context(pieces.half(part, 0, CONTENT[:10], SIZE))
         refused = (429, "too-many-transfers")
         await until(attempt, within=10, satisfied=lambda problem: problem == refused)
+        assert (await tree.call_client("GET", "/files")).problem == refused
+        assert (await tree.call("DELETE", "/nothing")).problem == refused
         bearer = proxy.token(tree.host, "0195c0de-0000-7000-8000-000000000001", "read")
         answer = await proxy.call("GET", "/client/v1/files/x", bearer=bearer)
         assert answer.problem == (404, "tree-not-found")

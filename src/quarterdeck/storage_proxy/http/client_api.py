@@ -75,7 +75,8 @@ class ClientApi:
         if wanted.recursive:
             found = await self._all(caller, path)
         else:
-            found = await self._storage.entries(caller.tree, path, recursive=False)
+            with self._slots.taken(caller.who):
+                found = await self._storage.entries(caller.tree, path, recursive=False)
         return http_server.reply(Items[FileEntry](found))
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
@@ -99,7 +100,9 @@ class ClientApi:
 
     async def _delete(self, request: web.Request) -> web.StreamResponse:
         caller = self._gate.caller(request, Right.WRITE)
-        await self._storage.delete(caller.tree, self._path(request))
+        path = self._path(request)
+        with self._slots.taken(caller.who):
+            await self._storage.delete(caller.tree, path)
         return http_server.no_content()
 
     async def _archive(self, request: web.Request) -> web.StreamResponse:

@@ -180,7 +180,7 @@ class Arranging:
                 raise errors.FileNotFound(field="source")
             if kind == FileKind.OTHER:
                 raise walk.refused()
-            if kind == FileKind.DIRECTORY:
+            if kind == FileKind.DIRECTORY and len(target) > len(source):
                 copies.require_depth(parent, source[-1], self._limits.depth_max - len(target))
 
     def _require_free(self, top: int, target: TreePath) -> None:

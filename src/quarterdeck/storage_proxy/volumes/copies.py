@@ -90,15 +90,14 @@ def require_depth(parent: int, name: str, levels: int) -> None:
     """Raise `PathTooLong` if a directory has more levels below it than these."""
     if levels < 0:
         raise errors.PathTooLong("what is in it would be too deep", field="target")
-    with contextlib.suppress(errors.FileNotFound), walk.directory(parent, (name,)) as directory:
-        with os.scandir(directory) as items:
-            below = [item.name for item in items if levels == 0 or _is_directory(item)]
-        for name_below in below:
-            require_depth(directory, name_below, levels - 1)
-
-
-def _is_directory(item: os.DirEntry[str]) -> bool:
-    return item.is_dir(follow_symlinks=False)
+    with (
+        contextlib.suppress(errors.FileNotFound),
+        walk.directory(parent, (name,)) as directory,
+        os.scandir(directory) as items,
+    ):
+        for item in items:
+            if levels == 0 or item.is_dir(follow_symlinks=False):
+                require_depth(directory, item.name, levels - 1)
 
 
 def _copy(directory: int, name: str) -> None:

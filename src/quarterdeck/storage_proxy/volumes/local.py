@@ -110,7 +110,8 @@ class LocalVolume:
 
     async def move(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
         """Give a file or directory another path."""
-        return await self._threads.run(self._arranging.move, tree, source, target)
+        run = self._threads.run_long if len(target) > len(source) else self._threads.run
+        return await run(self._arranging.move, tree, source, target)
 
     async def copy(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
         """Copy a file, or a directory with all in it."""
