@@ -102,6 +102,10 @@ class ObjectStoreUnavailable(Unavailable):
     """The object store does not answer."""
 
 
+class ObjectExists(QuarterdeckError):
+    """Something has the key that was to be new."""
+
+
 class BucketMissing(ObjectStoreUnavailable):
     """The object store has no such bucket."""
 

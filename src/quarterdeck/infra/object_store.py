@@ -5,9 +5,10 @@ Importing this module costs most of a second: only components that serve such a 
 
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -16,12 +17,9 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 
 from quarterdeck.base.config import Secret
-from quarterdeck.infra.errors import BucketMissing, ObjectStoreUnavailable
-
-PART_BYTES = 8 * 1024 * 1024
-PARTS_MAX = 10_000
-PARTS_ALIKE = 2500
-"""After so many parts of one size they grow: small files take little memory, and large ones end before the last part that S3 takes."""
+from quarterdeck.infra import object_conditions as conditions
+from quarterdeck.infra import object_parts
+from quarterdeck.infra.errors import BucketMissing, ObjectExists, ObjectStoreUnavailable
 
 COPY_BYTES_MAX = 5 * 1024**3
 """What S3 copies at once; more goes in parts."""
@@ -54,6 +52,7 @@ class ObjectStore:
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
+        self._conditions = conditions.Conditions()
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -91,7 +90,7 @@ class ObjectStore:
             try:
                 await self._client.head_bucket(Bucket=self._bucket)
             except ClientError as error:
-                if _code(error) in {*_NOT_FOUND, _NO_BUCKET}:
+                if conditions.code(error) in {*_NOT_FOUND, _NO_BUCKET}:
                     raise BucketMissing(f"there is no bucket {self._bucket!r}") from error
                 raise
 
@@ -101,7 +100,7 @@ class ObjectStore:
             try:
                 found = await self._client.head_object(Bucket=self._bucket, Key=key)
             except ClientError as error:
-                if _code(error) in _NOT_FOUND:
+                if conditions.code(error) in _NOT_FOUND:
                     return None
                 raise
         return Object(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
@@ -127,28 +126,35 @@ class ObjectStore:
 
     async def put(self, key: str, chunks: AsyncIterator[bytes | memoryview]) -> int:
         """Write an object from chunks and return its size. It appears whole or, if the chunks end in an error, not at all."""
-        parts = _parts(chunks)
+        parts = object_parts.split(chunks)
         first = await anext(parts, b"")
-        if len(first) < PART_BYTES:
+        if len(first) < object_parts.PART_BYTES:
             with _unavailable():
                 await self._client.put_object(Bucket=self._bucket, Key=key, Body=first)
             return len(first)
         return await self._put_parts(key, first, parts)
 
-    async def copy(self, item: Object, new_key: str) -> bool:
-        """Copy an object within the bucket; False when it is gone or has another version by now. Raises `ObjectStoreUnavailable`."""
+    async def copy(self, item: Object, new_key: str, *, replace: bool = True) -> bool:
+        """Copy an object within the bucket; False when it is gone or has another version by now.
+
+        Raises `ObjectExists` if it is to replace nothing and something has the new key, where the store can tell; `ObjectStoreUnavailable`.
+        """
         source = {
             "CopySource": {"Bucket": self._bucket, "Key": item.key},
             "CopySourceIfMatch": f'"{item.etag}"',
         }
         with _unavailable():
             try:
-                await self._copy(source, item.size, new_key)
+                await self._copy(source, item.size, new_key, {} if replace else conditions.ABSENT)
             except ClientError as error:
-                if _code(error) in {*_NOT_FOUND, *_CHANGED}:
-                    return False
-                raise
-        return True
+                if conditions.code(error) not in {*_NOT_FOUND, *_CHANGED}:
+                    raise
+                changed = True
+            else:
+                changed = False
+        if changed and not replace and await self.head(new_key):
+            raise ObjectExists
+        return not changed
 
     async def below(self, prefix: str) -> AsyncGenerator[Object, None]:
         """Give all objects whose key begins with a prefix, in order of keys. Raises `ObjectStoreUnavailable`."""
@@ -174,6 +180,21 @@ class ObjectStore:
         with _unavailable():
             await self._client.delete_object(Bucket=self._bucket, Key=key)
 
+    async def delete_version(self, item: Object) -> None:
+        """Delete an object that has the version that is meant; one of another version stays: always, where the store can tell, else if
+        it was there a moment before. Raises `ObjectStoreUnavailable`.
+        """
+        found = await self.head(item.key)
+        if found is None or found.etag != item.etag:
+            return
+        asked, meant = {"Bucket": self._bucket, "Key": item.key}, conditions.version(item.etag)
+        with _unavailable():
+            try:
+                await self._conditions.ask(self._client.delete_object, meant, **asked)
+            except ClientError as error:
+                if conditions.code(error) not in _CHANGED:
+                    raise
+
     async def delete_prefix(self, prefix: str) -> int:
         """Delete all objects whose key begins with a prefix and return how many. Raises `ObjectStoreUnavailable`, also if some stay."""
         keys = [found.key async for found in self.below(prefix)]
@@ -198,15 +219,20 @@ class ObjectStore:
                     part = await anext(rest, b"")
         return size
 
-    async def _copy(self, source: dict[str, Any], size: int, new_key: str) -> None:
+    async def _copy(
+        self, source: dict[str, Any], size: int, new_key: str, condition: Mapping[str, str]
+    ) -> None:
         if size > COPY_BYTES_MAX:
             with contextlib.suppress(_CopiesNoParts):
-                await self._copy_parts(source, size, new_key)
+                await self._copy_parts(source, size, new_key, condition)
                 return
-        await self._client.copy_object(Bucket=self._bucket, Key=new_key, **source)
+        asked = {"Bucket": self._bucket, "Key": new_key, **source}
+        await self._conditions.ask(self._client.copy_object, condition, **asked)
 
-    async def _copy_parts(self, source: dict[str, Any], size: int, new_key: str) -> None:
-        async with self._multipart(new_key) as (upload, done):
+    async def _copy_parts(
+        self, source: dict[str, Any], size: int, new_key: str, condition: Mapping[str, str]
+    ) -> None:
+        async with self._multipart(new_key, condition) as (upload, done):
             for start in range(0, size, COPIED_PART_BYTES):
                 end = min(start + COPIED_PART_BYTES, size) - 1
                 number = len(done) + 1
@@ -219,7 +245,7 @@ class ObjectStore:
 
     @contextlib.asynccontextmanager
     async def _multipart(
-        self, key: str
+        self, key: str, condition: Mapping[str, str] = MappingProxyType({})
     ) -> AsyncIterator[tuple[dict[str, str], list[dict[str, Any]]]]:
         """Give what names an upload in parts, and a list for what was done; it becomes an object if the block ends well."""
         where = {"Bucket": self._bucket, "Key": key}
@@ -228,7 +254,9 @@ class ObjectStore:
         done: list[dict[str, Any]] = []
         try:
             yield upload, done
-            await self._client.complete_multipart_upload(**upload, MultipartUpload={"Parts": done})
+            whole = {**upload, "MultipartUpload": {"Parts": done}}
+            complete = self._client.complete_multipart_upload
+            await self._conditions.ask(complete, condition, **whole)
         except BaseException:
             with contextlib.suppress(ClientError, BotoCoreError, aiohttp.ClientError):
                 await self._client.abort_multipart_upload(**upload)
@@ -237,11 +265,6 @@ class ObjectStore:
 
 class _CopiesNoParts(Exception):
     """A store that is none of S3's own has taken a part to copy for one to receive; such stores copy any size at once."""
-
-
-def part_bytes(number: int) -> int:
-    """Return how large a part of an upload is, counted from 0."""
-    return PART_BYTES * (1 + number // PARTS_ALIKE)
 
 
 def _object(found: dict[str, Any]) -> Object:
@@ -263,30 +286,12 @@ def _session() -> AioSession:
     return AioSession()
 
 
-async def _parts(chunks: AsyncIterator[bytes | memoryview]) -> AsyncIterator[bytes]:
-    """Join chunks to parts; only the last is smaller than it might be, none is empty."""
-    buffer = bytearray()
-    number = 0
-    async for chunk in chunks:
-        buffer += chunk
-        while len(buffer) >= (size := part_bytes(number)):
-            yield bytes(buffer[:size])
-            del buffer[:size]
-            number += 1
-    if buffer:
-        yield bytes(buffer)
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code"))
-
-
 @contextlib.contextmanager
 def _unavailable() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if _code(error) == _NO_BUCKET:
+        if conditions.code(error) == _NO_BUCKET:
             raise BucketMissing from error
         raise ObjectStoreUnavailable(f"the object store does not answer: {error}") from error
     except (BotoCoreError, aiohttp.ClientError) as error:

@@ -5,12 +5,12 @@ import hashlib
 import pytest
 
 from quarterdeck.base.config import Secret
-from quarterdeck.infra import object_store
+from quarterdeck.infra import object_parts, object_store
 from quarterdeck.infra.errors import ObjectStoreUnavailable
 from shakeout.services.s3 import S3
 
 pytestmark = pytest.mark.needs("s3")
-PART = object_store.PART_BYTES
+PART = object_parts.PART_BYTES
 
 
 def store(cluster, bucket="infra"):

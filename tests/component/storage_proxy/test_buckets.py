@@ -7,9 +7,10 @@ import pytest
 
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.config import Secret
-from quarterdeck.infra.errors import ObjectStoreUnavailable
+from quarterdeck.infra.errors import ObjectExists, ObjectStoreUnavailable
 from quarterdeck.infra.etcd import Etcd
 from quarterdeck.infra.object_store import ObjectStore
+from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits, Upload
 from quarterdeck.storage_proxy.volumes.leases import Leases
 from quarterdeck.storage_proxy.volumes.s3 import ResumableS3Volume, S3Volume
@@ -24,9 +25,11 @@ OLD = 1_000_000_000
 
 
 class Bucket(ObjectStore):
-    """A bucket in which somebody writes to `place` as soon as it was copied, and that may be `broken` for larger removals."""
+    """A bucket in which somebody writes to `place` as soon as it was copied, and to `taken` just before something is copied there, which it tells;
+    and that may be `broken` for larger removals.
+    """
 
-    place = ""
+    place = taken = ""
     broken = False
 
     async def delete_prefix(self, prefix):
@@ -34,8 +37,11 @@ class Bucket(ObjectStore):
             raise ObjectStoreUnavailable
         return await super().delete_prefix(prefix)
 
-    async def copy(self, item, new_key):
-        copied = await super().copy(item, new_key)
+    async def copy(self, item, new_key, *, replace=True):
+        if new_key == self.taken and not replace:
+            await self.put(new_key, stream(b"newer"))
+            raise ObjectExists
+        copied = await super().copy(item, new_key, replace=replace)
         if item.key == self.place:
             await self.put(item.key, stream(b"newer"))
         return copied
@@ -69,6 +75,21 @@ async def test_move_leaves_what_was_written_meanwhile(store, source, target):
     assert await tree.read(target + "/written".removeprefix(source[1:])) == b"older"
     gone = (await store.head(f"files/{TREE}/a/other")) is None
     assert gone == (source == "a")
+
+
+@pytest.mark.parametrize("act", ["move", "copy"])
+async def test_copy_replaces_nothing_that_came_meanwhile(store, act):
+    """Nobody's file goes. Write to a new place just before its copy; the rest of the copy goes, that file and the source stay."""
+    tree = VolumeClient(S3Volume(store, Limits()), TREE)
+    await tree.volume.create_tree(TREE)
+    for name in "abc":
+        await tree.put(f"from/{name}", b"older")
+    store.taken = f"files/{TREE}/to/b"
+    with pytest.raises(errors.PathTaken):
+        await getattr(tree, act)("from", "to")
+    found = {item.key.rpartition("/files/")[2] async for item in store.below(f"files/{TREE}/")}
+    assert found == {f"files/{TREE}/{name}" for name in ("from/a", "from/b", "from/c", "to/b")}
+    assert await tree.read("to/b") == b"newer"
 
 
 def uploaded(cluster):

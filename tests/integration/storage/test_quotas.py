@@ -155,8 +155,17 @@ async def test_killed_storage_proxy_counts_what_is_there(
     assert await scope.used() == held(observe, folder) == (4 * MIB, 4)
 
 
-async def test_host_without_quotas_says_so(platform):
-    """A volume declares its abilities. Set a limit on the S3 host; it is refused with a code, and the host's view says why."""
+async def test_host_without_quotas_says_so(platform, user, admin):
+    """A volume declares its abilities. Set a limit on the S3 host, at the storage-proxy and as an administrator; it is refused with a code, and
+    the host's view says why.
+    """
+    for attempt in (
+        admin.folders.limit(user.id, "archive", size=1),
+        user.folders.quota(user.id, "archive"),
+    ):
+        with pytest.raises(Refused) as refusal:
+            await attempt
+        assert (refusal.value.status, refusal.value.code) == (409, "quota-unsupported")
     async with bearer(platform.address("storage-proxy.http"), system.keys.storage) as send:
         answer = await send(
             "PUT",

@@ -4,22 +4,17 @@ An object store renames nothing: what is moved is copied, each file whole, and t
 meanwhile. Whoever looks meanwhile sees both. A copy that fails leaves nothing.
 """
 
-import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from quarterdeck.infra.errors import ObjectStoreUnavailable
 from quarterdeck.infra.object_store import Object
 from quarterdeck.storage_proxy import errors, model
 from quarterdeck.storage_proxy.globs import Glob
 from quarterdeck.storage_proxy.model import TreePath
-from quarterdeck.storage_proxy.volumes import s3_trees
+from quarterdeck.storage_proxy.volumes import s3_copies, s3_trees
 from quarterdeck.storage_proxy.volumes.s3_trees import S3Trees
 from quarterdeck.wire.folders import FileEntry, FileKind
 from quarterdeck.wire.trees import Found
-
-_AT_ONCE = 8
-_ATTEMPTS_MAX = 3
 
 
 class S3Arranging(S3Trees):
@@ -50,9 +45,7 @@ class S3Arranging(S3Trees):
         """Give a file or directory another path: a copy, then the removal of the old one."""
         moved, copied = await self._copied(tree, source, target)
         for item in copied:
-            found = await self._store.head(item.key)
-            if found is not None and found.etag == item.etag:
-                await self._store.delete(item.key)
+            await self._store.delete_version(item)
         return moved
 
     async def copy(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
@@ -85,7 +78,8 @@ class S3Arranging(S3Trees):
             return
         start, new_start = s3_trees.key(tree, ()), s3_trees.key(clone, ())
         await self._store.delete_prefix(new_start)
-        await self._copy_all(await self._taken(start), start, new_start)
+        copies = s3_copies.Copies(self._store, start, new_start, replace=True)
+        await copies.make(await self._taken(start))
         await self._store.put(s3_trees.marker(clone), s3_trees.nothing())
 
     async def _copied(
@@ -101,7 +95,8 @@ class S3Arranging(S3Trees):
         await self._require_free(tree, target)
         start, new_start = s3_trees.key(tree, source), s3_trees.key(tree, target)
         self._require_depth(taken, start, target)
-        copied = await self._copy_all(taken, start, new_start)
+        copies = s3_copies.Copies(self._store, start, new_start, replace=False)
+        copied = await copies.make(taken)
         return await self.stat(tree, target), copied
 
     async def _source(self, tree: str, source: TreePath) -> Sequence[Object]:
@@ -135,40 +130,3 @@ class S3Arranging(S3Trees):
                 raise errors.PathTooLong(
                     f"a path has at most {self._limits.depth_max} parts", field="target"
                 )
-
-    async def _copy_all(
-        self, taken: Sequence[Object], start: str, new_start: str
-    ) -> Sequence[Object]:
-        """Copy objects, some at once, and return what was copied; if one fails, none of the copies stays."""
-        places = {item.key: new_start + item.key.removeprefix(start) for item in taken}
-        copied: list[Object] = []
-        try:
-            for at in range(0, len(taken), _AT_ONCE):
-                copied += await self._copy_some(taken[at : at + _AT_ONCE], places)
-        except BaseException:
-            with contextlib.suppress(ObjectStoreUnavailable):
-                for place in places.values():
-                    await self._store.delete(place)
-            raise
-        return copied
-
-    async def _copy_some(
-        self, taken: Sequence[Object], places: Mapping[str, str]
-    ) -> Sequence[Object]:
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._copy_one(item, places[item.key])) for item in taken
-                ]
-        except* (errors.StorageError, ObjectStoreUnavailable) as failed:
-            raise failed.exceptions[0] from None
-        return [found for task in tasks if (found := task.result()) is not None]
-
-    async def _copy_one(self, item: Object, place: str) -> Object | None:
-        """Copy an object as it is now, and return its version; None if it went meanwhile. Raises `FileBusy`."""
-        found: Object | None = item
-        for _ in range(_ATTEMPTS_MAX):
-            if found is None or await self._store.copy(found, place):
-                return found
-            found = await self._store.head(item.key)
-        raise errors.FileBusy(field="source")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import msgspec
 
 from quarterdeck.base.clock import Clock
-from quarterdeck.infra.object_store import PART_BYTES, ObjectStore
+from quarterdeck.infra.object_parts import PART_BYTES
+from quarterdeck.infra.object_store import ObjectStore
 from quarterdeck.storage_proxy import model, ports
 from quarterdeck.storage_proxy.model import Upload
 from quarterdeck.storage_proxy.volumes.leases import Lease

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from botocore.exceptions import ClientError
 
-from quarterdeck.infra import object_store
-from quarterdeck.infra.errors import ObjectStoreUnavailable
+from quarterdeck.infra import object_parts, object_store
+from quarterdeck.infra.errors import ObjectExists, ObjectStoreUnavailable
 from quarterdeck.storage_proxy.model import Limits
 
 AT = datetime(2026, 1, 31, tzinfo=UTC)
@@ -86,14 +86,14 @@ async def blocks(size):
 
 def test_largest_file_fits_into_the_parts_that_a_store_takes():
     """What is announced can be kept. Add up all parts that S3 takes; they hold the largest file, and none takes much memory."""
-    sizes = [object_store.part_bytes(number) for number in range(object_store.PARTS_MAX)]
+    sizes = [object_parts.part_bytes(number) for number in range(object_parts.PARTS_MAX)]
     assert sum(sizes) >= Limits().file_bytes_max
     assert max(sizes) <= 32 * MIB
 
 
 async def test_parts_grow(monkeypatch):
     """Later parts are larger. Let them grow after two; the parts of a stream are so large, in order, and all of it."""
-    monkeypatch.setattr(object_store, "PARTS_ALIKE", 2)
+    monkeypatch.setattr(object_parts, "PARTS_ALIKE", 2)
     client = Taking()
     assert await Store(client, "bucket").put("t/y", blocks(51 * MIB)) == 51 * MIB
     assert client.parts == [(1, 8 * MIB), (2, 8 * MIB), (3, 16 * MIB), (4, 16 * MIB), (5, 3 * MIB)]
@@ -118,3 +118,78 @@ async def test_large_copy_of_a_version_that_went_leaves_nothing(code):
     large = object_store.Object("t/x", 6 * 1024 * MIB, AT, "etag")
     assert not await Store(client, "bucket").copy(large, "t/y")
     assert (client.begun, client.completed, client.aborted) == (1, 0, 1)
+
+
+class Judging:
+    """A client whose store has `t/x`, and `t/y` if it is `taken`; it knows conditions, or says that it does not.
+
+    Whoever looks sees the version that was there `before`, if there was one.
+    """
+
+    def __init__(self, *, taken=False, knows=True, before=None):
+        self._before = before
+        self._there = {"t/x": "etag"} | ({"t/y": "other"} if taken else {})
+        self._knows = knows
+        self.asked = []
+
+    async def head_object(self, **asked):
+        if asked["Key"] not in self._there:
+            raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+        etag = self._before or self._there[asked["Key"]]
+        return {"ContentLength": 1, "LastModified": AT, "ETag": f'"{etag}"'}
+
+    async def copy_object(self, **asked):
+        self._judge(asked, "IfNoneMatch")
+        self._there[asked["Key"]] = self._there["t/x"]
+
+    async def delete_object(self, **asked):
+        self._judge(asked, "IfMatch")
+        del self._there[asked["Key"]]
+
+    def _judge(self, asked, condition):
+        self.asked.append(asked.get(condition))
+        if condition in asked and not self._knows:
+            raise ClientError({"Error": {"Code": "NotImplemented"}}, "any")
+        there = self._there.get(asked["Key"])
+        if (asked.get("IfNoneMatch") and there) or asked.get("IfMatch") not in {
+            None,
+            f'"{there}"',
+        }:
+            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "any")
+
+    @property
+    def there(self):
+        return sorted(self._there.items())
+
+
+ITEM = object_store.Object("t/x", 1, AT, "etag")
+
+
+async def test_copy_replaces_nothing_where_the_store_can_tell():
+    """Nobody's file goes. Copy to a key that somebody has taken meanwhile; it stays, and is told. A source that changed is another matter."""
+    client = Judging(taken=True)
+    with pytest.raises(ObjectExists):
+        await Store(client, "bucket").copy(ITEM, "t/y", replace=False)
+    assert client.there == [("t/x", "etag"), ("t/y", "other")]
+    assert await Store(client, "bucket").copy(ITEM, "t/y")
+    assert client.there == [("t/x", "etag"), ("t/y", "etag")]
+    assert client.asked == ["*", None]
+
+
+@pytest.mark.parametrize(("before", "asked"), [(None, []), ("older", ['"older"'])])
+async def test_only_the_version_that_is_meant_is_deleted(before, asked):
+    """Nobody's newer file goes. Delete a version that went before the look, and one that goes after it; what is there now stays."""
+    client = Judging(before=before)
+    older = object_store.Object("t/x", 1, AT, "older")
+    await Store(client, "bucket").delete_version(older)
+    assert (client.asked, client.there) == (asked, [("t/x", "etag")])
+
+
+async def test_store_that_knows_no_conditions_is_asked_without():
+    """A store that refuses them works all the same. Copy and delete; each is asked once more without, and then never with them again."""
+    client = Judging(knows=False)
+    store = Store(client, "bucket")
+    assert await store.copy(ITEM, "t/y", replace=False)
+    await store.delete_version(ITEM)
+    assert client.there == [("t/y", "etag")]
+    assert client.asked == ["*", None, None]
