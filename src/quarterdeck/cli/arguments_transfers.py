@@ -7,7 +7,7 @@ from quarterdeck.cli.arguments_kit import Actions, Parser
 
 _MORE = """\
 Large files go in pieces and survive broken connections. After Ctrl-C the same
-command goes on where it ended. What is sent is compared by its SHA-256."""
+command goes on where it ended. What is sent is compared by its CRC-32."""
 
 
 def cp(commands: "argparse._SubParsersAction[Parser]") -> None:
@@ -61,5 +61,5 @@ def transfers(folders: Actions) -> None:
 
 def _checksum(action: argparse.ArgumentParser) -> None:
     action.add_argument(
-        "--checksum", action="store_true", help="compare small downloads by SHA-256, too"
+        "--checksum", action="store_true", help="compare what was fetched by SHA-256, too"
     )

@@ -35,7 +35,7 @@ def download(grant: Grant, copy: files.Copy, clock: Clock, report: files.Report)
 
 def check(grant: Grant, copy: files.Copy) -> Transfer[None]:
     """Compare a local file with the one in the folder. Raises `ContentDiffers`, `FileUnusable`."""
-    reply = yield Step(files.checksum(grant, copy.remote))
+    reply = yield Step(files.checksum(grant, copy.remote, "sha256"))
     files.check(copy.remote, files.digest(copy.local), request.loads(reply.body)["sha256"])
 
 
@@ -83,7 +83,7 @@ def _checksum(grant: Grant, copy: files.Copy, clock: Clock) -> Transfer[Reply]:
     comeback.answered()
     while True:
         try:
-            return (yield Step(files.checksum(grant, copy.remote), pause))
+            return (yield Step(files.checksum(grant, copy.remote, "crc32"), pause))
         except ClientError as error:
             pause = comeback.pause(error, clock.monotonic())
 
@@ -92,4 +92,4 @@ def _judge(copy: files.Copy, sink: Sink, etag: str, told: dict[str, Any]) -> Non
     """Compare what was fetched with what the storage-proxy has. Raises `ContentDiffers`, `Refused` if that is another version by now."""
     if f'"{told["etag"]}"' != etag:
         raise Refused(412, "precondition-failed", "the file has changed meanwhile")
-    files.check(copy.remote, sink.digest(), told["sha256"])
+    files.check(copy.remote, sink.crc32(), told["crc32"])

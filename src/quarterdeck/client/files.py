@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +29,14 @@ class Copy(NamedTuple):
     size: int = 0
 
 
-def put(grant: Grant, remote: str, size: int) -> Prepared:
-    """Return the request that writes a file; its body, of `size` bytes, is sent by the transport."""
+def put(grant: Grant, remote: str, size: int, crc: str) -> Prepared:
+    """Return the request that writes a file; its body, of `size` bytes and with this CRC-32, is sent by the transport."""
     prepared = request.with_token(grant, "PUT", f"{_FILES}/{_quoted(remote)}")
-    headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Length": str(size),
+        "X-Content-CRC32": crc,
+    }
     return prepared._replace(headers={**prepared.headers, **headers})
 
 
@@ -45,9 +50,10 @@ def head(grant: Grant, remote: str) -> Prepared:
     return request.with_token(grant, "HEAD", f"{_FILES}/{_quoted(remote)}")
 
 
-def checksum(grant: Grant, remote: str) -> Prepared:
-    """Return the request for the SHA-256 of a file."""
-    return request.with_token(grant, "GET", "/client/v1/checksum", (("path", remote.strip("/")),))
+def checksum(grant: Grant, remote: str, algorithm: str) -> Prepared:
+    """Return the request for the checksum of a file, `sha256` or `crc32`."""
+    query = (("path", remote.strip("/")), ("algorithm", algorithm))
+    return request.with_token(grant, "GET", f"{_CLIENT}/checksum", query)
 
 
 def delete(grant: Grant, remote: str) -> Prepared:
@@ -135,7 +141,7 @@ def downloads(remote: str, local: Path, entries: list[dict[str, Any]]) -> list[C
 
 
 def check(remote: str, sent: str, stored: str) -> None:
-    """Compare the SHA-256 of what was sent with what is stored. Raises `ContentDiffers`."""
+    """Compare the checksum of what was sent with that of what is stored. Raises `ContentDiffers`."""
     if sent != stored:
         raise ContentDiffers(f"{remote} was stored with other content than was sent")
 
@@ -144,6 +150,15 @@ def digest(local: Path) -> str:
     """Return the SHA-256 of a local file, in hexadecimal. Raises `FileUnusable`."""
     with usable(local), local.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def crc32(local: Path) -> str:
+    """Return the CRC-32 of a local file, in hexadecimal. Raises `FileUnusable`."""
+    crc = 0
+    with usable(local), local.open("rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            crc = zlib.crc32(block, crc)
+    return f"{crc:08x}"
 
 
 @contextlib.contextmanager

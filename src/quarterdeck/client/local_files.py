@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import os
+import zlib
 from pathlib import Path
 
 from quarterdeck.client import files
@@ -15,14 +16,14 @@ def nobody(_: int) -> None:
 
 
 class Source:
-    """A local file that is being sent; `size` in bytes and `sha256` of what is before the place where it stands."""
+    """A local file that is being sent; `size` in bytes and `crc32` of what is before the place where it stands."""
 
     def __init__(
         self, local: Path, report: Report = nobody, *, stretch: tuple[int, int] | None = None
     ) -> None:
         """Open the file, or a stretch of it, from one byte to before another. Raises `FileUnusable`."""
         self._local = local
-        self._digest = hashlib.sha256()
+        self._crc = 0
         self._at = 0
         self.report = report
         with usable(local):
@@ -34,9 +35,9 @@ class Source:
         self.mark = f"{found.st_dev:x}-{found.st_ino:x}-{found.st_mtime_ns:x}"
 
     @property
-    def sha256(self) -> str:
+    def crc32(self) -> str:
         """The checksum in hexadecimal."""
-        return self._digest.hexdigest()
+        return f"{self._crc:08x}"
 
     def read(self, size: int = BLOCK_BYTES) -> bytes:
         """Return the next block; nothing at the end. Raises `FileUnusable`."""
@@ -46,7 +47,7 @@ class Source:
             raise FileUnusable(f"{self._local} became shorter while it was read")
         block = block[: self.size - self._at]
         self._at += len(block)
-        self._digest.update(block)
+        self._crc = zlib.crc32(block, self._crc)
         return block
 
     def stand_at(self, offset: int) -> None:
@@ -55,7 +56,7 @@ class Source:
             return
         if offset < self._at:
             self._file.seek(self._start)
-            self._at, self._digest = 0, hashlib.sha256()
+            self._at, self._crc = 0, 0
         while self._at < offset:
             self.read(min(BLOCK_BYTES, offset - self._at))
 
@@ -88,11 +89,11 @@ class Sink:
             self.size += self._file.write(block)
         self._report(self.size)
 
-    def digest(self) -> str:
-        """Return the SHA-256 of what was written. Raises `FileUnusable`."""
+    def crc32(self) -> str:
+        """Return the CRC-32 of what was written, in hexadecimal. Raises `FileUnusable`."""
         with usable(self._local):
             self._file.flush()
-        return files.digest(self._partial)
+        return files.crc32(self._partial)
 
     def finish(self) -> None:
         """Give the file its name. Raises `FileUnusable`."""

@@ -30,15 +30,15 @@ def send(grant: Grant, local: Path, stretch: tuple[int, int], clock: Clock) -> T
 
 def join(grant: Grant, copy: files.Copy, addresses: list[str]) -> Transfer[Any]:
     """Make a file of the parts, if it is what is here; return its entry. Raises `ClientError`s."""
-    sha256 = files.digest(copy.local)
+    crc32 = files.crc32(copy.local)
     headers = {
         "Upload-Concat": f"final;{' '.join(addresses)}",
-        "Upload-Metadata": sending.metadata({"path": copy.remote, "sha256": sha256}),
+        "Upload-Metadata": sending.metadata({"path": copy.remote, "crc32": crc32}),
     }
     try:
         yield Step(sending.tus(grant, "POST", sending.UPLOADS, headers))
     except OutcomeUnknown:
-        told = yield Step(files.checksum(grant, copy.remote))
-        files.check(copy.remote, sha256, request.loads(told.body)["sha256"])
+        told = yield Step(files.checksum(grant, copy.remote, "crc32"))
+        files.check(copy.remote, crc32, request.loads(told.body)["crc32"])
     listed = yield Step(files.ls(grant, copy.remote))
     return request.loads(listed.body)["items"][0]

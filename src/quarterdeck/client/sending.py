@@ -114,7 +114,7 @@ def begin(grant: Grant, remote: str | None, source: Source) -> Transfer[str]:
     if remote is None:
         headers["Upload-Concat"] = "partial"
     else:
-        said = {"path": remote, "source": source.mark, "sha256": ""}
+        said = {"path": remote, "source": source.mark, "crc32": ""}
         headers["Upload-Metadata"] = metadata(said)
     answer = yield Step(tus(grant, "POST", UPLOADS, headers))
     return answer.headers["location"]
@@ -148,7 +148,7 @@ def _piece(grant: Grant, location: str, source: Source, offset: int) -> Prepared
     data = source.read(PIECE_BYTES)
     headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
     if offset + len(data) == source.size:
-        headers["X-Content-SHA256"] = source.sha256
+        headers["X-Content-CRC32"] = source.crc32
     return tus(grant, "PATCH", location, headers)._replace(body=data)
 
 

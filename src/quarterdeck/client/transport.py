@@ -86,9 +86,9 @@ class Transport:
                 except Refused as refused:
                     sending.require_unsupported(refused)
                     source.stand_at(0)
-            prepared = files.put(grant, copy.remote, source.size)
+            prepared = files.put(grant, copy.remote, source.size, files.crc32(copy.local))
             written = request.loads(self.send(prepared, iter(source.read, b"")))
-        files.check(copy.remote, source.sha256, written["sha256"])
+        files.check(copy.remote, source.crc32, written["crc32"])
         report(source.size)
         return written["entry"]
 

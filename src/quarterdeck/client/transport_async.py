@@ -135,11 +135,11 @@ class Transport:
                 except Refused as refused:
                     sending.require_unsupported(refused)
                     source.stand_at(0)
-            prepared = files.put(grant, copy.remote, source.size)
+            prepared = files.put(grant, copy.remote, source.size, files.crc32(copy.local))
             async with self._stream(prepared, _content(source)) as response:
                 answer = request.outcome("PUT", response.status, await response.read())
         written = request.loads(answer)
-        files.check(copy.remote, source.sha256, written["sha256"])
+        files.check(copy.remote, source.crc32, written["crc32"])
         report(source.size)
         return dict(written["entry"])
 

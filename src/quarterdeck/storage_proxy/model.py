@@ -56,10 +56,19 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """In seconds since 1970."""
     sha256: str | None = None
     """Of the whole, in hexadecimal; empty: it follows with the last piece; None: nobody compares."""
+    crc32: str | None = None
+    """The same in its place."""
     source: str = ""
     """By what a client knows its own file again."""
     metadata: str = ""
     """The header `Upload-Metadata`, as it came."""
+
+    @property
+    def promised(self) -> tuple[str, str] | None:
+        """By which algorithm the whole is compared, and with what in hexadecimal, nothing if that follows; None if nobody compares."""
+        if self.sha256 is not None:
+            return "sha256", self.sha256
+        return None if self.crc32 is None else ("crc32", self.crc32)
 
     @property
     def part(self) -> bool:

@@ -38,11 +38,12 @@ class UrlGrant(msgspec.Struct, frozen=True):
 
 
 class FileSum(msgspec.Struct, frozen=True):
-    """The SHA-256 of a file's content, in hexadecimal, and the version that has it."""
+    """The checksum of a file's content, in hexadecimal, and the version that has it."""
 
-    sha256: str
     size: int
     etag: str
+    sha256: str | None = None
+    crc32: str | None = None
 
 
 class ArchiveFormat(enum.StrEnum):

@@ -7,6 +7,7 @@ import io
 import os
 import tarfile
 import zipfile
+import zlib
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 
@@ -110,6 +111,19 @@ async def test_archive_that_cannot_be_is_refused(tree, query):
     bearer = tree.proxy.token(tree.host, tree.id, "read")
     answer = await tree.proxy.call("GET", f"/client/v1/archive{query}", bearer=bearer)
     assert answer.status in {400, 404}
+
+
+@pytest.mark.parametrize("algorithm", ["crc32", "md5"])
+async def test_checksum_may_be_another(tree, algorithm):
+    bearer = tree.proxy.token(tree.host, tree.id, "read")
+    await tree.call("PUT", "/file", body=b"content")
+    target = f"/client/v1/checksum?path=file&algorithm={algorithm}"
+    answer = await tree.proxy.call("GET", target, bearer=bearer)
+    if algorithm == "md5":
+        assert answer.problem == (400, "invalid-field")
+    else:
+        assert answer.json["crc32"] == f"{zlib.crc32(b'content'):08x}"
+        assert answer.json["sha256"] is None
 
 
 async def test_checksum_is_that_of_the_content(tree):

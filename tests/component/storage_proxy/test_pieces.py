@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import zlib
 
 import pytest
 
@@ -102,9 +103,15 @@ async def test_checksum_that_is_none_is_refused(pieces, header):
     assert await pieces.offset(target) == 0
 
 
-async def test_whole_that_is_not_what_was_announced_is_forgotten(pieces, tree, disk):
-    wrong = hashlib.sha256(b"another").hexdigest()
-    target = await pieces.begin(SIZE, path="file", sha256=wrong)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sha256": hashlib.sha256(b"another").hexdigest()},
+        {"crc32": f"{zlib.crc32(b'another'):08x}"},
+    ],
+)
+async def test_whole_that_is_not_what_was_announced_is_forgotten(pieces, tree, disk, wrong):
+    target = await pieces.begin(SIZE, path="file", **wrong)
     await pieces.send(target, 0, CONTENT[:5])
     answer = await pieces.send(target, 5, CONTENT[5:])
     assert answer.problem == (422, "checksum-mismatch")
@@ -112,14 +119,35 @@ async def test_whole_that_is_not_what_was_announced_is_forgotten(pieces, tree, d
     assert (await pieces.call("HEAD", target)).status == 404
 
 
-async def test_checksum_of_the_whole_may_follow_with_the_last_piece(pieces, tree, disk):
-    target = await pieces.begin(SIZE, path="file", sha256="")
+@pytest.mark.parametrize("promised", ["sha256", "crc32"])
+@pytest.mark.parametrize("told", ["sha256", "crc32"])
+async def test_checksum_of_the_whole_may_follow_with_the_last_piece(
+    pieces, tree, disk, promised, told
+):
+    """Promise one, end without any, with a wrong one of either kind, then with the right one, which is compared whatever was promised."""
+    right = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "crc32": f"{zlib.crc32(CONTENT):08x}"}
+    target = await pieces.begin(SIZE, path="file", **{promised: ""})
     await pieces.send(target, 0, CONTENT[:5])
     assert (await pieces.send(target, 5, CONTENT[5:])).problem == (400, "upload-refused")
     assert await pieces.offset(target) == 5
-    whole = {"X-Content-SHA256": hashlib.sha256(CONTENT).hexdigest()}
+    whole = {f"X-Content-{told.upper()}": right[told]}
     assert (await pieces.send(target, 5, CONTENT[5:], **whole)).status == 204
     assert files(tree, disk) == {"file": CONTENT}
+    target = await pieces.begin(SIZE, path="file", **{promised: ""})
+    wrong = {f"X-Content-{told.upper()}": "0" * len(right[told])}
+    answer = await pieces.send(target, 0, CONTENT, **wrong)
+    assert answer.problem == (422, "checksum-mismatch")
+    assert files(tree, disk) == {"file": CONTENT}
+
+
+@pytest.mark.parametrize(
+    "told", [{"sha256": "0" * 63}, {"crc32": "0" * 9}, {"crc32": "", "sha256": ""}]
+)
+async def test_checksum_of_the_whole_that_is_none_is_refused(pieces, told):
+    answer = await pieces.call(
+        "POST", headers={"Upload-Length": "5", **metadata(path="file", **told)}, body=b""
+    )
+    assert answer.problem == (400, "upload-refused")
 
 
 async def test_piece_that_breaks_off_counts_as_far_as_it_came(pieces, tree, disk):

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from aiohttp import web
 from quarterdeck.infra import large_bodies
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.ports import Block
+from quarterdeck.storage_proxy.transfers import checksums
 from quarterdeck.storage_proxy.transfers.checksums import Checksum
 from quarterdeck.storage_proxy.transfers.pieces import WHOLE
 from quarterdeck.wire.errors import Invalid
@@ -17,29 +17,19 @@ from quarterdeck.wire.errors import Invalid
 SILENCE_SECONDS_MAX = 20.0
 """A client that sends nothing for so long has gone, whatever its connection says: others may write then."""
 
-_CRC32 = "X-Content-CRC32"
-_CRC32_DIGITS = re.compile(r"[0-9a-fA-F]{8}\Z")
-_SHA256_DIGITS = re.compile(r"[0-9a-fA-F]{64}\Z")
-
 
 def announced(request: web.Request) -> Checksum | None:
-    """Return the checksum that the content shall have. Raises `Invalid`."""
-    if (found := request.headers.get(_CRC32)) is None:
-        return whole(request)
-    if not _CRC32_DIGITS.match(found):
-        raise Invalid(_CRC32, "a CRC-32 has 8 hexadecimal digits")
-    if WHOLE in request.headers:
-        raise Invalid(_CRC32, f"give this or {WHOLE}")
-    return Checksum("crc32", bytes.fromhex(found), _CRC32)
-
-
-def whole(request: web.Request) -> Checksum | None:
-    """Return the SHA-256 that the content shall have, or the whole file that it ends. Raises `Invalid`."""
-    if (found := request.headers.get(WHOLE)) is None:
+    """Return the checksum that the content shall have, or the whole file that it ends. Raises `Invalid`."""
+    told = [each for each in WHOLE.items() if each[1] in request.headers]
+    if not told:
         return None
-    if not _SHA256_DIGITS.match(found):
-        raise Invalid(WHOLE, "a SHA-256 has 64 hexadecimal digits")
-    return Checksum("sha256", bytes.fromhex(found), WHOLE)
+    algorithm, header = told[-1]
+    if len(told) > 1:
+        raise Invalid(header, f"give this or {told[0][1]}")
+    digits = request.headers[header]
+    if not checksums.is_digest(algorithm, digits):
+        raise Invalid(header, f"this has {2 * checksums.BYTES[algorithm]} hexadecimal digits")
+    return Checksum(algorithm, bytes.fromhex(digits), header)
 
 
 @contextlib.asynccontextmanager

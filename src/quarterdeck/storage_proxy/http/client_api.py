@@ -1,6 +1,6 @@
 """The client API: the files of one tree, for whoever holds a token. Bodies are streams, bounded in memory, not in size."""
 
-import hashlib
+from typing import Literal
 
 import msgspec
 from aiohttp import web
@@ -12,7 +12,7 @@ from quarterdeck.storage_proxy.http import archives, bodies, downloads, gate
 from quarterdeck.storage_proxy.http.gate import Caller, Gate
 from quarterdeck.storage_proxy.model import Span, TreePath
 from quarterdeck.storage_proxy.service import Announced, StorageService
-from quarterdeck.storage_proxy.transfers import uploads
+from quarterdeck.storage_proxy.transfers import checksums, uploads
 from quarterdeck.storage_proxy.transfers.slots import Slots
 from quarterdeck.wire.folders import FileEntry, Right
 from quarterdeck.wire.items import Items
@@ -36,9 +36,10 @@ class ArchiveQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SumQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of which file to compute the SHA-256."""
+    """Of which file to compute a checksum."""
 
     path: str
+    algorithm: Literal["sha256", "crc32"] = "sha256"
 
 
 class FileQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,13 +123,15 @@ class ClientApi:
         caller = self._gate.caller(request, Right.READ)
         wanted = http_server.query(request, SumQuery)
         path = model.parse(wanted.path, self._storage.limits)
-        digest = hashlib.sha256()
+        digest = checksums.begun(wanted.algorithm)
         with self._slots.taken(caller.who):
             async with self._storage.open(caller.tree, path) as source:
                 whole = Span(0, source.entry.size)
                 async for _ in uploads.hashed(source.blocks(whole), digest):
                     pass
-                found = FileSum(digest.hexdigest(), source.entry.size, source.etag)
+                found = FileSum(
+                    source.entry.size, source.etag, **{wanted.algorithm: digest.hexdigest()}
+                )
         return http_server.reply(found)
 
     async def _url(self, request: web.Request) -> web.StreamResponse:

@@ -1,10 +1,9 @@
 """Uploads in pieces on the client API, by the tus protocol: `tus` has its headers, `transfers.pieces` what they do.
 
-The metadata of an upload has `path` (or `filename`), and may have `sha256` of the whole (empty: it follows as X-Content-SHA256 with the last
-piece) and `source`, by which a client knows its own file again in the list of uploads.
+The metadata of an upload has `path` (or `filename`), and may have `sha256` or `crc32` of the whole (empty: it follows as
+X-Content-SHA256 or X-Content-CRC32 with the last piece) and `source`, by which a client knows its own file again in the list of uploads.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -19,7 +18,8 @@ from quarterdeck.storage_proxy.http import bodies, tus
 from quarterdeck.storage_proxy.http.gate import Caller, Gate
 from quarterdeck.storage_proxy.model import Upload
 from quarterdeck.storage_proxy.service import StorageService
-from quarterdeck.storage_proxy.transfers.pieces import Piece, Pieces, Taken
+from quarterdeck.storage_proxy.transfers import checksums
+from quarterdeck.storage_proxy.transfers.pieces import WHOLE, Piece, Pieces, Taken
 from quarterdeck.storage_proxy.transfers.slots import Slots
 from quarterdeck.wire import decode, problem
 from quarterdeck.wire.folders import Right
@@ -32,7 +32,6 @@ UPLOAD_SECONDS = 24 * 3600
 JOINT_SECONDS = 600
 """How long what a joint upload leaves can stay when its storage-proxy dies."""
 
-_SHA256 = re.compile(r"([0-9a-fA-F]{64})?\Z")
 _SOURCE_CHARACTERS_MAX = 256
 _OVERRIDE = "X-HTTP-Method-Override"
 
@@ -128,7 +127,7 @@ class UploadsApi:
         self, request: web.Request, caller: Caller, upload: str, offset: int
     ) -> Taken:
         checksum = tus.checksum(request)
-        whole = bodies.whole(request)
+        whole = bodies.announced(request)
         with self._slots.taken(caller.who):
             there = self._storage.uploads(caller.tree)
             async with bodies.received(request) as blocks:
@@ -148,19 +147,24 @@ class UploadsApi:
             path=model.parse(path, self._storage.limits),
             size=size,
             expires_at=self._clock.now().timestamp() + seconds,
-            sha256=_whole(given),
+            **_wholes(given),
             source=given.get("source", "")[:_SOURCE_CHARACTERS_MAX],
             metadata=request.headers.get("Upload-Metadata", ""),
         )
 
 
-def _whole(given: Mapping[str, str]) -> str | None:
-    sha256 = given.get("sha256")
-    if sha256 is not None and not _SHA256.match(sha256):
-        raise errors.UploadRefused(
-            "a SHA-256 has 64 hexadecimal digits, or follows", field="Upload-Metadata"
-        )
-    return sha256
+def _wholes(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the checksum of the whole by its algorithm, if it was given or promised."""
+    told = {algorithm: given[algorithm] for algorithm in WHOLE if algorithm in given}
+    if len(told) > 1:
+        raise errors.UploadRefused(f"give one of {', '.join(told)}", field="Upload-Metadata")
+    for algorithm, digits in told.items():
+        if digits and not checksums.is_digest(algorithm, digits):
+            raise errors.UploadRefused(
+                f"a {algorithm} has {2 * checksums.BYTES[algorithm]} hexadecimal digits, or follows",
+                field="Upload-Metadata",
+            )
+    return told
 
 
 def _named(request: web.Request) -> str:

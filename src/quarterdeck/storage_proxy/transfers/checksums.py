@@ -4,6 +4,7 @@ the way, in a tenth of the time.
 
 import hashlib
 import hmac
+import re
 import zlib
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,6 +14,8 @@ from quarterdeck.storage_proxy.ports import Block
 
 BYTES = {"crc32": 4, "sha1": 20, "sha256": 32}
 """Algorithms, and how long their digests are."""
+
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]+\Z")
 
 
 class Digest(Protocol):
@@ -57,6 +60,11 @@ class Checksum:
     algorithm: str
     digest: bytes
     field: str
+
+
+def is_digest(algorithm: str, digits: str) -> bool:
+    """Tell whether the text is a digest in hexadecimal."""
+    return len(digits) == 2 * BYTES[algorithm] and _HEXADECIMAL.match(digits) is not None
 
 
 def begun(algorithm: str) -> Digest:

@@ -5,7 +5,6 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
@@ -19,8 +18,8 @@ from quarterdeck.wire.folders import FileEntry
 KEPT_BYTES = 16 * 1024 * 1024
 """After so many bytes a piece without a checksum is kept as far as it has come: a crash takes no more."""
 
-WHOLE = "X-Content-SHA256"
-"""Where the SHA-256 of a whole is told."""
+WHOLE = {"sha256": "X-Content-SHA256", "crc32": "X-Content-CRC32"}
+"""Where the checksum of a whole is told."""
 
 _RUNNING_MAX = 256
 
@@ -50,7 +49,7 @@ class Pieces:
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._clock = clock
         self._limits = limits
-        self._running: OrderedDict[str, tuple[str, Any]] = OrderedDict()
+        self._running: OrderedDict[str, tuple[str, Digest | None]] = OrderedDict()
 
     async def begin(
         self, there: ports.Uploads, tree: str, upload: Upload, *, parts: int = 0
@@ -61,8 +60,8 @@ class Pieces:
                 f"a file has at most {self._limits.file_bytes_max} bytes", field="Upload-Length"
             )
         empty = upload.size == 0 and not upload.part
-        if empty and upload.sha256 == "":
-            upload = msgspec.structs.replace(upload, sha256=None)
+        if empty and upload.promised is not None and not upload.promised[1]:
+            upload = msgspec.structs.replace(upload, sha256=None, crc32=None)
         await there.begin(tree, upload, parts=parts)
         if empty:
             async with there.writer(tree, upload.id) as writer:
@@ -128,10 +127,10 @@ class Pieces:
     async def _progress(self, writer: ports.Writer) -> "_Progress":
         """Return where a piece begins, with the checksum of what comes before it if anybody will want to know."""
         mark, known = self._running.pop(writer.upload.id, ("", None))
-        if writer.upload.sha256 is None:
+        if (promised := writer.upload.promised) is None:
             return _Progress(writer.offset)
         if known is None or mark != writer.mark:
-            known = await _digest(writer, writer.offset)
+            known = await _digest(writer, writer.offset, promised[0])
         return _Progress(writer.offset, known)
 
     def _remember(self, writer: ports.Writer, progress: "_Progress") -> None:
@@ -157,7 +156,7 @@ class _Progress:
     """How far an upload has come, and the checksum of so much."""
 
     received: int
-    whole: Any = None
+    whole: Digest | None = None
 
 
 async def _receive(writer: ports.Writer, piece: Piece, progress: _Progress) -> None:
@@ -200,18 +199,21 @@ async def _break_off(
         await _keep(writer, progress)
 
 
-async def _finish(writer: ports.Writer, announced: Checksum | None, known: Any) -> Taken:
-    """Put the file at its path if it is what was announced."""
-    if announced is None and (sha256 := writer.upload.sha256) is not None:
-        if not sha256:
+async def _finish(writer: ports.Writer, announced: Checksum | None, known: Digest | None) -> Taken:
+    """Put the file at its path if it is what was announced, with the last piece or, if not there, at the beginning."""
+    algorithm, promised = writer.upload.promised or ("", "")
+    if algorithm and announced is None:
+        if not promised:
             await writer.drop()
             raise errors.UploadRefused(
-                "the SHA-256 was to follow with the last piece", field=WHOLE
+                f"the {algorithm} was to follow with the last piece", field=WHOLE[algorithm]
             )
-        announced = Checksum("sha256", bytes.fromhex(sha256), WHOLE)
+        announced = Checksum(algorithm, bytes.fromhex(promised), WHOLE[algorithm])
     try:
         if announced is not None:
-            checksums.compare(known or await _digest(writer, writer.upload.size), announced)
+            if known is None or announced.algorithm != algorithm:
+                known = await _digest(writer, writer.upload.size, announced.algorithm)
+            checksums.compare(known, announced)
         entry = await writer.finish()
     except errors.ChecksumMismatch:
         await writer.discard()
@@ -234,8 +236,8 @@ async def _joined(
             raise
 
 
-async def _digest(writer: ports.Writer, length: int) -> Any:
-    digest = checksums.begun("sha256")
+async def _digest(writer: ports.Writer, length: int, algorithm: str) -> Digest:
+    digest = checksums.begun(algorithm)
     async for _ in uploads.hashed(writer.content(length), digest):
         pass
     return digest
