@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from quarterdeck.agent.errors import ImageNotFound, IsolationUnsupported
+from quarterdeck.agent.errors import ImageNotFound, IsolationUnsupported, KernelTakesNoCode
 from quarterdeck.agent.kernels.doorway import Entrance
 from quarterdeck.agent.kernels.spec import (
     CONTAINER_WORK,
@@ -20,6 +20,7 @@ from quarterdeck.agent.kernels.spec import (
 )
 from quarterdeck.wire.agents import KernelCreate, KernelMount, KernelPeer
 from quarterdeck.wire.errors import Invalid
+from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.sessions import IsolationLevel
 
 _HOST_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -51,6 +52,16 @@ def check(request: KernelCreate, level: IsolationLevel) -> None:
     if request.ports and level is IsolationLevel.PROCESS:
         detail = "Ports need kernels with networks of their own, which this machine does not allow"
         raise IsolationUnsupported(detail, field="ports")
+
+
+def check_first(first: Execute | None, request: KernelCreate) -> None:
+    """Raise `Invalid` for first code that could not be asked for again, and `KernelTakesNoCode` beside a command."""
+    if first is None:
+        return
+    if request.command:
+        raise KernelTakesNoCode
+    if first.run is None or first.wait is None:
+        raise Invalid("execute", "The first code needs an id and a wait", code="missing-field")
 
 
 def peer_addresses(id_: str, request: KernelCreate) -> Mapping[str, KernelPeer]:

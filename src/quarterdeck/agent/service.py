@@ -5,6 +5,8 @@ import contextlib
 import logging
 from collections.abc import Sequence
 
+import msgspec
+
 from quarterdeck.agent import model, ports
 from quarterdeck.agent.errors import (
     KernelConflict,
@@ -25,6 +27,7 @@ from quarterdeck.agent.starts import Starts
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.base.tasks import Wake
 from quarterdeck.wire.agents import KernelCreate, KernelView
+from quarterdeck.wire.executions import Execute, Execution
 from quarterdeck.wire.sessions import IsolationLevel
 from quarterdeck.wire.states import KernelStatus
 
@@ -87,11 +90,13 @@ class AgentService:
         await asyncio.to_thread(self._scratch.clean, [entry.id for entry in self._table])
 
     async def create(self, id_: str, request: KernelCreate) -> KernelView:
-        """Make a kernel and return when it is ready for code. The same again returns it as it is now; of a greater generation, restarts it.
+        """Make a kernel and return when it is ready for code, or has run its first. The same again returns it as it is now; of a greater generation, restarts it.
 
         Raises `KernelConflict`, `KernelTerminated` (this id was destroyed), `KernelNotStarted`, `InsufficientCapacity`,
         `KernelNotFound` (there is nothing to restart), `MountsUnsupported`, `IsolationUnsupported`, `ImageNotFound`, `Invalid`, `Stopping`.
         """
+        first, request = request.execute, msgspec.structs.replace(request, execute=None)
+        model.check_first(first, request)
         entry = self._table.get(id_)
         if entry is None:
             entry, holding = self._admit(id_, request)
@@ -103,7 +108,8 @@ class AgentService:
             await self._restarted(entry, request)
         if entry.failure is not None:
             raise entry.failure
-        return entry.view()
+        execution = None if first is None else await _executed(entry, first)
+        return msgspec.structs.replace(entry.view(), execution=execution)
 
     async def prepare(self) -> None:
         """Make ready what kernels to come need; `begun` rings when some of it was used."""
@@ -257,3 +263,14 @@ class AgentService:
             await self._discard(entry)
         except (ScratchStays, KernelNotFound):
             return
+
+
+async def _executed(entry: Entry, first: Execute) -> Execution | None:
+    """Return what came of a kernel's first code within its wait; None: that is not known. The kernel is there in any case."""
+    try:
+        run = entry.runs().start(first)
+        await run.settled(first.wait)
+    except QuarterdeckError as error:
+        _log.info("first-code-unclear", extra={"kernel": entry.id, "error": error.detail})
+        return None
+    return None if run.failure is not None else run.report()

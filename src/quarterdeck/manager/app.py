@@ -208,7 +208,7 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
         events=EventService(rows, bell, feed),
         loops=Loops(
             signals=signals,
-            scheduler=Scheduler(PlacementStore(database, clock), lifecycle),
+            scheduler=Scheduler(PlacementStore(database, clock), lifecycle, signals.queue),
             dependencies=Dependencies(store),
             expiry=Expiry(store, kernels, driver=lifecycle, suspect=reconciler.agents_changed),
             lifecycle=lifecycle,

@@ -33,12 +33,37 @@ class Subscriptions(Protocol):
         ...
 
 
+class Queue:
+    """Whether a session may wait for a place, as far as this manager knows, so that the end of one wakes nobody in vain.
+
+    It may hold somebody until a look has shown that nobody waits, and nothing was heard since that began.
+    """
+
+    def __init__(self) -> None:
+        self.heard = 0
+        self._empty_at: int | None = None
+
+    @property
+    def may_hold_somebody(self) -> bool:
+        """Whether somebody may wait."""
+        return self._empty_at != self.heard
+
+    def add(self) -> None:
+        """Somebody may wait."""
+        self.heard += 1
+
+    def looked(self, heard: int, *, empty: bool) -> None:
+        """Take note of what a look has shown that began when so much was heard."""
+        self._empty_at = heard if empty else None
+
+
 class Signals:
     """The port `News` of sessions; and the wakes of the loops."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._own: OrderedDict[Event, None] = OrderedDict()
+        self.queue = Queue()
         self.scheduling = Wake()
         self.removals = Wake()
         self.dependencies = Wake()
@@ -49,12 +74,19 @@ class Signals:
 
     def created(self, session: str) -> None:
         """A session waits for a place."""
+        self.queue.add()
         self.scheduling.set()
         self.history.set()
         self._publish(session)
 
+    def ended(self, session: str) -> None:
+        """A kernel has ended for its session: slots have come free, if somebody waits for them."""
+        if self.queue.may_hold_somebody:
+            self.freed(session)
+
     def freed(self, session: str) -> None:
-        """A session has ended: slots may have come free."""
+        """A session has ended, or waits again: slots may have come free."""
+        self.queue.add()
         self.scheduling.set()
         self.dependencies.set()
         self._publish(session)
@@ -75,12 +107,14 @@ class Signals:
                 continue
             match event:
                 case None:
+                    self.queue.add()
                     self.scheduling.set()
                     self.dependencies.set()
                     self.registry.set()
                     self.everything.set()
                     self.images.set()
                 case Event(kind=EventKind.SESSION):
+                    self.queue.add()
                     self.scheduling.set()
                     self.dependencies.set()
                     self.history.set()

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from quarterdeck.wire import limits, oci
+from quarterdeck.wire.executions import Execute, Execution
 from quarterdeck.wire.sessions import IsolationLevel, KernelStatus, Limits, Slots, Usage
 
 CREDENTIAL = "manager"
@@ -140,10 +141,15 @@ class KernelCreate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     limits: Limits = Limits()
     generation: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     """How often the kernel has been restarted: a greater one than it has makes its processes anew, in its place."""
+    execute: Execute | None = None
+    """Code or a command to run first, with an id; what came of it within its wait is in the answer. Not part of what the kernel is."""
 
     def asks_for(self, other: "KernelCreate") -> bool:
         """Tell whether the same kernel is asked for, wherever its peers are by now."""
-        return msgspec.structs.replace(self, peers=()) == msgspec.structs.replace(other, peers=())
+        one, two = (
+            msgspec.structs.replace(each, peers=(), execute=None) for each in (self, other)
+        )
+        return one == two
 
 
 class KernelExit(msgspec.Struct, frozen=True):
@@ -166,3 +172,5 @@ class KernelView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     idle_seconds: float | None = None
     """In the inventory: for how long nobody has used it, by the agent's monotonic clock; None: it is in use, or runs a command."""
+    execution: Execution | None = None
+    """What came of what it was to run first; None: there was nothing, or that is not known."""

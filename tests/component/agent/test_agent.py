@@ -17,7 +17,10 @@ from quarterdeck.testing import system as quarterdeck_system
 from quarterdeck.testing.etcd_keys import EtcdKeys
 from quarterdeck.wire import agents, events, signing
 from quarterdeck.wire.agents import KernelMount
+from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.sessions import Slots
+
+RUN = "01a21870-66e6-75ea-a1b8-ecbdcac2e662"
 
 
 async def test_a_kernel_from_request_to_end(agent, scratch):
@@ -34,6 +37,25 @@ async def test_a_kernel_from_request_to_end(agent, scratch):
     assert not (scratch / kernel.id).exists()
     with pytest.raises(ProcessLookupError):
         os.kill(kernel.pid, 0)
+
+
+async def test_a_kernel_comes_with_the_outcome_of_its_first_code(agent):
+    """One request makes and runs, once. Ask twice for a kernel with code; the file that it writes says how often it ran."""
+    kernel, first = ids.new(SystemClock()), Execute("open('ran', 'a').write('x')", run=RUN, wait=5)
+    asked = agent.request(execute=first)
+    for _ in range(2):
+        made = agent.read(agents.KernelView, await agent.put(kernel, asked))
+        assert (made.status, made.execution.result) == ("RUNNING", "1")
+    assert (await agent.execute(kernel, "open('ran').read()")).result == "'x'"
+    assert (await agent.look(kernel, RUN)).result == "1"
+
+
+async def test_first_code_that_is_long_or_ends_the_kernel_is_answered_with_the_kernel(agent):
+    """The answer does not wait for what goes on. Have code outlive its wait, then code that ends the kernel."""
+    made = await agent.make(execute=Execute("import select; select.select([], [], [])", run=RUN, wait=0))
+    assert (made.status, made.execution.status) == ("RUNNING", "continued")
+    ended = await agent.make(execute=Execute("import os; os._exit(3)", run=RUN, wait=5))
+    assert (ended.status, ended.execution, ended.exit.code) == ("TERMINATED", None, 3)
 
 
 async def test_the_environment_is_clean(agent, scratch, supervisor):

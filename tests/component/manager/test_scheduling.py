@@ -10,6 +10,7 @@ from quarterdeck.infra import queries
 from quarterdeck.manager.scheduling import model
 from quarterdeck.manager.scheduling.service import Scheduler
 from quarterdeck.manager.scheduling.store import PlacementStore
+from quarterdeck.manager.signals import Queue
 from quarterdeck.testing import manager_fixtures, racing
 from quarterdeck.testing.fakes.manager import Recorder
 from quarterdeck.wire.sessions import IsolationLevel
@@ -103,7 +104,7 @@ async def test_session_placed_elsewhere_meanwhile_is_left_out(cluster, user, obs
 async def test_pass_without_work_writes_nothing(cluster, user, observe, database):
     """An idle scheduler is silent. Run passes side by side with nobody waiting."""
     recorder = Recorder()
-    scheduler = Scheduler(PlacementStore(database, SystemClock()), recorder)
+    scheduler = Scheduler(PlacementStore(database, SystemClock()), recorder, Queue())
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(scheduler.run())

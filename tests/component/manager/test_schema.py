@@ -69,8 +69,8 @@ def add_session(connection, status="PENDING"):
     return session
 
 
-def add_kernel(connection, status="SCHEDULED"):
-    session, kernel = add_session(connection), uuid.uuid4()
+def add_kernel(connection, status="SCHEDULED", session=None):
+    session, kernel = session or add_session(connection), uuid.uuid4()
     connection.execute(
         "INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor)"
         " VALUES (%s, %s, 'box', %s, 'test', 'test')",
@@ -190,6 +190,23 @@ def test_nothing_begins_in_the_middle_of_its_life(books, add, status):
     with pytest.raises(psycopg.Error, match="begins") as refused:
         add(books, status)
     assert refused.value.sqlstate == "QD001"
+
+
+def test_what_was_placed_at_once_has_the_whole_history(books):
+    """All states are in the history, however it came there. Insert a session and its kernel CREATING; read the rows."""
+    kernel = add_kernel(books, "CREATING", session=add_session(books, "CREATING"))
+    rows = books.execute(
+        "SELECT kernel_id IS NULL, from_status, to_status, cause FROM session_history"
+        " WHERE session_id = (SELECT session_id FROM kernels WHERE id = %s) ORDER BY seq",
+        [kernel],
+    ).fetchall()
+    assert rows == [
+        (True, None, "PENDING", "requested"),
+        (True, "PENDING", "SCHEDULED", "placed"),
+        (True, "SCHEDULED", "CREATING", "test"),
+        (False, None, "SCHEDULED", "placed"),
+        (False, "SCHEDULED", "CREATING", "test"),
+    ]
 
 
 def test_each_change_leaves_one_row_of_history(books):

@@ -1,8 +1,10 @@
 """A session's life with a real manager and database and agents that pretend."""
 
+import psycopg
 import pytest
 
 from quarterdeck.client.errors import Refused, SessionEnded
+from quarterdeck.infra import queries
 from quarterdeck.manager.sessions import store
 from quarterdeck.testing import manager_fixtures, racing
 from quarterdeck.wire.states import SessionStatus
@@ -39,6 +41,22 @@ async def test_session_lives_through_every_state_once(cluster, user, observe):
     assert observe.history(session.id) == LIFE
     assert observe.slots_in_use(session.id) == (0, 0)
     assert agent.kernels == {}
+
+
+async def test_flushing_a_session_brings_it_on_disk(user, observe):
+    """A lock is a write, and its commit flushes what was before. Write without a flush, then flush a session; the log of the database is on disk so far."""
+    session = await user.sessions.create()
+    sql = queries.load("quarterdeck.manager.sessions")["flush_session"].encode()
+    with psycopg.connect(observe.database.info.dsn, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        connection.execute("UPDATE sessions SET detail = 'x' WHERE id = %s", [session.id])
+        ((written,),) = connection.execute("SELECT pg_current_wal_insert_lsn()").fetchall()
+        connection.execute("SET synchronous_commit = on")
+        assert connection.execute(sql, {"id": session.id}).fetchone() == (True,)
+        flushed = connection.execute("SELECT pg_current_wal_flush_lsn() >= %s", [written])
+        assert flushed.fetchone() == (True,)
+        nobody = connection.execute(sql, {"id": user.id})
+        assert nobody.fetchone() is None
 
 
 async def test_names_are_unique_among_live_sessions(cluster, user, observe):

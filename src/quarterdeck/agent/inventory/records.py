@@ -24,6 +24,7 @@ _DESTROYED = "destroyed"
 _ID_BYTES = 36
 _IDS_MAX = 65536
 _SHOWN_BYTES_MAX = 200
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +36,10 @@ class Records:
         self._directory = directory
         self._sizes: dict[str, int] = {}
         """Of the records that were written in this life."""
-        self._spares: list[Path] = []
+        self._journals: set[str] = set()
+        """Of kernels whose journal was opened, or may be left of an earlier life."""
+        self._spares: list[tuple[str, int]] = []
+        """Files that may be written over, and their sizes."""
 
     def save(self, record: Record) -> None:
         """Write a record in place of an earlier one: all of it or nothing. Raises OSError.
@@ -47,35 +51,40 @@ class Records:
         data = data.ljust(size) if size <= _PAGE_BYTES else data
         try:
             small = max(size, len(data)) <= _PAGE_BYTES
-            if not (small and _overwrite(self._path(record.id), data)):
-                self._write_anew(record.id, data)
+            if small and _overwrite(self._name(record.id), data):
+                self._sizes[record.id] = len(data)
+            else:
+                self._sizes[record.id] = self._write_anew(record.id, data)
         except FileNotFoundError:  # somebody has removed the directory under us
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._write_anew(record.id, data)
-        self._sizes[record.id] = len(data)
+            self._sizes[record.id] = self._write_anew(record.id, data)
 
     def drop(self, id_: str) -> None:
         """Remove a record and its journal; nothing happens if they are not there. Raises OSError."""
-        path = self._path(id_)
-        if self._sizes.pop(id_, None) is not None and len(self._spares) < _SPARES_MAX:
-            spare = path.with_suffix(_SPARE)
+        size = self._sizes.pop(id_, None)
+        if size is not None and size <= _PAGE_BYTES and len(self._spares) < _SPARES_MAX:
+            spare = self._name(id_, _SPARE)
             with contextlib.suppress(FileNotFoundError):
-                path.rename(spare)
-                os.truncate(spare, 0)
-                self._spares.append(spare)
+                os.rename(self._name(id_), spare)  # noqa: PTH104 - quick
+                self._spares.append((spare, size))
         else:
-            path.unlink(missing_ok=True)
-        self._journal(id_).unlink(missing_ok=True)
+            self._path(id_).unlink(missing_ok=True)
+        if size is None or id_ in self._journals:
+            self._journal(id_).unlink(missing_ok=True)
+            self._journals.discard(id_)
 
-    def _write_anew(self, id_: str, data: bytes) -> None:
-        """Write a record that is not there; under its name it appears whole."""
-        path = self._path(id_)
-        new = self._spares.pop() if self._spares else path.with_suffix(_NEW)
-        new.write_bytes(data)
-        new.replace(path)
+    def _write_anew(self, id_: str, data: bytes) -> int:
+        """Write a record that is not there, and return its size; under its name it appears whole."""
+        new, size = self._spares.pop() if self._spares else (self._name(id_, _NEW), 0)
+        data = data.ljust(size)
+        if not (size and _overwrite(new, data)):
+            Path(new).write_bytes(data)
+        os.rename(new, self._name(id_))  # noqa: PTH104 - quick
+        return len(data)
 
     def journal(self, id_: str) -> Journal:
         """Return the place for what a kernel writes; `drop` removes it too. Raises OSError."""
+        self._journals.add(id_)
         return Journal(self._journal(id_))
 
     def written(self, id_: str) -> bytes:
@@ -84,14 +93,18 @@ class Records:
 
     def note_destroyed(self, id_: str) -> None:
         """Remember that an id was destroyed. Raises OSError."""
-        with (self._directory / _DESTROYED).open("ab") as file:
-            file.write(f"{id_}\n".encode())
+        file = os.open(f"{self._directory}/{_DESTROYED}", _APPEND, 0o600)
+        try:
+            os.write(file, f"{id_}\n".encode())
+        finally:
+            os.close(file)
 
     def load(self) -> Remembered:
         """Return what can be read, and what cannot, which is removed. Raises nothing: what is not there is nothing."""
         damage: list[str] = []
         records = [record for path in self._files(damage) if (record := _read(path, damage))]
-        self._tidy({record.id for record in records})
+        self._journals = {record.id for record in records}
+        self._tidy(self._journals)
         return Remembered(tuple(records), self._destroyed(damage), tuple(damage))
 
     def _tidy(self, kept: Collection[str]) -> None:
@@ -101,6 +114,9 @@ class Records:
                 left = path.suffix == _JOURNAL and path.stem not in kept
                 if left or path.suffix in {_NEW, _SPARE}:
                     path.unlink(missing_ok=True)
+
+    def _name(self, id_: str, suffix: str = _SUFFIX) -> str:
+        return f"{self._directory}/{id_}{suffix}"
 
     def _journal(self, id_: str) -> Path:
         return self._directory / f"{id_}{_JOURNAL}"
@@ -135,7 +151,7 @@ class Records:
         return tuple(found[-_IDS_MAX:])
 
 
-def _overwrite(path: Path, data: bytes) -> bool:
+def _overwrite(path: str, data: bytes) -> bool:
     """Write over a file that is not longer; False: it is not there. Raises OSError."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
@@ -143,7 +159,7 @@ def _overwrite(path: Path, data: bytes) -> bool:
         return False
     try:
         if os.pwrite(file, data, 0) != len(data):
-            raise OSError(errno.ENOSPC, "It does not fit", str(path))
+            raise OSError(errno.ENOSPC, "It does not fit", path)
     finally:
         os.close(file)
     return True

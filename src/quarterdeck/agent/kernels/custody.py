@@ -5,6 +5,7 @@ Standard library only; used by `zygote`. The agent's side of it is `forkserver` 
 
 import json
 import os
+import resource
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -161,11 +162,9 @@ class Line:
 
 
 def close_all_but(*kept: int) -> None:
-    """Close every descriptor of this process, a fork, but the standard ones and those that are named."""
+    """Close every descriptor of this process, a fork, but the standard ones and those that are named: a system call each side of them."""
     first = 3
     for descriptor in sorted(kept):
         os.closerange(first, descriptor)
         first = descriptor + 1
-    with os.scandir("/proc/self/fd") as open_ones:
-        last = max(int(one.name) for one in open_ones)
-    os.closerange(first, last + 1)
+    os.closerange(first, resource.getrlimit(resource.RLIMIT_NOFILE)[0])

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from quarterdeck.agent.kernels.errors import ScratchInUse
 from quarterdeck.agent.kernels.prepared import Prepared
+from quarterdeck.agent.kernels.spec import TEMPORARY, WORK
 
 _LOCK = ".lock"
 STATE = ".state"
@@ -121,6 +122,8 @@ def remove_tree(top: Path) -> None:
 
     Raises OSError (EBUSY when something is mounted below it). A directory that is not there is removed already.
     """
+    if _remove_empty(f"{top}"):
+        return
     if _holds_mount(top):
         raise OSError(errno.EBUSY, "Something is mounted in it", str(top))
     try:
@@ -136,6 +139,16 @@ def remove_tree(top: Path) -> None:
             else:
                 Path(entry.path).unlink()
     top.rmdir()
+
+
+def _remove_empty(top: str) -> bool:
+    """Remove the directory of a kernel that has left no files; False: there is something in it. What is mounted somewhere cannot be removed so."""
+    try:
+        for one in (f"{top}/{WORK}", f"{top}/{TEMPORARY}", top):
+            os.rmdir(one)  # noqa: PTH106 - quick
+    except OSError:
+        return False
+    return True
 
 
 def _remove_quietly(left: Path) -> bool:

@@ -24,7 +24,8 @@ WITH rooms AS MATERIALIZED (
     LIMIT %(limit)s
 )
 SELECT (SELECT json_agg(json_build_array(id, cpu, memory_mib, cluster_size, architectures, isolation, mounts) ORDER BY created_at, id) FROM waiting) AS waiting,
-       (SELECT json_agg(json_build_array(id, cpu, memory_mib, architecture, isolation, mounts)) FROM rooms WHERE EXISTS (SELECT FROM waiting)) AS rooms;
+       (SELECT json_agg(json_build_array(id, cpu, memory_mib, architecture, isolation, mounts)) FROM rooms WHERE EXISTS (SELECT FROM waiting)) AS rooms,
+       EXISTS (SELECT FROM sessions WHERE status = 'PENDING') AS anybody;
 
 -- name: place
 -- Writes what was decided, as far as it still holds: all kernels of a session or none. No flush: a placement that the database forgets in a crash leaves the session

@@ -14,14 +14,20 @@ _log = logging.getLogger(__name__)
 class Scheduler:
     """Places waiting sessions on agents."""
 
-    def __init__(self, placements: ports.Placements, driver: ports.Driver) -> None:
+    def __init__(
+        self, placements: ports.Placements, driver: ports.Driver, queue: ports.Queue
+    ) -> None:
+        """`queue` is told whether anybody waits."""
         self._placements = placements
         self._driver = driver
+        self._queue = queue
 
     async def run(self) -> None:
         """Do one pass."""
         for _ in range(BATCHES_MAX):
+            heard = self._queue.heard
             facts = await self._placements.facts(BATCH_SESSIONS_MAX)
+            self._queue.looked(heard, empty=facts is None)
             decided = model.place(facts) if facts is not None else ()
             if not decided:
                 return

@@ -19,9 +19,9 @@ class PlacementStore:
         self._clock = clock
 
     async def facts(self, most: int) -> model.Facts | None:
-        """Return what there is to decide about: up to `most` of the oldest waiting sessions that fit somewhere; None: there are none."""
+        """Return what there is to decide about: up to `most` of the oldest waiting sessions that fit somewhere; None: none waits at all."""
         found = await self._database.fetch_one(_SQL["facts"], {"limit": most})
-        if found is None or found["waiting"] is None:
+        if found is None or not found["anybody"]:
             return None
         return model.Facts(
             [
@@ -33,6 +33,7 @@ class PlacementStore:
                 for each, cpu, memory_mib, size, architectures, isolation, mounts in found[
                     "waiting"
                 ]
+                or ()
             ],
             [
                 model.Room(
@@ -40,7 +41,7 @@ class PlacementStore:
                     isolation=sessions.IsolationLevel(isolation),
                     mounts=mounts,
                 )
-                for each, cpu, memory_mib, architecture, isolation, mounts in found["rooms"]
+                for each, cpu, memory_mib, architecture, isolation, mounts in found["rooms"] or ()
             ],
         )
 

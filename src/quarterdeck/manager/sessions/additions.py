@@ -53,6 +53,7 @@ def inserted(new: model.NewSession, row: statements.Row) -> model.Inserted:
         status_seconds=0.0,
         request=_request(new),
         type=new.given.type,
+        flushed=False,
     )
     return model.Inserted(_view(new, row, _kernel(begun)), begun)
 

@@ -7,7 +7,7 @@ from quarterdeck.infra import postgres, queries
 from quarterdeck.manager.sessions import model
 from quarterdeck.manager.sessions.removal_ports import Removal
 from quarterdeck.manager.sessions.source import ImageSource
-from quarterdeck.manager.sessions.watch import Ran
+from quarterdeck.manager.sessions.watch import Over, Ran
 from quarterdeck.wire import agents, decode, images, sessions
 
 CLAIM_SECONDS = 8.0
@@ -72,6 +72,7 @@ class LifecycleBooks:
                 "kernel": work.kernel,
                 "isolation": isolation.value,
                 "generation": work.request.generation,
+                "flushed": work.flushed,
             },
         )
         return None if row is None else Ran(isolation, row["started_at"], row["expires_at"])
@@ -98,9 +99,10 @@ class LifecycleBooks:
         kept = {"session": session, "text": text.replace("\0", "\N{REPLACEMENT CHARACTER}")}
         await self._database.execute(_SQL["keep_logs"], kept)
 
-    async def ended(self, work: model.Work) -> None:
-        """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free."""
-        await self._database.execute(_SQL["ended"], {"kernel": work.kernel})
+    async def ended(self, work: model.Work) -> Over | None:
+        """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free. None: the session is not over, or was before."""
+        row = await self._database.fetch_one(_SQL["ended"], {"kernel": work.kernel})
+        return None if row is None else _over(row)
 
 
 class RemovalBooks:
@@ -123,6 +125,26 @@ class RemovalBooks:
         await self._database.execute(
             _SQL["postpone_removals"], {"agent": agent, "seconds": POSTPONED_SECONDS}
         )
+
+
+def ending(row: Mapping[str, Any]) -> model.Work:
+    """Return what is left to do for the one kernel of a session, claimed when that began to end: what it was made of does not matter any more."""
+    return model.Work(
+        session=row["session"],
+        status=sessions.KernelStatus.TERMINATING,
+        kernel=row["kernel"],
+        agent=row["agent"],
+        address=row["address"],
+        status_seconds=0.0,
+        request=agents.KernelCreate(
+            session=row["session"],
+            image=row["image"],
+            slots=sessions.Slots(row["cpu"], row["memory_mib"]),
+            digest=row["image_digest"],
+            command=tuple(row["command"]),
+        ),
+        type=sessions.SessionType(row["type"]),
+    )
 
 
 def _work(row: Mapping[str, Any]) -> model.Work:
@@ -152,6 +174,19 @@ def _work(row: Mapping[str, Any]) -> model.Work:
         if seat.is_main
         else sessions.SessionType.INTERACTIVE,
         source=_source(row),
+    )
+
+
+def _over(row: Mapping[str, Any]) -> Over:
+    return Over(
+        terminated_at=row["status_changed_at"],
+        reason=row["reason"],
+        result=sessions.SessionResult(row["result"]),
+        detail=row["detail"],
+        exit_code=row["exit_code"],
+        started_at=row["started_at"],
+        expires_at=row["expires_at"],
+        isolation=None if row["isolation"] is None else sessions.IsolationLevel(row["isolation"]),
     )
 
 

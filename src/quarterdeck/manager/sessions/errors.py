@@ -3,6 +3,7 @@
 QuarterdeckError
 ├── SessionNotFound
 ├── SessionNameTaken
+├── SessionLost          it was to begin at once, and the database has forgotten it in a crash
 ├── SessionNotRunning
 ├── SessionRestarting     it is being restarted
 ├── SessionNotRestartable a batch session is its command: again would be another
@@ -38,6 +39,12 @@ class SessionNameTaken(QuarterdeckError):
     """A live session has this name."""
 
     code = "session-name-taken"
+
+
+class SessionLost(QuarterdeckError):
+    """The database has lost it while it was being made: it was not made."""
+
+    code = "unavailable"
 
 
 class SessionNotRunning(QuarterdeckError):

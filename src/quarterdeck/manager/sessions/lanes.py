@@ -28,6 +28,12 @@ class Lanes:
         self._lanes.setdefault(due.agent, deque()).append(due)
         self._turns.release()
 
+    @property
+    def flowing(self) -> bool:
+        """Whether all that wait can be taken at once: no agent has as many in hand as it may."""
+        busy, most = self._busy, self._at_once_max
+        return all(busy.get(agent, 0) + len(lane) <= most for agent, lane in self._lanes.items())
+
     async def wait(self) -> None:
         """Wait for a turn to take: one for each kernel that was put, and one for each that was put back while others wait."""
         await self._turns.acquire()

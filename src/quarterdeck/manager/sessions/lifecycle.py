@@ -7,12 +7,17 @@ import asyncio
 import contextlib
 import logging
 
+import msgspec
+
 from quarterdeck.manager.sessions import errors, model, ports, pull_ports
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.watch import Watch
 from quarterdeck.wire import agents
+from quarterdeck.wire.executions import WAIT_SECONDS_MAX, Execute
 
 CALL_SECONDS_MAX = 5.0
+FIRST_SECONDS = 0.05
+"""What a kernel runs first keeps it so long from being RUNNING by the books."""
 STEPS_MAX = 4
 """Most steps in a row for one kernel; the sweep goes on with what remains."""
 
@@ -36,7 +41,7 @@ class Lifecycle:
         self._news = news
         self._lanes = lanes
         self._pulls = pulls
-        self._begun: dict[str, model.Work] = {}
+        self._claimed: dict[str, model.Work] = {}
         self._watched: dict[str, list[Watch]] = {}
 
     def drive(self, agent: str, session: str, kernel: str, *, watch: Watch | None = None) -> None:
@@ -47,12 +52,12 @@ class Lifecycle:
 
     @property
     def has_turn(self) -> bool:
-        """Whether a kernel that begins now is asked for at once: none that has begun waits for its turn."""
-        return not self._begun
+        """Whether a kernel that begins now is asked for at once."""
+        return self._lanes.flowing
 
     def go_on(self, work: model.Work, *, watch: Watch | None = None) -> None:
         """Go on soon with a kernel that is claimed already, and tell who watches."""
-        self._begun[work.kernel] = work
+        self._claimed[work.kernel] = work
         self.drive(work.agent, work.session, work.kernel, watch=watch)
 
     async def begin(self) -> None:
@@ -76,7 +81,7 @@ class Lifecycle:
         with contextlib.ExitStack() as after_failure:
             after_failure.callback(self._lanes.put, due)
             for _ in range(STEPS_MAX):
-                work = self._begun.pop(due.kernel, None) or await self._books.claim(due.kernel)
+                work = self._claimed.pop(due.kernel, None) or await self._books.claim(due.kernel)
                 if work is None or not await self._step(work):
                     break
             after_failure.pop_all()
@@ -108,29 +113,40 @@ class Lifecycle:
         return False
 
     async def _create(self, work: model.Work) -> bool:
-        view = await self._ask_to_create(work)
+        watches = self._watched.get(work.kernel, ())
+        wanted = () if work.request.command else watches
+        first = next((each.first for each in wanted if each.first is not None), None)
+        view = await self._ask_to_create(work, first)
         if view is None:
             return await self._end_or_retry(work)
         if isinstance(view, model.End):
             return await self._end(work, view)
-        match model.after_create(view.status):
-            case model.Outcome.RUNS:
-                ran = await self._books.running(work, view.isolation)
-                for watch in self._watched.get(work.kernel, ()):
-                    watch.ran = ran
-                return ran is None
-            case model.Outcome.ENDED:
-                if work.request.command:  # it ran, and was quick
-                    await self._books.running(work, view.isolation)
-                return await self._end(work, model.end_of(work.type, view))
-            case _:
-                return await self._end_or_retry(work)
+        outcome = model.after_create(view.status)
+        if outcome is model.Outcome.UNCLEAR:
+            return await self._end_or_retry(work)
+        ran = None
+        if outcome is model.Outcome.RUNS or work.request.command or first is not None:
+            ran = await self._books.running(work, view.isolation)
+            for watch in watches:
+                watch.ran, watch.flushed = ran, ran is not None and not work.flushed
+                watch.execution = view.execution
+        if outcome is model.Outcome.RUNS:
+            return ran is None
+        return await self._end(work, model.end_of(work.type, view))
 
-    async def _ask_to_create(self, work: model.Work) -> agents.KernelView | model.End | None:
+    async def _ask_to_create(
+        self, work: model.Work, first: Execute | None
+    ) -> agents.KernelView | model.End | None:
         """Return the kernel, or why there will be none; None: that is not clear."""
+        request = work.request
+        if first is not None:
+            wait = min(FIRST_SECONDS, WAIT_SECONDS_MAX if first.wait is None else first.wait)
+            request = msgspec.structs.replace(
+                request, execute=msgspec.structs.replace(first, wait=wait)
+            )
         try:
             async with asyncio.timeout(CALL_SECONDS_MAX):
-                return await self._kernels.create(work.address, work.kernel, work.request)
+                return await self._kernels.create(work.address, work.kernel, request)
         except errors.AgentRefused as error:
             _note("kernel-create-refused", work, error)
             final = model.after_refusal(error.refusal) is model.Outcome.FAILED
@@ -149,8 +165,10 @@ class Lifecycle:
             _note("kernel-destroy-unclear", work, error)
             await self._books.release(work)
             return False
-        await self._books.ended(work)
-        self._news.freed(work.session)
+        over = await self._books.ended(work)
+        for watch in self._watched.get(work.kernel, ()):
+            watch.over = over
+        self._news.ended(work.session)
         return False
 
     async def _keep_logs(self, work: model.Work) -> None:

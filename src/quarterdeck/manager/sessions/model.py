@@ -152,11 +152,13 @@ class Work:
     request: agents.KernelCreate
     type: sessions.SessionType = sessions.SessionType.INTERACTIVE
     source: ImageSource | None = None
+    flushed: bool = True
+    """Whether its session is on disk yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """A session that was added. `begun`: it is CREATING already, and its kernel claimed by this manager."""
+    """A session that was added. `begun`: it is CREATING already, not flushed yet, and its kernel claimed by this manager."""
 
     view: sessions.SessionView
     begun: Work | None = None

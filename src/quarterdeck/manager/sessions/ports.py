@@ -9,7 +9,8 @@ from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import model
 from quarterdeck.manager.sessions.naming import Holder
 from quarterdeck.manager.sessions.outlook import Situation
-from quarterdeck.manager.sessions.watch import Ran, Watch
+from quarterdeck.manager.sessions.termination import Termination
+from quarterdeck.manager.sessions.watch import Over, Ran, Watch
 from quarterdeck.wire import agents, executions, sessions
 
 
@@ -37,7 +38,11 @@ class Sessions(Protocol):
         """Return sessions of a user, the newest first, a thousand at most."""
         ...
 
-    async def terminate(self, session: str, by: Principal) -> Sequence[model.Due]:
+    async def flush(self, session: str) -> bool:
+        """Have a session that was added on disk when this returns; False: the database has lost it."""
+        ...
+
+    async def terminate(self, session: str, by: Principal) -> Termination:
         """End a session that lives, if the user may: PENDING becomes CANCELLED, anything before TERMINATING becomes that.
 
         Returns its kernels, which have to end for it.
@@ -117,8 +122,8 @@ class Books(Protocol):
         """Keep what a session has written; what was kept first stays."""
         ...
 
-    async def ended(self, work: model.Work) -> None:
-        """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free."""
+    async def ended(self, work: model.Work) -> Over | None:
+        """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free. None: the session is not over, or was before."""
         ...
 
 
@@ -241,8 +246,12 @@ class News(Protocol):
         """A session waits for a place."""
         ...
 
+    def ended(self, session: str) -> None:
+        """A kernel has ended for its session: slots have come free, if somebody waits for them."""
+        ...
+
     def freed(self, session: str) -> None:
-        """A session has ended: slots may have come free."""
+        """A session has ended, or waits again: slots may have come free."""
         ...
 
     def forced(self, session: str) -> None:

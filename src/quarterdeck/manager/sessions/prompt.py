@@ -6,6 +6,7 @@ from functools import partial
 
 import msgspec
 
+from quarterdeck.base import ids
 from quarterdeck.base.clock import Clock
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.manager.identity.model import Principal
@@ -13,11 +14,12 @@ from quarterdeck.manager.sessions import model
 from quarterdeck.manager.sessions.executions import At, ExecutionService
 from quarterdeck.manager.sessions.routes import Routes
 from quarterdeck.manager.sessions.service import Made, SessionService
+from quarterdeck.manager.sessions.termination import Termination
 from quarterdeck.manager.sessions.waiting import HistoryService, Patience
 from quarterdeck.manager.sessions.watch import Ran, Watch
 from quarterdeck.wire import sessions
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.executions import Execute, Execution
+from quarterdeck.wire.executions import Execute, Execution, ExecutionStatus
 from quarterdeck.wire.starts import SessionStarted
 
 _log = logging.getLogger(__name__)
@@ -59,19 +61,25 @@ class PromptService:
         if given.execute is not None and patience.seconds <= 0:
             raise Invalid("execute", "Code to run first needs a request that waits (wait=SECONDS)")
         deadline = self._clock.monotonic() + patience.seconds
-        watch = Watch(patience.wake)
+        first = given.execute
+        if first is not None and first.run is None:
+            first = msgspec.structs.replace(first, run=ids.new(self._clock))
+        watch = Watch(patience.wake, first)
         if patience.seconds <= 0:
             made = await self._service.create(by, given, watch=watch)
+            await self._flush(made, watch)
             return Answer(made.view, made.new)
         with self._history.place():
             made = await self._service.create(by, given, watch=watch)
             view = await self._settled(by, made, watch, patience)
+            await self._flush(made, watch)
         id_ = made.view.id
-        execution = None
-        if given.execute is not None and view.status is sessions.SessionStatus.RUNNING:
+        execution = watch.execution
+        goes_on = execution is None or execution.status is ExecutionStatus.CONTINUED
+        if first is not None and goes_on and view.status is sessions.SessionStatus.RUNNING:
             left = max(0.0, deadline - self._clock.monotonic())
-            seconds = left if given.execute.wait is None else min(left, given.execute.wait)
-            first = msgspec.structs.replace(given.execute, wait=seconds)
+            seconds = left if first.wait is None else min(left, first.wait)
+            first = msgspec.structs.replace(first, wait=seconds)
             execution = await self._first(At(by, id_), first)
         return Answer(
             SessionStarted(**msgspec.structs.asdict(view), execution=execution), made.new
@@ -81,16 +89,29 @@ class PromptService:
         self, by: Principal, session: str, patience: Patience, *, force: bool
     ) -> sessions.SessionView:
         """End a session; fine if it is ending or has ended. By force, it has ended at once. Raises `SessionNotFound`."""
-        ends = False
+        ending, watch = Termination(), Watch(patience.wake)
         if force:
             await self._service.force_end(by, session)
         else:
-            ends = await self._service.terminate(by, session, watch=Watch(patience.wake))
-        look = partial(self._service.get, by, session)
+            ending = await self._service.terminate(by, session, watch=watch)
         if patience.seconds <= 0:
-            return await look()
+            return await self._service.get(by, session)
+        look = partial(self._look_at_end, by, session, ending, watch)
         with self._history.place():
-            return await self._history.settled(session, look, patience, looked_after=ends)
+            return await self._history.settled(
+                session, look, patience, looked_after=bool(ending.kernels)
+            )
+
+    async def _look_at_end(
+        self, by: Principal, session: str, ending: Termination, watch: Watch
+    ) -> sessions.SessionView:
+        """Return a session that ends; what the lifecycle has just told of it need not be looked up."""
+        return ending.view(watch.over) or await self._service.get(by, session)
+
+    async def _flush(self, made: Made, watch: Watch) -> None:
+        """Have a session on disk, unless it came there when it began to run. Raises `SessionLost`."""
+        if made.begun is not None and not watch.flushed:
+            await self._service.flush(made.view.id)
 
     async def _settled(
         self, by: Principal, made: Made, watch: Watch, patience: Patience

@@ -2,6 +2,7 @@
 -- Locks are taken in one order: user, folder; session, kernel, allocation. Status, cause and actor are always written together.
 -- What a user asks for is flushed before the answer. The platform's own steps are not (synchronous_commit off): a step that the
 -- database forgets in a crash is done again by the loops, on the same kernel, and a later flush never goes without the earlier ones.
+-- A session that begins at once is flushed when it runs, or by `flush_session`.
 
 -- name: lock_folders
 -- Keeps folders from being deleted, cloned, given away or taken from who has a share until their mounts are written: that takes FOR UPDATE.
@@ -148,10 +149,19 @@ FROM wanted w CROSS JOIN LATERAL (
     FROM machines
 ) m;
 
+-- name: flush_session
+-- To lock a row is to write: when this is committed, whatever was before is on disk. No row: the database has lost it.
+SELECT true AS there FROM sessions WHERE id = %(id)s FOR KEY SHARE;
+
 -- name: end_own_session
--- Ends a session if the user may; gives the kernels that have to end for it.
-SELECT ended.agent, s.id::text AS session, ended.kernel::text
-FROM sessions s, end_session(s.id, %(reason)s, %(user)s::text) AS ended
+-- Ends a session if the user may; gives the kernels that have to end for it, claimed if nobody else has them, beside the session as it was.
+SELECT ended.agent, s.id::text AS session, ended.kernel::text, ended.address, ended.claimed,
+       s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
+       s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
+       s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at, NULL::timestamptz AS terminated_at,
+       s.cluster_size, s.limits, s.ports, NULL AS kernels,
+       (SELECT json_agg(json_build_array(folder_id, path, read_only, subpath) ORDER BY path) FROM session_mounts WHERE session_id = s.id) AS mounts
+FROM sessions s, end_session(s.id, %(reason)s, %(user)s::text, manager => %(manager)s, claim_seconds => %(seconds)s) AS ended
 WHERE s.id = %(id)s AND (owner_id = %(user)s::text::uuid OR %(is_admin)s);
 
 -- name: restart_own_session
@@ -342,12 +352,12 @@ UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = %(
 UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE id = %(kernel)s AND claimed_by = %(manager)s;
 
 -- name: runs
--- CREATING or RESTARTING -> RUNNING, and with the last kernel the session.
-SELECT runs.*, set_config('synchronous_commit', 'off', true) FROM kernel_runs(%(kernel)s, %(isolation)s, %(generation)s) AS runs;
+-- CREATING or RESTARTING -> RUNNING, and with the last kernel the session. Flushed if the session was not when it was added.
+SELECT runs.*, CASE WHEN %(flushed)s THEN set_config('synchronous_commit', 'off', true) END FROM kernel_runs(%(kernel)s, %(isolation)s, %(generation)s) AS runs;
 
 -- name: ended
--- TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free by a trigger.
-SELECT kernel_ended(%(kernel)s) AS ended, set_config('synchronous_commit', 'off', true);
+-- TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free by a trigger. A row if the session has ended.
+SELECT * FROM kernel_ended(%(kernel)s);
 
 -- name: alive_agents
 SELECT id AS agent, address FROM agents WHERE status = 'ALIVE' ORDER BY id;

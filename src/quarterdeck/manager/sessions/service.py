@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model, naming, outlook, ports
 from quarterdeck.manager.sessions.maxima import Terms
+from quarterdeck.manager.sessions.termination import Termination
 from quarterdeck.manager.sessions.watch import Watch
 from quarterdeck.wire import sessions
 
@@ -90,20 +91,30 @@ class SessionService:
         start = outlook.of_start(view)
         return view if start is None else start.shown(view)
 
-    async def terminate(self, by: Principal, session: str, *, watch: Watch | None = None) -> bool:
-        """Begin to end a session; fine if it is ending or has ended. Tells whether kernels end for it; who watches is told when they were looked after.
+    async def flush(self, session: str) -> None:
+        """Have a session that has begun on disk when this returns. Raises `SessionLost`."""
+        if not await self._store.flush(session):
+            raise errors.SessionLost
+
+    async def terminate(
+        self, by: Principal, session: str, *, watch: Watch | None = None
+    ) -> Termination:
+        """Begin to end a session; fine if it is ending or has ended. Returns the kernels that end for it; who watches is told when they were looked after.
 
         Raises `SessionNotFound`.
         """
-        kernels = await self._store.terminate(session, by)
-        for due in kernels:
+        ending = await self._store.terminate(session, by)
+        if ending.work is not None:
+            self._driver.go_on(ending.work, watch=watch)
+            return ending
+        for due in ending.kernels:
             self._driver.drive(due.agent, due.session, due.kernel, watch=watch)
         if (
-            not kernels
+            not ending.kernels
             and (await self.get(by, session)).status is sessions.SessionStatus.CANCELLED
         ):
             self._news.freed(session)
-        return bool(kernels)
+        return ending
 
     async def restart(self, by: Principal, session: str) -> sessions.SessionView:
         """Begin to restart a session that runs: new processes in the same place, with its files, mounts and slots.

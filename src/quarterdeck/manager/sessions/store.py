@@ -7,9 +7,10 @@ from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
-from quarterdeck.manager.sessions import additions, errors, misfits, model
+from quarterdeck.manager.sessions import additions, books, errors, misfits, model
 from quarterdeck.manager.sessions.deadlines import Overdue
 from quarterdeck.manager.sessions.naming import Holder
+from quarterdeck.manager.sessions.termination import Termination
 from quarterdeck.wire import images, sessions
 
 LIST_ROWS_MAX = 1000
@@ -86,7 +87,11 @@ class SessionStore:
         rows = await self._database.fetch(_SQL["list_sessions"], wanted)
         return [_view(row) for row in rows]
 
-    async def terminate(self, session: str, by: Principal) -> Sequence[model.Due]:
+    async def flush(self, session: str) -> bool:
+        """Have a session that was added on disk when this returns; False: the database has lost it."""
+        return await self._database.fetch_one(_SQL["flush_session"], {"id": session}) is not None
+
+    async def terminate(self, session: str, by: Principal) -> Termination:
         """End a session that lives, if the user may; return its kernels, which have to end for it."""
         rows = await self._database.fetch(
             _SQL["end_own_session"],
@@ -95,9 +100,15 @@ class SessionStore:
                 "user": by.user,
                 "is_admin": by.is_admin,
                 "reason": model.Reason.USER_REQUESTED.value,
+                "manager": self._manager,
+                "seconds": books.CLAIM_SECONDS,
             },
         )
-        return [model.Due(**row) for row in rows]
+        kernels = [model.Due(row["agent"], row["session"], row["kernel"]) for row in rows]
+        if len(rows) != 1 or rows[0]["cluster_size"] > 1 or not rows[0]["claimed"]:
+            return Termination(kernels)
+        (row,) = rows
+        return Termination(kernels, books.ending(row), _view(row))
 
     async def restart(self, session: str, by: Principal) -> Sequence[model.Due]:
         """RUNNING -> RESTARTING, if the user may; return its kernels, which have to be made anew; none: it was not RUNNING. Raises `FolderNotMountable`."""

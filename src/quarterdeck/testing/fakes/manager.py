@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.source import ImageSource
-from quarterdeck.manager.sessions.watch import Ran, Watch
+from quarterdeck.manager.sessions.watch import Over, Ran, Watch
 from quarterdeck.testing.fakes.clock import EPOCH
 from quarterdeck.wire import agents, sessions
-from quarterdeck.wire.sessions import IsolationLevel
+from quarterdeck.wire.executions import Execute, Execution, ExecutionStatus
+from quarterdeck.wire.sessions import IsolationLevel, SessionResult
 from quarterdeck.wire.states import SESSION_LIVE, KernelStatus, SessionStatus, SessionType
 
 AGENT = "agent"
@@ -18,7 +19,8 @@ SOURCE = ImageSource("http://hub", "team/tool", "ada", "word")
 class FakeKernels:
     """The agents: a kernel is an entry. `failures` are raised by the next calls of that name, one each.
 
-    `meanwhile` happens during a create; kernels that are `stillborn` answer dead.
+    `meanwhile` happens during a create; kernels that are `stillborn` answer dead. What they are to run first is in `first`, and its
+    outcome is its code.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class FakeKernels:
         self.calls: list[tuple[str, str]] = []
         self.failures: dict[str, list[Exception]] = {}
         self.stillborn = False
+        self.first: list[Execute] = []
         self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def create(
@@ -35,7 +38,11 @@ class FakeKernels:
         self._called("create", address, kernel)
         status = KernelStatus.TERMINATED if self.stillborn else KernelStatus.RUNNING
         made = agents.KernelView(
-            id=kernel, session=request.session, status=status, slots=request.slots
+            id=kernel,
+            session=request.session,
+            status=status,
+            slots=request.slots,
+            execution=self._executed(request.execute),
         )
         if self.meanwhile is not None:
             await self.meanwhile()
@@ -57,6 +64,12 @@ class FakeKernels:
         if kernel not in self.alive:
             raise errors.AgentRefused("kernel-not-found", "There is no such kernel")
         return sessions.Logs(f"log of {kernel}")
+
+    def _executed(self, first: Execute | None) -> Execution | None:
+        if first is None:
+            return None
+        self.first.append(first)
+        return Execution(status=ExecutionStatus.OK, stdout=str(first.code), stderr="")
 
     def _called(self, name: str, address: str, kernel: str) -> None:
         if address != ADDRESS:
@@ -193,11 +206,13 @@ class FakeBooks:
         """Keep what a session has written; what was kept first stays."""
         self.kept.setdefault(session, text)
 
-    async def ended(self, work: model.Work) -> None:
+    async def ended(self, work: model.Work) -> Over | None:
         """TERMINATING -> TERMINATED, and with the last kernel the session."""
         self.kernels[work.kernel] = KernelStatus.TERMINATED
-        if self._all(work.session, KernelStatus.TERMINATED):
-            self._move(work.session, SessionStatus.TERMINATED)
+        if not self._all(work.session, KernelStatus.TERMINATED):
+            return None
+        self._move(work.session, SessionStatus.TERMINATED)
+        return Over(EPOCH, self.reason.get(work.session), SessionResult.SUCCESS)
 
     def _create(self, kernel: str) -> None:
         """Let a kernel be created, and its session with it."""
@@ -214,45 +229,6 @@ class FakeBooks:
         return {now for each, now in self.kernels.items() if session_of(each) == session} == {
             status
         }
-
-
-class FakeLedger:
-    """The reconciler's ledger over `FakeBooks`, with one agent."""
-
-    def __init__(self, books: FakeBooks) -> None:
-        self._books = books
-        self.lost: list[list[str]] = []
-
-    async def alive(self) -> Sequence[model.Place]:
-        """Return the one agent."""
-        return [model.Place(AGENT, ADDRESS)]
-
-    async def place(self, agent: str) -> model.Place | None:
-        """Return the agent, if it is the one."""
-        return model.Place(AGENT, ADDRESS) if agent == AGENT else None
-
-    async def running_on(self, agent: str) -> Sequence[model.Running]:
-        """Return the kernels that are RUNNING."""
-        type_ = SessionType.BATCH if self._books.command else SessionType.INTERACTIVE
-        return [
-            model.Running(kernel, type_, generation=self._books.generation(kernel))
-            for kernel, status in self._books.kernels.items()
-            if status is KernelStatus.RUNNING
-        ]
-
-    async def agent_of_running(self, kernel: str) -> str | None:
-        """Return the one agent for a kernel that is RUNNING."""
-        running = {one.kernel for one in await self.running_on(AGENT)}
-        return AGENT if kernel in running else None
-
-    async def orphans(self, kernels: Sequence[str]) -> Sequence[str]:
-        """Return kernels that have ended or never were."""
-        gone = {KernelStatus.TERMINATED, None}
-        return [each for each in kernels if self._books.kernels.get(each) in gone]
-
-    async def settle_lost(self) -> Sequence[str]:
-        """Give the next of `lost`."""
-        return self.lost.pop(0) if self.lost else []
 
 
 class Recorder:
@@ -282,6 +258,10 @@ class Recorder:
     def forced(self, session: str) -> None:
         """Note a session that was ended by force."""
         self.told.append(("forced", session))
+
+    def ended(self, session: str) -> None:
+        """Note a session of which a kernel ended."""
+        self.told.append(("ended", session))
 
     def freed(self, session: str) -> None:
         """Note a session that ended."""

@@ -11,6 +11,7 @@ from quarterdeck.agent.errors import (
     KernelConflict,
     KernelNotFound,
     KernelNotRunning,
+    KernelTakesNoCode,
     MountsUnsupported,
     ScratchStays,
     Stopping,
@@ -31,6 +32,7 @@ from quarterdeck.testing.fakes.agent import (
 )
 from quarterdeck.testing.fakes.network import FakeNetwork
 from quarterdeck.wire.agents import KernelCreate, KernelExit, KernelMount, KernelPeer
+from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.sessions import Slots
 
@@ -107,6 +109,42 @@ async def test_the_same_create_is_done_once(world):
     views = [await task for task in asked]
     assert {view.pid for view in views} == {1001}
     assert await world.service.create("k", request()) == views[0]
+
+
+async def test_first_code_is_run_once_and_is_no_part_of_the_kernel(world):
+    """A kernel is what it is, whatever it runs first. Ask for it with code, again with the same, and without; it ran once and nothing remembers it."""
+    first = Execute("print(6 * 7)", run="r", wait=1)
+    made = await world.service.create("k", request(execute=first))
+    assert (made.status, made.execution.stdout) == ("RUNNING", "42\n")
+    again = await world.service.create("k", request(execute=first))
+    assert again.execution == made.execution
+    assert (await world.service.create("k", request())).execution is None
+    assert world.service.logs("k") == "42\n"
+    assert {record.request.execute for record in world.records.kept.values()} == {None}
+
+
+async def test_first_code_that_cannot_be_run_costs_no_kernel(world):
+    """The kernel is there in any case. Ask for it again with other code under the same id."""
+    await world.service.create("k", request(execute=Execute("1", run="r", wait=1)))
+    again = await world.service.create("k", request(execute=Execute("2", run="r", wait=1)))
+    assert (again.status, again.execution) == ("RUNNING", None)
+
+
+@pytest.mark.parametrize("first", [Execute("1", wait=1), Execute("1", run="r")])
+async def test_first_code_without_an_id_or_a_wait_is_refused_before_anything_is_made(world, first):
+    """It could not be asked for again, or would hold the answer up. Leave out either."""
+    with pytest.raises(Invalid):
+        await world.service.create("k", request(execute=first))
+    assert world.service.inventory() == []
+
+
+async def test_command_takes_no_first_code(world):
+    """There is no interpreter. Ask for a command with code; nothing is made."""
+    with pytest.raises(KernelTakesNoCode):
+        await world.service.create(
+            "k", request(command=("true",), execute=Execute("1", run="r", wait=1))
+        )
+    assert world.service.inventory() == []
 
 
 async def test_another_create_of_the_same_id_is_refused(world):

@@ -58,6 +58,33 @@ async def test_echo_of_an_own_event_wakes_nothing():
     assert not await rings(signals.scheduling)
 
 
+async def test_end_of_a_session_wakes_the_scheduler_only_if_somebody_may_wait():
+    """What nobody waits for wakes nobody. End one after a look that saw nobody, then again after each way to hear of one."""
+    for hear in (
+        lambda signals: signals.created("t"),
+        lambda signals: signals.freed("t"),
+        lambda signals: heard_by(signals, Event(EventKind.SESSION, "u")),
+        lambda signals: heard_by(signals, None),
+    ):
+        stream = Stream()
+        signals = Signals(stream)
+        signals.queue.looked(signals.queue.heard, empty=True)
+        signals.ended("s")
+        assert not await rings(signals.scheduling)
+        assert stream.published == []
+        if (listening := hear(signals)) is not None:
+            await listening
+        await rings(signals.scheduling)
+        signals.ended("s")
+        assert await rings(signals.scheduling)
+        assert Event(EventKind.SESSION, "s") in stream.published
+
+
+def heard_by(signals, event):
+    signals._stream.events = (event,)
+    return signals.listen(ignore)
+
+
 async def test_kernel_event_names_the_kernel():
     signals, kernels = await heard(Stream(Event(EventKind.KERNEL, "k")))
     assert kernels == ["k"]

@@ -483,8 +483,8 @@ CREATE INDEX session_history_session ON session_history (session_id, seq);
 CREATE FUNCTION guard_session_status() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.status <> 'PENDING' THEN
-            RAISE EXCEPTION 'a session begins PENDING, not %', NEW.status USING ERRCODE = 'QD001';
+        IF NEW.status NOT IN ('PENDING', 'CREATING') THEN
+            RAISE EXCEPTION 'a session begins PENDING, or CREATING if it was placed at once, not %', NEW.status USING ERRCODE = 'QD001';
         END IF;
     ELSIF NOT EXISTS (
         SELECT FROM session_transitions WHERE from_status = OLD.status AND to_status = NEW.status
@@ -507,8 +507,8 @@ CREATE TRIGGER sessions_guard_update BEFORE UPDATE OF status ON sessions
 CREATE FUNCTION guard_kernel_status() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.status <> 'SCHEDULED' THEN
-            RAISE EXCEPTION 'a kernel begins SCHEDULED, not %', NEW.status USING ERRCODE = 'QD001';
+        IF NEW.status NOT IN ('SCHEDULED', 'CREATING') THEN
+            RAISE EXCEPTION 'a kernel begins SCHEDULED, or CREATING if it was placed at once, not %', NEW.status USING ERRCODE = 'QD001';
         END IF;
     ELSIF NOT EXISTS (
         SELECT FROM kernel_transitions WHERE from_status = OLD.status AND to_status = NEW.status
@@ -528,7 +528,12 @@ CREATE TRIGGER kernels_guard_update BEFORE UPDATE OF status ON kernels
 
 CREATE FUNCTION record_session_status() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
+    IF TG_OP = 'INSERT' AND NEW.status = 'CREATING' THEN
+        INSERT INTO session_history (session_id, from_status, to_status, cause, actor)
+        VALUES (NEW.id, NULL, 'PENDING', 'requested', NEW.owner_id::text),
+               (NEW.id, 'PENDING', 'SCHEDULED', 'placed', 'scheduler'),
+               (NEW.id, 'SCHEDULED', 'CREATING', NEW.status_cause, NEW.status_actor);
+    ELSIF TG_OP = 'INSERT' THEN
         -- Nobody can wait for a session that was not there: no notification.
         INSERT INTO session_history (session_id, to_status, cause, actor)
         VALUES (NEW.id, NEW.status, NEW.status_cause, NEW.status_actor);
@@ -546,9 +551,15 @@ CREATE TRIGGER sessions_record_update AFTER UPDATE OF status ON sessions
 
 CREATE FUNCTION record_kernel_status() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO session_history (session_id, kernel_id, from_status, to_status, cause, actor)
-    VALUES (NEW.session_id, NEW.id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.status END,
-            NEW.status, NEW.status_cause, NEW.status_actor);
+    IF TG_OP = 'INSERT' AND NEW.status = 'CREATING' THEN
+        INSERT INTO session_history (session_id, kernel_id, from_status, to_status, cause, actor)
+        VALUES (NEW.session_id, NEW.id, NULL, 'SCHEDULED', 'placed', 'scheduler'),
+               (NEW.session_id, NEW.id, 'SCHEDULED', 'CREATING', NEW.status_cause, NEW.status_actor);
+    ELSE
+        INSERT INTO session_history (session_id, kernel_id, from_status, to_status, cause, actor)
+        VALUES (NEW.session_id, NEW.id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.status END,
+                NEW.status, NEW.status_cause, NEW.status_actor);
+    END IF;
     IF NEW.status = 'TERMINATED' THEN
         UPDATE allocations SET freed_at = clock_timestamp() WHERE kernel_id = NEW.id AND freed_at IS NULL;
     END IF;
@@ -627,64 +638,61 @@ CREATE FUNCTION create_session(new sessions, kernel uuid, manager text, claim_se
 RETURNS TABLE (created_at timestamptz, image_digest text, status text, agent text, address text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
+    -- What is simple begins at once, unless others wait (of many it is not asked for what): these go by the scheduler's order. Whoever has its
+    -- lock flushes nothing: nobody waits for a disk in this line.
+    IF kernel IS NOT NULL AND new.cluster_size = 1 AND new.depends_on = '{}' AND NOT (
+        SELECT count(*) > 64 OR coalesce(bool_or(dependencies_met(w.depends_on)), false)
+        FROM (SELECT o.depends_on FROM sessions o WHERE o.status = 'PENDING' LIMIT 65) w)
+    THEN
+        PERFORM pg_advisory_xact_lock(x'51440002'::bigint);
+        SELECT a.id, a.address INTO agent, address
+        FROM (
+            SELECT open.* FROM images i JOIN agents open ON can_run(open.architecture, i.architectures)
+            WHERE i.name = new.image AND i.digest IS NULL AND open.status = 'ALIVE' AND open.schedulable AND isolates(open.isolation, new.isolation)
+            ORDER BY random() LIMIT 16
+        ) a
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(l.cpu), 0) AS cpu, coalesce(sum(l.memory_mib), 0) AS memory_mib
+            FROM allocations l WHERE l.agent_id = a.id AND l.freed_at IS NULL
+        ) used ON true
+        WHERE a.cpu - used.cpu >= new.cpu AND a.memory_mib - used.memory_mib >= new.memory_mib
+        ORDER BY a.cpu - used.cpu DESC, a.memory_mib - used.memory_mib DESC, a.id LIMIT 1;
+    END IF;
+    status := CASE WHEN agent IS NULL THEN 'PENDING' ELSE 'CREATING' END;
     INSERT INTO sessions AS s (id, owner_id, name, image, image_digest, architectures, cpu, memory_mib, cluster_size, limits, ports, isolation, environment,
                                type, command, depends_on, batch_seconds, lifetime_seconds, idle_seconds, status, status_cause, status_actor)
     SELECT new.id, u.id, new.name, i.name, i.digest, i.architectures, new.cpu, new.memory_mib, new.cluster_size, new.limits, new.ports, new.isolation, new.environment,
-           new.type, new.command, new.depends_on, new.batch_seconds, new.lifetime_seconds, new.idle_seconds, 'PENDING', 'requested', u.id::text
+           new.type, new.command, new.depends_on, new.batch_seconds, new.lifetime_seconds, new.idle_seconds, create_session.status,
+           CASE WHEN agent IS NULL THEN 'requested' ELSE 'kernel-requested' END, CASE WHEN agent IS NULL THEN u.id::text ELSE 'lifecycle' END
     FROM users u
     JOIN images i ON i.name = new.image AND i.missing_since IS NULL AND i.cpu_min <= new.cpu AND i.memory_mib_min <= new.memory_mib
-    WHERE u.id = new.owner_id AND u.deleted_at IS NULL AND NOT EXISTS (
+    WHERE u.id = new.owner_id AND u.deleted_at IS NULL AND (agent IS NULL OR i.digest IS NULL) AND NOT EXISTS (
         SELECT FROM unnest(new.depends_on) AS wanted (id)
         WHERE NOT EXISTS (SELECT FROM sessions d WHERE d.id = wanted.id AND d.owner_id = u.id)
     )
     FOR KEY SHARE OF u, i
     ON CONFLICT (owner_id, name) WHERE s.status NOT IN ('TERMINATED', 'CANCELLED') DO NOTHING
-    RETURNING s.created_at, s.image_digest, s.architectures INTO created_at, image_digest, new.architectures;
+    RETURNING s.created_at, s.image_digest INTO created_at, image_digest;
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    status := 'PENDING';
-    -- What is simple begins at once, unless others wait (of many it is not asked for what) or a scheduler is at work: these go by its order.
-    IF kernel IS NULL OR new.cluster_size > 1 OR image_digest IS NOT NULL OR new.depends_on <> '{}'
-        OR (SELECT count(*) > 64 OR coalesce(bool_or(dependencies_met(w.depends_on)), false)
-            FROM (SELECT o.depends_on FROM sessions o WHERE o.status = 'PENDING' AND o.id <> new.id LIMIT 65) w)
-        OR NOT pg_try_advisory_xact_lock(x'51440002'::bigint)
-    THEN
-        RETURN NEXT;
-        RETURN;
-    END IF;
-    SELECT a.id, a.address INTO agent, address
-    FROM (
-        SELECT * FROM agents open
-        WHERE open.status = 'ALIVE' AND open.schedulable AND can_run(open.architecture, new.architectures) AND isolates(open.isolation, new.isolation)
-        ORDER BY random() LIMIT 16
-    ) a
-    LEFT JOIN LATERAL (
-        SELECT coalesce(sum(l.cpu), 0) AS cpu, coalesce(sum(l.memory_mib), 0) AS memory_mib
-        FROM allocations l WHERE l.agent_id = a.id AND l.freed_at IS NULL
-    ) used ON true
-    WHERE a.cpu - used.cpu >= new.cpu AND a.memory_mib - used.memory_mib >= new.memory_mib
-    ORDER BY a.cpu - used.cpu DESC, a.memory_mib - used.memory_mib DESC, a.id LIMIT 1;
-    IF FOUND THEN
-        UPDATE sessions s SET status = 'SCHEDULED', status_cause = 'placed', status_actor = 'scheduler' WHERE s.id = new.id;
-        INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor)
-        VALUES (kernel, new.id, agent, 'SCHEDULED', 'placed', 'scheduler');
+    IF agent IS NOT NULL THEN
+        INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor, claimed_by, claimed_until)
+        VALUES (kernel, new.id, agent, 'CREATING', 'kernel-requested', 'lifecycle', manager, now() + make_interval(secs => claim_seconds));
         INSERT INTO allocations (kernel_id, agent_id, cpu, memory_mib) VALUES (kernel, agent, new.cpu, new.memory_mib);
-        UPDATE sessions s SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle' WHERE s.id = new.id;
-        UPDATE kernels k
-        SET status = 'CREATING', status_cause = 'kernel-requested', status_actor = 'lifecycle',
-            claimed_by = manager, claimed_until = now() + make_interval(secs => claim_seconds)
-        WHERE k.id = kernel;
-        status := 'CREATING';
+        PERFORM set_config('synchronous_commit', 'off', true);
     END IF;
     RETURN NEXT;
 END $$;
 COMMENT ON FUNCTION create_session IS
-    'Adds a session, PENDING; with the id of a kernel it has begun at once if there is room (of 16 agents, the one with the most) and nobody to be passed over: CREATING, and claimed. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).';
+    'Adds a session, PENDING; with the id of a kernel it has begun at once if there is room (of 16 agents, the one with the most) and nobody to be passed over: CREATING, and claimed, but not flushed. No row: the name is taken, the image is not offered or wants more, a dependency is missing, or the owner or the image was deleted (FOR KEY SHARE meets the FOR UPDATE of deletion).';
 
 CREATE FUNCTION end_session(
-    session uuid, reason text, actor text, exit_code integer DEFAULT NULL, detail text DEFAULT NULL, culprit uuid DEFAULT NULL, generation integer DEFAULT NULL
-) RETURNS TABLE (kernel uuid, agent text) LANGUAGE plpgsql AS $$
+    session uuid, reason text, actor text, exit_code integer DEFAULT NULL, detail text DEFAULT NULL, culprit uuid DEFAULT NULL, generation integer DEFAULT NULL,
+    manager text DEFAULT NULL, claim_seconds float DEFAULT NULL
+) RETURNS TABLE (kernel uuid, agent text, address text, claimed boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    until timestamptz := now() + make_interval(secs => claim_seconds);
 BEGIN
     IF end_session.generation IS NOT NULL THEN
         PERFORM FROM sessions s WHERE s.id = end_session.session FOR NO KEY UPDATE;
@@ -706,12 +714,15 @@ BEGIN
     RETURN QUERY
     UPDATE kernels k
     SET status = 'TERMINATING', status_actor = end_session.actor,
-        status_cause = CASE WHEN culprit IS NULL OR k.id = culprit THEN end_session.reason ELSE 'sibling-ended' END
-    WHERE k.session_id = end_session.session AND k.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING')
-    RETURNING k.id, k.agent_id;
+        status_cause = CASE WHEN culprit IS NULL OR k.id = culprit THEN end_session.reason ELSE 'sibling-ended' END,
+        claimed_by = CASE WHEN k.claimed_by <> manager AND k.claimed_until >= now() THEN k.claimed_by ELSE coalesce(manager, k.claimed_by) END,
+        claimed_until = CASE WHEN k.claimed_by <> manager AND k.claimed_until >= now() THEN k.claimed_until ELSE coalesce(until, k.claimed_until) END
+    FROM agents a
+    WHERE k.session_id = end_session.session AND a.id = k.agent_id AND k.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING')
+    RETURNING k.id, k.agent_id, a.address, k.claimed_by = manager;
 END $$;
 COMMENT ON FUNCTION end_session IS
-    'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns its kernels. The culprit is a kernel: the detail names it. Nothing happens if it is of another generation by now.';
+    'Ends a session that lives: PENDING becomes CANCELLED, anything before TERMINATING becomes that. Returns its kernels, claimed by the manager, if one is given, unless another has them. The culprit is a kernel: the detail names it. Nothing happens if it is of another generation by now.';
 
 CREATE FUNCTION peers_of(session uuid) RETURNS json STABLE LANGUAGE sql AS $$
     SELECT json_agg(json_build_array(k.hostname, k.id, a.address) ORDER BY k.role, k.index)
@@ -784,7 +795,10 @@ END $$;
 COMMENT ON FUNCTION kernel_runs IS
     'CREATING or RESTARTING -> RUNNING, and with the last kernel the session, whose times are returned. No row: it is to end meanwhile, or of another generation. The session''s lock comes first, as everywhere.';
 
-CREATE FUNCTION kernel_ended(kernel uuid) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION kernel_ended(kernel uuid)
+RETURNS TABLE (status text, status_changed_at timestamptz, reason text, detail text, exit_code integer, result text, started_at timestamptz, expires_at timestamptz, isolation text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     session uuid;
     cause text;
@@ -794,16 +808,22 @@ BEGIN
     FOR NO KEY UPDATE;
     UPDATE kernels k
     SET status = 'TERMINATED', status_actor = 'lifecycle', claimed_by = NULL, claimed_until = NULL
-    WHERE k.id = kernel AND k.session_id = session AND k.status = 'TERMINATING';
+    WHERE k.id = kernel AND k.session_id = session AND k.status = 'TERMINATING'
+    RETURNING k.isolation INTO isolation;
     IF NOT FOUND THEN
-        RETURN false;
+        RETURN;
     END IF;
     UPDATE sessions s
     SET status = 'TERMINATED', status_cause = cause, status_actor = 'lifecycle'
-    WHERE s.id = session AND NOT EXISTS (SELECT FROM kernels k WHERE k.session_id = session AND k.status <> 'TERMINATED');
-    RETURN true;
+    WHERE s.id = session AND NOT EXISTS (SELECT FROM kernels k WHERE k.session_id = session AND k.status <> 'TERMINATED')
+    RETURNING s.status, s.status_changed_at, s.reason, s.detail, s.exit_code, s.result, s.started_at, s.expires_at
+    INTO status, status_changed_at, reason, detail, exit_code, result, started_at, expires_at;
+    IF FOUND THEN
+        RETURN NEXT;
+    END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);
 END $$;
-COMMENT ON FUNCTION kernel_ended IS 'TERMINATING -> TERMINATED, and with the last kernel the session.';
+COMMENT ON FUNCTION kernel_ended IS 'TERMINATING -> TERMINATED, and with the last kernel the session, of which is returned what it has become, with the isolation of that kernel. Not flushed.';
 
 CREATE FUNCTION guard_allocation() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

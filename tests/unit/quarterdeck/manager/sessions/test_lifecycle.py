@@ -1,15 +1,21 @@
 """The lifecycle over fakes: each outcome of a call to an agent, and what becomes of the session."""
 
+from dataclasses import replace
+
 import pytest
 
+from quarterdeck.base.tasks import Wake
 from quarterdeck.infra.errors import DatabaseUnavailable
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.lanes import Lanes
-from quarterdeck.manager.sessions.lifecycle import Lifecycle
+from quarterdeck.manager.sessions.lifecycle import FIRST_SECONDS, Lifecycle
 from quarterdeck.manager.sessions.pulls import ImagePulls
+from quarterdeck.manager.sessions.watch import Watch
+from quarterdeck.testing.fakes.clock import EPOCH
 from quarterdeck.testing.fakes.images import FakeSecrets
 from quarterdeck.testing.fakes.manager import FakeBooks, FakeKernels, Recorder, kernel_of
 from quarterdeck.testing.fakes.pulls import FakeAgentImages
+from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.states import SessionStatus
 
 
@@ -51,7 +57,7 @@ async def test_terminating_session_loses_its_kernel_and_frees_its_slots():
     world = World(SessionStatus.TERMINATING)
     await world.step()
     assert world.status is SessionStatus.TERMINATED
-    assert world.news.told == [("freed", "s")]
+    assert world.news.told == [("ended", "s")]
 
 
 async def test_refused_create_ends_the_session_and_destroys_what_may_be_left():
@@ -122,7 +128,7 @@ async def test_kernel_that_fails_takes_its_siblings_along():
     assert world.status is SessionStatus.TERMINATED
     assert world.kernels.alive == {}
     assert [name for name, _ in world.kernels.calls].count("create") == 2
-    assert world.news.told.count(("freed", "s")) == 3
+    assert world.news.told.count(("ended", "s")) == 3
 
 
 async def test_unclear_destroy_is_tried_again():
@@ -267,13 +273,76 @@ async def test_late_word_of_an_earlier_generation_changes_nothing():
 
 
 async def test_turn_is_taken_while_a_kernel_that_has_begun_waits_for_its_own():
-    """Who is not asked for at once had better not begin. Let one go on; there is no turn for another until it was looked after."""
+    """Who is not asked for at once had better not begin. Let as many go on as an agent may have in hand, then one more; one is looked after."""
+    world = World(SessionStatus.CREATING, size=5)
+    turns = []
+    for rank in range(5):
+        work = await world.books.claim(kernel_of("s", rank))
+        assert work is not None
+        world.lifecycle.go_on(work)
+        turns.append(world.lifecycle.has_turn)
+    await world.lifecycle.work()
+    assert [*turns, world.lifecycle.has_turn] == [True] * 4 + [False, True]
+    assert world.kernels.calls == [("create", kernel_of("s"))]
+
+
+async def test_who_watches_an_end_is_told_what_the_session_has_become():
+    """Nobody has to look again. End a session under a claim of its own; the watch has what the books said before it rings."""
+    world = World(SessionStatus.TERMINATING)
+    work = await world.books.claim(kernel_of("s"))
+    assert work is not None
+    watch = Watch(Wake())
+    world.lifecycle.go_on(work, watch=watch)
+    await world.lifecycle.work()
+    assert await watch.wake.wait(0)
+    assert watch.over is not None
+    assert watch.over.terminated_at == EPOCH
+
+
+async def begun(world, first):
+    """Have a kernel made whose first code somebody watches; return the watch."""
+    work = await world.books.claim(kernel_of("s"))
+    watch = Watch(Wake(), first)
+    world.lifecycle.go_on(work, watch=watch)
+    await world.lifecycle.work()
+    return watch
+
+
+async def test_first_code_goes_with_the_creation():
+    """One call does both. Watch with code that may take long; it is asked for with the kernel, briefly, and the watch has its outcome."""
+    world = World(SessionStatus.CREATING)
+    watch = await begun(world, Execute("1", run="r"))
+    assert world.kernels.calls == [("create", kernel_of("s"))]
+    assert world.kernels.first == [Execute("1", run="r", wait=FIRST_SECONDS)]
+    assert watch.execution.stdout == "1"
+    assert watch.ran is not None
+
+
+async def test_kernel_that_its_first_code_ends_has_run_by_the_books():
+    """It was not stillborn. Have it answer dead after its first code; it is RUNNING before it ends."""
+    world = World(SessionStatus.CREATING)
+    world.kernels.stillborn = True
+    await begun(world, Execute("exit", run="r"))
+    states = [status for _, status in world.books.past]
+    assert states[-3:] == ["RUNNING", "TERMINATING", "TERMINATED"]
+    assert world.kernels.alive == {}
+
+
+async def test_command_gets_no_first_code():
+    """What is a command has no interpreter. Watch one with code; the creation goes without."""
+    world = World(SessionStatus.CREATING)
+    world.books.command = ("true",)
+    await begun(world, Execute("1", run="r"))
+    assert (world.kernels.first, world.status) == ([], SessionStatus.RUNNING)
+
+
+@pytest.mark.parametrize("flushed", [True, False])
+async def test_watch_knows_whether_the_session_came_on_disk(flushed):
+    """Who answers must know. Have the run written for a session that was flushed before, whose run is not, and for one that was not."""
     world = World(SessionStatus.CREATING)
     work = await world.books.claim(kernel_of("s"))
     assert work is not None
-    turns = [world.lifecycle.has_turn]
-    world.lifecycle.go_on(work)
-    turns.append(world.lifecycle.has_turn)
+    watch = Watch(Wake())
+    world.lifecycle.go_on(replace(work, flushed=flushed), watch=watch)
     await world.lifecycle.work()
-    assert [*turns, world.lifecycle.has_turn] == [True, False, True]
-    assert world.kernels.calls == [("create", kernel_of("s"))]
+    assert watch.flushed is not flushed

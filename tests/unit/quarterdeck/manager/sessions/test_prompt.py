@@ -2,6 +2,7 @@
 
 import contextlib
 
+import msgspec
 import pytest
 
 from quarterdeck.base.clock import SystemClock
@@ -13,20 +14,22 @@ from quarterdeck.manager.sessions.executions import ExecutionService
 from quarterdeck.manager.sessions.prompt import PromptService
 from quarterdeck.manager.sessions.routes import Routes
 from quarterdeck.manager.sessions.service import Made
+from quarterdeck.manager.sessions.termination import Termination
 from quarterdeck.manager.sessions.waiting import HistoryService, Patience
-from quarterdeck.manager.sessions.watch import Ran
+from quarterdeck.manager.sessions.watch import Over, Ran
 from quarterdeck.testing.fakes.clock import EPOCH
 from quarterdeck.testing.fakes.manager import ADDRESS, AGENT
 from quarterdeck.testing.fakes.runs import FakeRuns
 from quarterdeck.wire.agents import KernelCreate
 from quarterdeck.wire.errors import Invalid
-from quarterdeck.wire.executions import Execute
+from quarterdeck.wire.executions import Execute, Execution, ExecutionStatus
 from quarterdeck.wire.sessions import (
     IsolationLevel,
     KernelRole,
     KernelStatus,
     SessionCreate,
     SessionKernel,
+    SessionResult,
     SessionStatus,
     SessionView,
     Slots,
@@ -38,6 +41,7 @@ WORK = model.Work(
     *("s", KernelStatus.CREATING, "k", AGENT, ADDRESS, 0.0),
     request=KernelCreate(session="s", image="python:3.11", slots=Slots()),
 )
+DUE = model.Due(AGENT, "s", "k")
 RAN = Ran(IsolationLevel.NAMESPACED, EPOCH)
 CODE = SessionCreate(image="python:3.11", execute=Execute("1"))
 
@@ -71,17 +75,26 @@ class Sessions:
 
     def __init__(self, ran=RAN, begun=WORK, looks=()):
         self.ran, self.begun, self.looks, self.looked = ran, begun, list(looks), 0
-        self.ends, self.made = True, 0
+        self.termination, self.made, self.flushes = Termination([DUE]), 0, []
+        self.flushed, self.over, self.there = False, None, True
+        self.execution, self.first = None, Execute("")
 
     async def create(self, _by, _given, *, watch):
         self.made += 1
-        watch.ran = self.ran
+        watch.ran, watch.flushed, watch.execution = self.ran, self.flushed, self.execution
+        self.first = watch.first
         watch.wake.set()
         return Made(CREATING, begun=self.begun)
 
+    async def flush(self, session):
+        self.flushes.append(session)
+        if not self.there:
+            raise errors.SessionLost
+
     async def terminate(self, _by, _session, *, watch):
+        watch.over = self.over
         watch.wake.set()
-        return self.ends
+        return self.termination
 
     async def get(self, _by, _session):
         self.looked += 1
@@ -168,6 +181,17 @@ async def test_code_whose_outcome_is_not_known_costs_no_session():
     assert (answer.view.status, answer.view.execution) == ("RUNNING", None)
 
 
+@pytest.mark.parametrize(("status", "asked"), [("ok", 0), ("waiting-input", 0), ("continued", 1)])
+async def test_code_that_was_run_with_the_creation_is_only_followed_if_it_goes_on(status, asked):
+    """Nothing is asked twice. Have the kernel come with the outcome of its first code, or without; what goes on is followed by the same id."""
+    runs = FakeRuns({"k"})
+    sessions = Sessions()
+    sessions.execution = Execution(status=ExecutionStatus(status), stdout="told", stderr="")
+    answer = await service(sessions, runs).create(ADA, CODE, patience())
+    assert answer.view.execution.stdout == ("1" if asked else "told")
+    assert set(runs.runs) == ({sessions.first.run} if asked else set())
+
+
 async def test_code_needs_a_wait():
     """Nobody would hear of it. Ask for code without a wait; nothing is made."""
     with pytest.raises(Invalid) as refused:
@@ -175,13 +199,53 @@ async def test_code_needs_a_wait():
     assert refused.value.field == "execute"
 
 
-@pytest.mark.parametrize("ends", [True, False])
-async def test_end_is_waited_for_whoever_began_it(ends):
+@pytest.mark.parametrize("kernels", [[DUE], []])
+async def test_end_is_waited_for_whoever_began_it(kernels):
     """An end is an end. Wait for one that begins with this request, and one that began before."""
     sessions = Sessions(looks=[SessionStatus.TERMINATING, SessionStatus.TERMINATED])
-    sessions.ends = ends
+    sessions.termination = Termination(kernels)
     seen = await service(sessions).terminate(ADA, "s", patience(until=None), force=False)
     assert seen.status == "TERMINATED"
+
+
+async def test_what_the_lifecycle_tells_of_an_end_is_the_answer_without_a_look():
+    """Nothing is asked twice. Have the lifecycle tell that the session is over; the answer has all that has changed."""
+    sessions = Sessions()
+    ending = msgspec.structs.replace(KERNEL, status=KernelStatus.TERMINATING)
+    before = view(SessionStatus.RUNNING, ending)
+    sessions.termination = Termination([DUE], WORK, before)
+    sessions.over = Over(EPOCH, "user-requested", SessionResult.SUCCESS, started_at=EPOCH)
+    seen = await service(sessions).terminate(ADA, "s", patience(until=None), force=False)
+    assert (seen.status, seen.reason, seen.result) == ("TERMINATED", "user-requested", "SUCCESS")
+    assert (seen.terminated_at, seen.started_at) == (EPOCH, EPOCH)
+    assert [kernel.status for kernel in seen.kernels] == ["TERMINATED"]
+    assert sessions.looked == 0
+
+
+@pytest.mark.parametrize(
+    ("ran", "flushed", "seconds", "flushes"),
+    [
+        (RAN, True, 5.0, []),
+        (RAN, False, 5.0, ["s"]),
+        (None, False, 5.0, ["s"]),
+        (None, False, 0, ["s"]),
+    ],
+)
+async def test_no_answer_comes_before_the_session_is_on_disk(ran, flushed, seconds, flushes):
+    """What was answered is never forgotten. Have it flushed with its run or not, and ask without a wait."""
+    sessions = Sessions(ran, looks=[SessionStatus.RUNNING])
+    sessions.flushed = flushed
+    await service(sessions).create(ADA, SessionCreate(image="python:3.11"), patience(seconds))
+    assert sessions.flushes == flushes
+
+
+async def test_session_that_the_database_has_lost_is_no_answer():
+    """A crash may forget it before it is on disk. Lose it; the request fails, and says that nothing was made."""
+    sessions = Sessions(None, looks=[SessionStatus.RUNNING])
+    sessions.there = False
+    with pytest.raises(errors.SessionLost) as lost:
+        await service(sessions).create(ADA, CODE, patience())
+    assert lost.value.code == "unavailable"
 
 
 async def test_session_that_cannot_be_seen_is_answered_as_it_was_made():

@@ -80,7 +80,7 @@ async def test_pull_that_fails_ends_the_session_with_the_reason_in_words():
     assert world.past == [S.SCHEDULED, S.PULLING, S.TERMINATING, S.TERMINATED]
     assert world.books.reason["s"] is model.Reason.PULL_FAILED
     assert "the registry has no such blob" in world.detail
-    assert ("freed", "s") in world.news.told
+    assert ("ended", "s") in world.news.told
 
 
 async def test_failed_pull_is_seen_and_not_begun_anew():

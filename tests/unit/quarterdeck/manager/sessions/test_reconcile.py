@@ -7,11 +7,11 @@ import pytest
 
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.reconcile import Reconciler
+from quarterdeck.testing.fakes.ledger import FakeLedger
 from quarterdeck.testing.fakes.manager import (
     AGENT,
     FakeBooks,
     FakeKernels,
-    FakeLedger,
     Recorder,
     kernel_of,
 )

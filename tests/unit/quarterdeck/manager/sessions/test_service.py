@@ -9,6 +9,7 @@ from quarterdeck.manager.sessions import errors, model, naming
 from quarterdeck.manager.sessions.maxima import NO_MAXIMA, Maxima, Terms
 from quarterdeck.manager.sessions.outlook import Situation
 from quarterdeck.manager.sessions.service import SessionService
+from quarterdeck.manager.sessions.termination import Termination
 from quarterdeck.testing.fakes.clock import EPOCH, FakeClock
 from quarterdeck.testing.fakes.manager import ADDRESS, FakeKernels, Recorder
 from quarterdeck.wire.agents import KernelCreate
@@ -71,7 +72,9 @@ class Store:
 
     async def terminate(self, session, by):
         view = self.views.get(session)
-        return [model.Due("agent", session, "k")] if view and by.may_see(view.owner) else []
+        if view is None or not by.may_see(view.owner):
+            return Termination()
+        return Termination([model.Due("agent", session, "k")])
 
     async def restart(self, session, _by):
         view = self.views.get(session)
@@ -81,7 +84,10 @@ class Store:
         return [model.Due("agent", session, "k")]
 
     async def force_end(self, session, by):
-        return bool(await self.terminate(session, by))
+        return bool((await self.terminate(session, by)).kernels)
+
+    async def flush(self, session):
+        return session in self.views
 
     async def list(self, owner, query):
         raise NotImplementedError
@@ -181,6 +187,15 @@ async def test_terminated_session_is_looked_after():
     view = await world.make()
     await world.service.terminate(ADA, view.id)
     assert ("drive", view.id) in world.told.told
+
+
+async def test_session_that_is_not_there_cannot_be_flushed():
+    """What the database has forgotten was not made. Flush one that is there, then one that is not."""
+    world = World()
+    view = await world.make()
+    await world.service.flush(view.id)
+    with pytest.raises(errors.SessionLost):
+        await world.service.flush("lost")
 
 
 async def test_session_ended_by_force_wakes_whoever_tells_its_agents():
