@@ -19,25 +19,34 @@ def folders(folders: Actions) -> None:
     _hosts(folders)
 
 
-def folder(action: argparse.ArgumentParser) -> None:
-    """Add the argument that says which folder."""
+def on_folder(
+    folders: Actions, name: str, help_: str, *examples: str, more: str = ""
+) -> argparse.ArgumentParser:
+    """Add an action on one folder."""
+    action = folders.add(name, help_, *examples, more=more)
     action.add_argument("folder", metavar="FOLDER", help=FOLDER)
+    return action
+
+
+def _user(action: argparse.ArgumentParser) -> None:
+    action.add_argument("user", metavar="USER", help="name or id")
 
 
 def _life(folders: Actions) -> None:
-    folder(
-        folders.add(
-            "show",
-            "tell what there is to know of a folder",
-            "qd folder show data",
-            "qd folder show ada/data --json",
-            more="A folder in the trash is found, too.",
-        )
+    on_folder(
+        folders,
+        "show",
+        "tell what there is to know of a folder",
+        "qd folder show data",
+        "qd folder show ada/data --json",
+        more="A folder in the trash is found, too.",
     )
-    rename = folders.add("rename", "give a folder another name", "qd folder rename data raw-data")
-    folder(rename)
+    rename = on_folder(
+        folders, "rename", "give a folder another name", "qd folder rename data raw-data"
+    )
     rename.add_argument("name", metavar="NAME")
-    clone = folders.add(
+    clone = on_folder(
+        folders,
         "clone",
         "make a folder of your own with the same files",
         "qd folder clone data data-2",
@@ -45,10 +54,10 @@ def _life(folders: Actions) -> None:
         more="While files are copied nobody begins to write in the source.\n"
         "A session that may write in it must end first.",
     )
-    folder(clone)
     clone.add_argument("name", metavar="NAME")
     _ends(folders)
-    transfer = folders.add(
+    transfer = on_folder(
+        folders,
         "transfer",
         "give a folder to another user",
         "qd folder transfer data grace",
@@ -56,12 +65,12 @@ def _life(folders: Actions) -> None:
         "What the folder holds counts for the new owner, who must have room for it.\n"
         "Refused while a live session mounts it, or the other has a folder of its name.",
     )
-    folder(transfer)
-    transfer.add_argument("user", metavar="USER", help="name or id")
+    _user(transfer)
 
 
 def _ends(folders: Actions) -> None:
-    rm = folders.add(
+    rm = on_folder(
+        folders,
         "rm",
         "put a folder into the trash, or remove a file in it",
         "qd folder rm data",
@@ -71,42 +80,41 @@ def _ends(folders: Actions) -> None:
         "takes it out again, qd folder purge removes it for good.\n"
         "Refused while a live session mounts the folder.",
     )
-    folder(rm)
     rm.add_argument("path", nargs="?", metavar="PATH", help="in the folder: only this, for good")
     rm.add_argument("--purge", action="store_true", help="for good, not into the trash")
-    folder(
-        folders.add(
-            "restore",
-            "take a folder out of the trash",
-            "qd folder restore data",
-            more="Of several in the trash with one name the last is meant: qd folder ls --trash",
-        )
+    on_folder(
+        folders,
+        "restore",
+        "take a folder out of the trash",
+        "qd folder restore data",
+        more="Of several in the trash with one name the last is meant: qd folder ls --trash",
     )
-    folder(
-        folders.add(
-            "purge",
-            "remove a folder that is in the trash for good",
-            "qd folder purge data",
-            more="Where the storage fails the folder is in DELETE_ERROR, and it is tried again\n"
-            "by itself.",
-        )
+    on_folder(
+        folders,
+        "purge",
+        "remove a folder that is in the trash for good",
+        "qd folder purge data",
+        more="Where the storage fails the folder is in DELETE_ERROR, and it is tried again\n"
+        "by itself.",
     )
 
 
 def _arranging(folders: Actions) -> None:
-    mkdir = folders.add("mkdir", "make a directory in a folder", "qd folder mkdir data raw/2026")
-    folder(mkdir)
+    mkdir = on_folder(
+        folders, "mkdir", "make a directory in a folder", "qd folder mkdir data raw/2026"
+    )
     mkdir.add_argument("path", metavar="PATH", help="in the folder")
-    mv = folders.add(
+    mv = on_folder(
+        folders,
         "mv",
         "give a file or directory in a folder another path",
         "qd folder mv data old.csv raw/2026.csv",
         more="Nothing may be at the new path.",
     )
-    folder(mv)
     mv.add_argument("source", metavar="FROM", help="path in the folder")
     mv.add_argument("target", metavar="TO", help="path in the folder")
-    find = folders.add(
+    find = on_folder(
+        folders,
         "find",
         "find files and directories in a folder",
         "qd folder find data '*.csv'",
@@ -114,14 +122,14 @@ def _arranging(folders: Actions) -> None:
         more="A pattern without a slash is for names at any depth, one with a slash for paths;\n"
         "** is any number of directories.",
     )
-    folder(find)
     find.add_argument("pattern", metavar="PATTERN")
     find.add_argument("path", nargs="?", default="", metavar="PATH", help="below this only")
     find.add_argument("--limit", type=int, metavar="N", help="at most so many (default: 100)")
 
 
 def _sharing(folders: Actions) -> None:
-    share = folders.add(
+    share = on_folder(
+        folders,
         "share",
         "invite a user to a folder",
         "qd folder share data grace",
@@ -129,8 +137,7 @@ def _sharing(folders: Actions) -> None:
         more="read: list, download, mount to read. write: change files, too, and mount to\n"
         "write. delete: put the folder into the trash, too.",
     )
-    folder(share)
-    share.add_argument("user", metavar="USER", help="name or id")
+    _user(share)
     share.add_argument("--to", choices=PERMISSIONS, default="read", help="default: read")
     invitations = folders.add(
         "invitations",
@@ -145,7 +152,8 @@ def _sharing(folders: Actions) -> None:
     ):
         answer = folders.add(name, help_, f"qd folder {name} data", f"qd folder {name} ada/data")
         answer.add_argument("invitation", metavar="INVITATION", help=INVITATION)
-    revoke = folders.add(
+    revoke = on_folder(
+        folders,
         "revoke",
         "take back an invitation, or a share",
         "qd folder revoke data grace",
@@ -153,7 +161,6 @@ def _sharing(folders: Actions) -> None:
         "before is good for a minute yet. Sessions that run and mount the folder run on:\n"
         "they are named. To share it for less, revoke it and share it again.",
     )
-    folder(revoke)
     revoke.add_argument("user", metavar="USER", help="name")
 
 

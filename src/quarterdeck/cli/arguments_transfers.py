@@ -2,6 +2,7 @@
 
 import argparse
 
+from quarterdeck.cli import arguments_folders
 from quarterdeck.cli import arguments_kit as kit
 from quarterdeck.cli.arguments_kit import Actions, Parser
 
@@ -32,7 +33,8 @@ def cp(commands: "argparse._SubParsersAction[Parser]") -> None:
 
 def transfers(folders: Actions) -> None:
     """Add the actions of `qd folder` that copy."""
-    upload = folders.add(
+    upload = arguments_folders.on_folder(
+        folders,
         "upload",
         "copy a file or directory into a folder",
         "qd folder upload data measurements.csv",
@@ -40,11 +42,11 @@ def transfers(folders: Actions) -> None:
         "qd folder upload data ./scripts",
         more=_MORE,
     )
-    upload.add_argument("folder", metavar="FOLDER", help="name or id")
     upload.add_argument("local", metavar="LOCAL", help="file, directory or pattern here")
     upload.add_argument("remote", nargs="?", metavar="REMOTE", help="path in the folder")
     upload.set_defaults(recursive=True, checksum=False)
-    download = folders.add(
+    download = arguments_folders.on_folder(
+        folders,
         "download",
         "copy a file or directory out of a folder",
         "qd folder download data results.json",
@@ -52,7 +54,6 @@ def transfers(folders: Actions) -> None:
         "qd folder download data 'results/*.csv' .",
         more=_MORE,
     )
-    download.add_argument("folder", metavar="FOLDER", help="name or id")
     download.add_argument("remote", metavar="REMOTE", help="path or pattern in the folder")
     download.add_argument("local", nargs="?", default=".", metavar="LOCAL", help="path here")
     _checksum(download)

@@ -9,6 +9,7 @@ import pytest
 
 from quarterdeck.client.errors import Refused
 from quarterdeck.testing import manager_fixtures, racing
+from quarterdeck.testing.folder_acts import refusal
 from quarterdeck.wire.folders import FolderStatus
 from shakeout.waiting.until import until
 
@@ -31,12 +32,6 @@ def traces(observe, user, host):
         observe.value("SELECT count(*) FROM folders WHERE owner_id = %s", user.id),
         observe.value("SELECT count(*) FROM tree_removals WHERE host = %s", host),
     )
-
-
-async def refusal(attempt):
-    with pytest.raises(Refused) as refused:
-        await attempt
-    return refused.value.code
 
 
 async def test_folder_is_ready_with_its_tree_and_gone_with_it(cluster, user, observe, host):

@@ -8,16 +8,11 @@ import pytest
 from quarterdeck.client.errors import Refused
 from quarterdeck.manager.identity.store import UserStore
 from quarterdeck.testing import manager_fixtures, racing
+from quarterdeck.testing.folder_acts import refusal
 from shakeout.waiting.until import until
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ILIKE '%%keypairs%%'"
 LOCK_USER = "SELECT FROM users WHERE id = %s FOR UPDATE"
-
-
-async def refusal(attempt):
-    with pytest.raises(Refused) as refused:
-        await attempt
-    return refused.value.code
 
 
 async def test_new_user_signs_in_and_a_deleted_one_does_not(cluster, admin, observe):

@@ -6,11 +6,11 @@ import fcntl
 import os
 
 import psycopg
-import pytest
 
 from quarterdeck.client.errors import ClientError, Refused
 from quarterdeck.client.folders import Folder
 from quarterdeck.testing import tenancy
+from quarterdeck.testing.folder_acts import filled, outcome, refusal
 from quarterdeck.testing.folder_looks import history, status
 from shakeout.faults import lifecycle
 from shakeout.faults.process import Pause
@@ -18,21 +18,8 @@ from shakeout.waiting.until import until
 
 READY_SECONDS_MAX = 40
 FILE_BYTES = 1 << 20
+DEEP = "a/b/in.txt"
 CLAIMED = "SELECT claimed_by FROM folders WHERE name = 'copy'"
-
-
-async def refusal(attempt):
-    with pytest.raises(Refused) as refused:
-        await attempt
-    return refused.value.code
-
-
-async def outcome(attempt):
-    """What came of it, if only an error."""
-    try:
-        return await attempt
-    except ClientError as error:
-        return error
 
 
 def rows(observe, user):
@@ -41,17 +28,9 @@ def rows(observe, user):
     return {row["name"]: row["status"] for row in found}
 
 
-async def filled(user, tmp_path, name="data"):
-    """A folder with a file deep in it."""
-    (tmp_path / "in.txt").write_text("kept")
-    folder = await user.folders.create(name)
-    await folder.upload(tmp_path / "in.txt", "a/b/in.txt")
-    return folder
-
-
 async def test_clone_has_all_files_and_a_life_of_its_own(user, observe, tmp_path):
     """Behaviour 41: a clone is a folder like others. Clone, change one, delete the other; look at rows, history and disk."""
-    folder = await filled(user, tmp_path)
+    folder = await filled(user, tmp_path, path=DEEP)
     clone = await folder.clone("copy")
     assert clone.view.status == status(observe, clone) == status(observe, folder) == "READY"
     assert observe.content(clone.id) == observe.content(folder.id) == {"a/b/in.txt": b"kept"}
@@ -105,7 +84,7 @@ def _first(local):
 
 async def test_folder_that_is_being_cloned_is_guarded(private_cluster, user, observe, tmp_path):
     """Behaviour 41: while it is CLONING nobody begins to write, clones again, deletes or gives it away. Stop the storage; try; let it go on."""
-    folder = await filled(user, tmp_path)
+    folder = await filled(user, tmp_path, path=DEEP)
     async with asyncio.TaskGroup() as group:
         async with lifecycle.injected(Pause("storage-proxy"), private_cluster, within=20):
             cloning = group.create_task(folder.clone("copy"))
@@ -129,7 +108,7 @@ async def test_folder_that_is_being_cloned_is_guarded(private_cluster, user, obs
 
 async def test_folder_in_which_a_session_may_write_is_not_cloned(user, observe, tmp_path):
     """Behaviour 41: what a kernel is writing is not copied. Mount to write, and to read; clone during each."""
-    folder = await filled(user, tmp_path)
+    folder = await filled(user, tmp_path, path=DEEP)
     session = await user.sessions.create(mounts={"data": folder})
     await session.reaches("RUNNING", within=10)
     assert await refusal(folder.clone("copy")) == "folder-mounted"
@@ -143,7 +122,7 @@ async def test_folder_in_which_a_session_may_write_is_not_cloned(user, observe, 
 
 async def test_clone_with_a_name_that_is_taken_changes_nothing(user, observe, tmp_path):
     """A clone has a name of its own. Clone to the name of the source; look at rows, history and trees."""
-    folder = await filled(user, tmp_path)
+    folder = await filled(user, tmp_path, path=DEEP)
     steps, trees = history(observe, folder), observe.trees()
     assert await refusal(folder.clone("data")) == "folder-name-taken"
     assert (history(observe, folder), observe.trees()) == (steps, trees)
@@ -153,7 +132,7 @@ async def test_storage_that_dies_during_a_clone_leaves_nothing(
     private_cluster, user, observe, tmp_path
 ):
     """A clone is whole or not there, and its source is free again. Kill the storage-proxy in the middle; look; start it; clone again."""
-    folder = await filled(user, tmp_path)
+    folder = await filled(user, tmp_path, path=DEEP)
     async with asyncio.TaskGroup() as group:
         async with lifecycle.injected(Pause("storage-proxy"), private_cluster, within=20):
             cloning = group.create_task(outcome(folder.clone("copy")))
@@ -171,7 +150,7 @@ async def test_storage_that_dies_during_a_clone_leaves_nothing(
 
 async def test_clone_goes_on_when_its_manager_dies(private_cluster, user, observe, tmp_path):
     """No folder is CLONING for ever. Kill the manager in the middle of a clone; start it: clone and source become READY."""
-    folder = await filled(user, tmp_path)
+    folder = await filled(user, tmp_path, path=DEEP)
     async with lifecycle.injected(Pause("storage-proxy"), private_cluster, within=20):
         async with asyncio.TaskGroup() as group:
             cloning = group.create_task(outcome(folder.clone("copy")))
@@ -205,7 +184,7 @@ async def test_copy_whose_owner_and_manager_are_gone_is_removed(
     """Behaviour 41: no tree is left to nobody. Hold a copy up, delete who wants it, kill the manager and start it; let the removal find nothing, and
     then the copy come; look at the disk.
     """
-    folder = await filled(user, tmp_path)
+    folder = await filled(user, tmp_path, path=DEEP)
     due = "UPDATE tree_removals SET not_before = now() + make_interval(secs => %s)"
     with psycopg.connect(private_cluster.address("postgres"), autocommit=True) as database:
         async with (

@@ -10,6 +10,7 @@ from quarterdeck.base.clock import SystemClock
 from quarterdeck.client import api_folders
 from quarterdeck.client.errors import Refused
 from quarterdeck.testing import system, tenancy
+from quarterdeck.testing.folder_acts import filled, refusal, shared
 from quarterdeck.testing.folder_looks import status
 from quarterdeck.testing.racing import together
 from quarterdeck.testing.raw import bearer
@@ -21,31 +22,11 @@ from shakeout.waiting.until import until
 NOBODYS = "0198c0de-0000-7000-8000-00000000dead"
 
 
-async def refusal(attempt):
-    with pytest.raises(Refused) as refused:
-        await attempt
-    return refused.value.code
-
-
 async def told(attempt):
     """All that a refusal tells."""
     with pytest.raises(Refused) as refused:
         await attempt
     return (refused.value.status, refused.value.code, refused.value.detail, refused.value.field)
-
-
-async def filled(user, tmp_path, name="data"):
-    """A folder with a file in it."""
-    (tmp_path / "in.txt").write_text("kept")
-    folder = await user.folders.create(name)
-    await folder.upload(tmp_path / "in.txt")
-    return folder
-
-
-async def shared(folder, user, permission):
-    """The folder as the user sees it who has accepted."""
-    invitation = await folder.invite(user.view.name, permission)
-    return await user.folders.accept(invitation.id)
 
 
 def shares(observe, folder):

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from quarterdeck.client.errors import ClientError, Refused
+from quarterdeck.testing.folder_acts import outcome
 from quarterdeck.testing.racing import split, together
 from quarterdeck.testing.scopes import Scope
 from shakeout.faults import lifecycle
@@ -62,14 +63,6 @@ async def refused(attempt):
     with pytest.raises(Refused) as refusal:
         await attempt
     return refusal.value
-
-
-async def outcome(attempt):
-    """What came of it, if only an error."""
-    try:
-        return await attempt
-    except ClientError as error:
-        return error
 
 
 async def test_what_a_folder_holds_counts_for_its_new_owner(sides, tmp_path):
