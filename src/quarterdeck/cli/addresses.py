@@ -1,6 +1,7 @@
 """What is copied where, as typed: paths here, FOLDER:PATH there, with patterns on either side. Pure but for looking at local paths."""
 
 import fnmatch
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,8 @@ from typing import Any, NamedTuple
 from quarterdeck.client.errors import FileUnusable
 
 _MAGIC = frozenset("*?[")
+_SHARED = re.compile(r"[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9-]*\Z")
+"""OWNER/NAME; a path here that looks so begins with `./`."""
 
 
 class Remote(NamedTuple):
@@ -18,9 +21,10 @@ class Remote(NamedTuple):
 
 
 def read(text: str) -> Remote | str:
-    """Return what is meant: a folder's path if a colon comes before any slash, else a path here."""
+    """Return what is meant: a folder's path if a colon comes before any slash, or after OWNER/NAME, else a path here."""
     head, colon, path = text.partition(":")
-    if colon and head and "/" not in head and not head.startswith("."):
+    plain = bool(head) and "/" not in head and not head.startswith(".")
+    if colon and (plain or _SHARED.match(head)):
         return Remote(head, path)
     return text
 

@@ -111,8 +111,16 @@ def _arranging(folders: Actions) -> None:
         "qd folder mv data old.csv raw/2026.csv",
         more="Nothing may be at the new path.",
     )
-    mv.add_argument("source", metavar="FROM", help="path in the folder")
-    mv.add_argument("target", metavar="TO", help="path in the folder")
+    _from_to(mv)
+    _from_to(
+        on_folder(
+            folders,
+            "cp",
+            "copy a file or directory in a folder",
+            "qd folder cp data raw/2026.csv tried/2026.csv",
+            more="Nothing may be at the new path. From folder to folder: qd folder clone.",
+        )
+    )
     find = on_folder(
         folders,
         "find",
@@ -124,7 +132,14 @@ def _arranging(folders: Actions) -> None:
     )
     find.add_argument("pattern", metavar="PATTERN")
     find.add_argument("path", nargs="?", default="", metavar="PATH", help="below this only")
-    find.add_argument("--limit", type=int, metavar="N", help="at most so many (default: 100)")
+    find.add_argument(
+        "--limit", type=kit.count, metavar="N", help="at most so many, up to 1000 (default: 100)"
+    )
+
+
+def _from_to(action: argparse.ArgumentParser) -> None:
+    action.add_argument("source", metavar="FROM", help="path in the folder")
+    action.add_argument("target", metavar="TO", help="path in the folder")
 
 
 def _sharing(folders: Actions) -> None:
@@ -176,7 +191,7 @@ def _hosts(folders: Actions) -> None:
     quota.add_argument("user", nargs="?", metavar="USER", help="name or id (default: you)")
     quota.add_argument("--host", default="local", help="default: local")
     quota.add_argument("--size", type=kit.mebibytes, metavar="SIZE", help="such as 500M or 10G")
-    quota.add_argument("--files", type=int, metavar="N", help="files and directories")
+    quota.add_argument("--files", type=kit.count, metavar="N", help="files and directories")
     quota.add_argument("--unlimited", action="store_true", help="no limit any more")
     folders.add("hosts", "list the storage hosts and what they allow to you", "qd folder hosts")
     allow = folders.add(

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple, NoReturn
 
 COLUMNS_MAX = 80
+_DIGITS_MAX = 18
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _UNKNOWN = re.compile(
     r"argument (COMMAND|ACTION): invalid choice: '(?P<given>[^']*)' \(choose from (?P<known>.*)\)"
@@ -157,12 +158,19 @@ def seconds(text: str) -> float:
 
 
 def mebibytes(text: str) -> int:
-    """Read an amount of memory: 512, 512M, 2G."""
+    """Read a size: 512, 512M, 2G."""
     number = text.lower().rstrip("bgim")
     size = _SIZES.get(text.lower()[len(number) :] or "m")
     if size is None or not number.isdecimal() or int(number) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of memory, such as 512M or 2G")
+        raise argparse.ArgumentTypeError(f"{text!r} is no size, such as 512M or 2G")
     return int(number) * size
+
+
+def count(text: str) -> int:
+    """Read how many."""
+    if not text.isdecimal() or len(text) > _DIGITS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number, such as 100")
+    return int(text)
 
 
 def _columns() -> int:

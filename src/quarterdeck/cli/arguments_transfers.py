@@ -20,13 +20,18 @@ def cp(commands: "argparse._SubParsersAction[Parser]") -> None:
         "qd cp measurements.csv data:raw/",
         "qd cp -r ./scripts data:",
         "qd cp 'data:results/*.csv' .",
+        "qd cp ada/data:model.json .",
         "qd cp -r --checksum data:results ./results",
         more=_MORE,
     )
     copy.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="paths here, or FOLDER:PATH; * ? [] and **"
     )
-    copy.add_argument("target", metavar="TARGET", help="FOLDER:PATH, or a path here")
+    copy.add_argument(
+        "target",
+        metavar="TARGET",
+        help="FOLDER:PATH, or a path here; OWNER/NAME:PATH is in a shared folder, ./a:b is here",
+    )
     copy.add_argument("-r", "--recursive", action="store_true", help="directories, too")
     _checksum(copy)
 

@@ -1,14 +1,14 @@
-"""`qd folder` for the folder as a whole: show, rename, clone, rm, restore, purge, transfer; and what is arranged in it: mkdir, mv, find."""
+"""`qd folder` for the folder as a whole: show, rename, clone, rm, restore, purge, transfer; and what is arranged in it: mkdir, mv, cp, find."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from quarterdeck.cli import console as console_module
 from quarterdeck.cli.console import Console
 from quarterdeck.client import api_folders as api
 from quarterdeck.client import files, procedures, request
-from quarterdeck.client.request import Grant
+from quarterdeck.client.request import Grant, Prepared
 from quarterdeck.client.transport import Transport
 
 
@@ -94,10 +94,12 @@ def mkdir(given: argparse.Namespace, transport: Transport, console: Console) -> 
 
 def mv(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Give something in a folder another path."""
-    access = _access(given, "write", transport)
-    wanted = files.move(access, given.source.strip("/"), given.target.strip("/"))
-    moved = request.loads(transport.send(wanted))
-    return _told(moved, console, str(moved["path"]))
+    return _placed(files.move, given, transport, console)
+
+
+def cp(given: argparse.Namespace, transport: Transport, console: Console) -> int:
+    """Copy something in a folder."""
+    return _placed(files.copy, given, transport, console)
 
 
 def find(given: argparse.Namespace, transport: Transport, console: Console) -> int:
@@ -113,6 +115,18 @@ def find(given: argparse.Namespace, transport: Transport, console: Console) -> i
     if found["more"]:
         console.note("there is more: --limit, or another pattern")
     return 0
+
+
+def _placed(
+    wanted: Callable[[Grant, str, str], Prepared],
+    given: argparse.Namespace,
+    transport: Transport,
+    console: Console,
+) -> int:
+    access = _access(given, "write", transport)
+    sent = transport.send(wanted(access, given.source.strip("/"), given.target.strip("/")))
+    placed = request.loads(sent)
+    return _told(placed, console, str(placed["path"]))
 
 
 def _facts(folder: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -94,6 +94,8 @@ def allow(given: argparse.Namespace, transport: Transport, console: Console) -> 
 
 def quota(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Tell how much a user may keep on a storage host, after setting it if asked."""
+    if given.unlimited and (given.size, given.files) != (None, None):
+        given.parser.error("--unlimited goes with no other limit")
     user = given.user or transport.call(main_api.get_me())["name"]
     seen = transport.call(api.get_quota(given.host, user))
     if given.unlimited or given.size is not None or given.files is not None:

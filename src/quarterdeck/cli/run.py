@@ -63,6 +63,7 @@ COMMANDS: Mapping[str, Command] = {
     "folder-transfer": folder_life.transfer,
     "folder-mkdir": folder_life.mkdir,
     "folder-mv": folder_life.mv,
+    "folder-cp": folder_life.cp,
     "folder-find": folder_life.find,
     "folder-share": folder_shares.share,
     "folder-invitations": folder_shares.invitations,

@@ -28,6 +28,8 @@ _HINTS = {
     "secret-not-found": "put a file of that name among the manager's secrets",
     "folder-name-taken": "take another name, or look at that folder: qd folder ls",
     "folder-mounted": "end the sessions that mount it: qd session ls",
+    "host-not-found": "list them: qd folder hosts",
+    "quota-unsupported": "keep what is to be limited on another host: qd folder hosts",
     "folder-not-found": "list them: qd folder ls",
     "folder-permission-missing": "ask its owner to share it for that: qd folder show FOLDER",
     "host-forbids": "look at what it allows: qd folder hosts",

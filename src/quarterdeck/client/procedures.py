@@ -120,8 +120,11 @@ def find_any_folder(given: str) -> Procedure[dict[str, Any]]:
     """Return the folder that is meant, in use or in the trash. Raises `NotFound`, `Ambiguous`."""
     try:
         return (yield from find_folder(given))
-    except NotFound:
-        return (yield from find_folder(given, trash=True))
+    except NotFound as missing:
+        try:
+            return (yield from find_folder(given, trash=True))
+        except NotFound:
+            raise missing from None
 
 
 def find_invitation(given: str) -> Procedure[dict[str, Any]]:

@@ -95,6 +95,26 @@ async def test_folder_is_shared_between_two_terminals(qd, other_qd, user, other_
     assert (await other_qd("folder", "ls", "--json")).json[0]["permission"] == "own"
 
 
+async def test_shared_folder_is_copied_to_mounted_and_taken_back(
+    qd, other_qd, user, other_user, tmp_path
+):
+    """A shared folder is OWNER/NAME everywhere, and taking it back names what runs on. Copy to and fro, mount it, revoke."""
+    shared, them = f"{user.view.name}/data", other_user.view.name
+    (tmp_path / "x.txt").write_text("shared")
+    await qd("folder", "create", "data")
+    await qd("folder", "share", "data", them, "--to", "write")
+    await other_qd("folder", "accept", shared)
+    await other_qd("cp", str(tmp_path / "x.txt"), f"{shared}:theirs/")
+    await other_qd("cp", f"{shared}:theirs/x.txt", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_text() == "shared"
+    mount = ("--mount", f"{shared}:in:ro", "--name", "fit", "--wait")
+    id_ = (await other_qd("session", "create", "python:3.11", *mount)).stdout.strip()
+    revoked = (await seen(qd, "revoke", "data", them)).text
+    assert f"sessions of {them} that run on with it:" in revoked
+    assert revoked.splitlines()[-1].split() == [id_, "fit", "read"]
+    await other_qd("session", "rm", "fit", "--wait")
+
+
 async def test_files_are_arranged_and_found(qd, observe, tmp_path):
     """Directories, moves, clones and searches. Do each; look at the disk."""
     id_ = (await qd("folder", "create", "data")).stdout.strip()
@@ -105,6 +125,9 @@ async def test_files_are_arranged_and_found(qd, observe, tmp_path):
     assert (
         await seen(qd, "mv", "data", "a.csv", "raw/2026/a.csv")
     ).text.strip() == "raw/2026/a.csv"
+    assert (await seen(qd, "cp", "data", "raw/2026", "tried")).text.strip() == "tried"
+    assert observe.content(id_)["tried/a.csv"] == b"a.csv"
+    await qd("folder", "rm", "data", "tried")
     taken = await seen(qd, "mv", "data", "b.csv", "raw/2026/a.csv", code=1)
     assert "take another path, or remove what is there" in taken.text
     assert (await qd("folder", "find", "data", "*.csv")).stdout.split() == [
@@ -156,6 +179,8 @@ async def test_quota_is_told_and_what_to_do_when_it_is_used_up(qd, admin, user, 
     assert "of 1.0 MiB" in told
     assert "of 50 files" in told
     assert "administrator" in (await seen(qd, "quota", "--size", "2G", code=1)).text
+    for wrong in (("--unlimited", "--files", "1"), ("--files", "-1"), ("--size", "2X")):
+        await seen(qd, "quota", *wrong, code=2)
 
 
 @pytest.mark.parametrize("action", ["", "rm", "share", "clone", "find", "allow", "invitations"])

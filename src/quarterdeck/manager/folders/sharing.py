@@ -104,8 +104,11 @@ class Sharing:
     async def _ended(self, by: Principal, invitation: str, *, done: bool) -> InvitationView:
         view = await self.get(by, invitation)
         if not done:
+            is_open = view.status is InvitationStatus.PENDING
             raise errors.InvitationAnswered(
-                f"The invitation is {view.status}, not yours to answer"
+                "The invitation is not yours to answer"
+                if is_open
+                else f"The invitation is {view.status} already"
             )
         return view
 
