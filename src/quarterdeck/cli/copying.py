@@ -1,7 +1,9 @@
 """`qd cp`, `qd folder upload` and `download`: files between here and folders, with progress, checksums, and going on where one has ended."""
 
 import argparse
+import threading
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from quarterdeck.cli import addresses
 from quarterdeck.cli import console as console_module
 from quarterdeck.cli.addresses import Remote
 from quarterdeck.cli.console import Console
+from quarterdeck.cli.hands import Hands
 from quarterdeck.cli.progress import Bar
 from quarterdeck.client import api_folders as api
 from quarterdeck.client import files, procedures, request
@@ -52,6 +55,10 @@ def cp(given: argparse.Namespace, transport: Transport, console: Console) -> int
     raise FileUnusable("one side is here and the other in one folder: FOLDER:PATH")
 
 
+Work = Callable[[Transport, files.Copy, files.Report], dict[str, Any]]
+"""Copies one file, and tells of it."""
+
+
 class _Copying:
     """One command's copies."""
 
@@ -61,6 +68,7 @@ class _Copying:
         self._console = console
         self._clock: Clock = SystemClock()
         self._granted: tuple[Grant, float] | None = None
+        self._lock = threading.Lock()
 
     def into(self, here: list[str], target: Remote) -> list[files.Copy]:
         """Return the copies of paths here to one in a folder: a directory there, or where several go, takes them."""
@@ -92,9 +100,9 @@ class _Copying:
     def send(self, folder: str, copies: list[files.Copy]) -> int:
         """Copy into a folder."""
 
-        def send(copy: files.Copy, bar: Bar) -> dict[str, Any]:
+        def send(transport: Transport, copy: files.Copy, report: files.Report) -> dict[str, Any]:
             grant = self._grant(folder, "write")
-            entry: dict[str, Any] = self._transport.upload(grant, copy, bar.report)
+            entry: dict[str, Any] = transport.upload(grant, copy, report)
             return entry
 
         apart = _apart(copies, attrgetter("local"), attrgetter("remote"))
@@ -104,26 +112,23 @@ class _Copying:
     def fetch(self, folder: str, copies: list[files.Copy]) -> int:
         """Copy out of a folder."""
 
-        def fetch(copy: files.Copy, bar: Bar) -> dict[str, Any]:
+        def fetch(transport: Transport, copy: files.Copy, report: files.Report) -> dict[str, Any]:
             grant = self._grant(folder, "read")
-            size = self._transport.download(grant, copy, bar.report)
+            size = transport.download(grant, copy, report)
             if self._given.checksum:
-                self._transport.check(grant, copy)
+                transport.check(grant, copy)
             return {"path": copy.remote, "local": str(copy.local), "size": size}
 
         apart = _apart(copies, attrgetter("remote"), attrgetter("local"))
         return self._run(apart, fetch, "local")
 
-    def _run(
-        self,
-        copies: list[files.Copy],
-        work: Callable[[files.Copy, Bar], dict[str, Any]],
-        name: str,
-    ) -> int:
+    def _run(self, copies: list[files.Copy], work: Work, name: str) -> int:
         done = []
+        bar = Bar(self._console, self._clock, copies)
+        crew = Hands(self._transport, copies, lambda mine, copy: self._one(mine, copy, work, bar))
         try:
-            for copy in copies:
-                done.append(self._one(copy, work))
+            for entry in crew.results(bar.show):
+                done.append(entry)
                 self._console.progress("")
                 if not self._console.as_json:
                     size = console_module.bytes_in_words(done[-1]["size"])
@@ -135,25 +140,22 @@ class _Copying:
             self._console.json(done)
         return 0
 
-    def _one(
-        self, copy: files.Copy, work: Callable[[files.Copy, Bar], dict[str, Any]]
-    ) -> dict[str, Any]:
+    def _one(self, transport: Transport, copy: files.Copy, work: Work, bar: Bar) -> dict[str, Any]:
         """Copy one file, as long as it takes: what is there stays there when a token ends."""
         while True:
-            bar = Bar(self._console, self._clock, copy.remote, copy.size)
             try:
-                return work(copy, bar)
+                return work(transport, copy, partial(bar.report, copy))
             except Refused as refused:
                 if refused.code != "token-expired" or not self._is_old():
                     raise
-                self._granted = None
 
     def _grant(self, folder: str, right: str) -> Grant:
-        if self._granted is None or self._is_old():
-            id_ = self._transport.run(procedures.find_folder(folder))["id"]
-            grant = request.granted(self._transport.call(api.grant(id_, right)))
-            self._granted = grant, self._clock.monotonic()
-        return self._granted[0]
+        with self._lock:
+            if self._granted is None or self._is_old():
+                id_ = self._transport.run(procedures.find_folder(folder))["id"]
+                grant = request.granted(self._transport.call(api.grant(id_, right)))
+                self._granted = grant, self._clock.monotonic()
+            return self._granted[0]
 
     def _is_old(self) -> bool:
         if self._granted is None:

@@ -1,11 +1,13 @@
 """How far a transfer has come, as one line that fits a terminal; and the bar that shows it while somebody looks on."""
 
+from collections.abc import Sequence
+
 from quarterdeck.base.clock import Clock
 from quarterdeck.cli import console as console_module
 from quarterdeck.cli.console import Console
+from quarterdeck.client.files import Copy
 
 _BAR_COLUMNS = 20
-_SHOWN_SECONDS = 0.1
 _NAME_COLUMNS = 24
 _RATE_SECONDS_MIN = 0.5
 
@@ -25,25 +27,32 @@ def line(name: str, done: int, size: int, *, seconds: float, begun: int = 0) -> 
 
 
 class Bar:
-    """Shows one file's progress on the console, not too often."""
+    """How far copies have come together. Any thread tells of it; only who shows it prints."""
 
-    def __init__(self, console: Console, clock: Clock, name: str, size: int) -> None:
+    def __init__(self, console: Console, clock: Clock, copies: Sequence[Copy]) -> None:
         self._console = console
         self._clock = clock
-        self._name = name
-        self._size = size
-        self._begun: tuple[float, int] | None = None
-        self._shown = 0.0
+        self._name = copies[0].remote if len(copies) == 1 else f"{len(copies):,} files"
+        self._size = sum(copy.size for copy in copies)
+        self._since = clock.monotonic()
+        self._there: dict[Copy, int] = {}
+        self._before: dict[Copy, int] = {}
 
-    def report(self, done: int) -> None:
-        """Take in how many bytes are there."""
-        if not self._console.live:
-            return
-        now = self._clock.monotonic()
-        if self._begun is None:
-            self._begun = now, done
-        if now - self._shown >= _SHOWN_SECONDS:
-            self._shown = now
-            since, begun = self._begun
-            shown = line(self._name, done, self._size, seconds=now - since, begun=begun)
-            self._console.progress(shown)
+    def report(self, copy: Copy, done: int) -> None:
+        """Take in how many bytes of a file are there. Those of which the first is heard when there is more to come were there before."""
+        if copy not in self._there and done < copy.size:
+            self._before[copy] = done
+        self._there[copy] = done
+
+    def show(self) -> None:
+        """Show it, where somebody looks on."""
+        if self._console.live and self._there:
+            self._console.progress(
+                line(
+                    self._name,
+                    sum(list(self._there.values())),
+                    self._size,
+                    seconds=self._clock.monotonic() - self._since,
+                    begun=sum(list(self._before.values())),
+                )
+            )

@@ -1,5 +1,6 @@
 """A blocking connection for `transport`, framed by `quarterdeck.base.http1`. Whatever breaks is an OSError."""
 
+import contextlib
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -34,6 +35,11 @@ class Connection:
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()
+
+    def break_off(self) -> None:
+        """Let whoever sends or waits for an answer, in another thread, find the connection broken."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def request(
         self,

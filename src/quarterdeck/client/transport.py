@@ -1,6 +1,7 @@
 """The blocking transport, for `qd`: no aiohttp, whose import takes longer than most commands. Connections are of `http1`."""
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from datetime import UTC
 from typing import Any, TypeVar
@@ -26,6 +27,22 @@ class Transport:
         self._clock = clock
         self._connections: dict[str, http1.Connection] = {}
         self._deadline: float | None = None
+        self._stopped = threading.Event()
+
+    def another(self) -> "Transport":
+        """Return one like this, with connections of its own."""
+        return Transport(self._credentials, self._clock)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it sends nothing more."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """Break off whatever another thread does with it; that thread's transfer ends in `Stopped`."""
+        self._stopped.set()
+        for connection in list(self._connections.values()):
+            connection.break_off()
 
     @property
     def credentials(self) -> Credentials:
@@ -124,8 +141,8 @@ class Transport:
             return error
 
     def _step(self, step: sending.Step) -> sending.Reply:
-        if step.pause:
-            clocks.pause(step.pause)
+        if self._stopped.wait(step.pause):
+            raise Stopped
         with self._exchange(step.prepared) as response:
             if step.sink is None or response.status >= 400:
                 return sending.reply(step, response.status, response.headers, response.read())
@@ -192,6 +209,10 @@ class Transport:
         if left <= 0:
             raise _DeadlinePassed
         return left
+
+
+class Stopped(Exception):
+    """Somebody has stopped the transport in the middle of a transfer."""
 
 
 class _DeadlinePassed(ClientError):

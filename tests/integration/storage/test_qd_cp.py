@@ -162,3 +162,35 @@ async def test_download_goes_on_after_ctrl_c(private_cluster, user, qd, noise, t
     assert (tmp_path / "again.bin").read_bytes() == noise.read_bytes()
     assert received < LARGE_BYTES - there + MARGIN_BYTES
     assert partial() == 0
+
+
+@pytest.mark.links
+async def test_many_files_go_together_and_stop_together(
+    private_cluster, user, qd, observe, tmp_path, rng
+):
+    """Distance is waited for once for several files. Interrupt many on a slow link while several are under way; the same command brings the rest."""
+    folder = await user.folders.create("data")
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(12):
+        (many / f"{number:02}").write_bytes(rng.randbytes(MARGIN_BYTES))
+    link = private_cluster.links.link("test", "storage-proxy")
+    await link.set(Behaviour.slowed(SLOW_BYTES))
+
+    async def under_way():
+        return (await link.counters()).open
+
+    async with qd.terminal("cp", "-r", str(many), "data:") as terminal:
+        await until(under_way, within=SECONDS_MAX, satisfied=lambda count: count >= 3)
+        await terminal.shows("12 files  [#")
+        terminal.interrupts()
+        assert await terminal.ended() == 130
+    await link.restore()
+    assert len(observe.content(folder.id)) < 12
+    await qd("cp", "-r", str(many), "data:")
+    await qd("cp", "-r", "--checksum", "data:many", str(tmp_path / "back"))
+    assert tree(tmp_path / "back") == tree(many)
+    assert observe.content(folder.id) == {
+        f"many/{name}": content for name, content in tree(many).items()
+    }
+    assert [path.name for path in tmp_path.rglob("*.part")] == []
