@@ -58,7 +58,7 @@ class Life:
         self.names = itertools.count()
 
     async def live(self):
-        """Two sessions, whatever happens on the way: one that its user ends, and one that ends by itself.
+        """Three sessions, whatever happens on the way: one that its user ends, one that ends by itself, and one of two requests that wait.
 
         A call may fail and is made again; each state comes, and a session ends for no other reason.
         """
@@ -74,16 +74,23 @@ class Life:
         if not await has_exited(session):
             await insist(session.terminate)
         await self.sees(session, "TERMINATED")
+        session = await self.created(wait=SECONDS_MAX, execute="6 * 7")
+        await self.sees(session, "RUNNING")
+        if session.execution is not None:
+            assert session.execution.result == "42"
+        await insist(lambda: session.terminate(wait=SECONDS_MAX))
+        await self.sees(session, "TERMINATED")
+        assert (await insist(session.refresh)).reason == "user-requested"
 
     async def survive(self):
         """The same, but that sessions may end for any reason."""
         with contextlib.suppress(SessionEnded):
             await self.live()
 
-    async def created(self):
+    async def created(self, **given):
         """A session by a name of its own: asked for again, it is the same."""
         name = f"life-{next(self.names)}"
-        return await insist(lambda: self.user.sessions.create(name=name, reuse=True))
+        return await insist(lambda: self.user.sessions.create(name=name, reuse=True, **given))
 
     async def sees(self, session, status):
         await insist(lambda: session.reaches(status, within=SECONDS_MAX))
