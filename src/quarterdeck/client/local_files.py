@@ -29,10 +29,11 @@ class Source:
         with usable(local):
             self._file = local.open("rb")
             found = os.fstat(self._file.fileno())
+        self.is_part = stretch is not None
         self._start, end = stretch or (0, found.st_size)
         self._file.seek(self._start)
         self.size = end - self._start
-        self.mark = f"{found.st_dev:x}-{found.st_ino:x}-{found.st_mtime_ns:x}"
+        self.mark = _mark(found)
 
     @property
     def crc32(self) -> str:
@@ -50,8 +51,17 @@ class Source:
         self._crc = zlib.crc32(block, self._crc)
         return block
 
+    def require_unchanged(self) -> None:
+        """Raise `FileUnusable` if somebody has written into the file since it was opened."""
+        with usable(self._local):
+            found = os.fstat(self._file.fileno())
+        if _mark(found) != self.mark:
+            raise FileUnusable(f"{self._local} changed while it was sent; try again")
+
     def stand_at(self, offset: int) -> None:
         """Go on from there. Raises `FileUnusable`."""
+        if offset > self.size:
+            raise FileUnusable(f"{self._local} has less than is there already")
         if offset == self._at:
             return
         if offset < self._at:
@@ -63,6 +73,10 @@ class Source:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _mark(found: os.stat_result) -> str:
+    return f"{found.st_dev:x}-{found.st_ino:x}-{found.st_mtime_ns:x}"
 
 
 class Sink:

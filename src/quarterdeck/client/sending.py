@@ -148,7 +148,9 @@ def _piece(grant: Grant, location: str, source: Source, offset: int) -> Prepared
     data = source.read(PIECE_BYTES)
     headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
     if offset + len(data) == source.size:
-        headers["X-Content-CRC32"] = source.crc32
+        source.require_unchanged()
+        if not source.is_part:
+            headers["X-Content-CRC32"] = source.crc32
     return tus(grant, "PATCH", location, headers)._replace(body=data)
 
 

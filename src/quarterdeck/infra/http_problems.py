@@ -103,13 +103,26 @@ def _told(request: web.Request, error: Exception) -> web.StreamResponse:
 class Protocol(web.RequestHandler):
     """aiohttp's connection handler, which answers with a problem also where no request was understood.
 
-    `watchers` are woken when the connection is lost.
+    `watchers` are woken when the connection is lost; `give_up` is called when the server waits no longer for a request under way.
     """
 
     def __init__(self, manager: web.Server, **options: Any) -> None:
         super().__init__(manager, **options)
         self.watchers: set[tasks.Wake] = set()
+        self.give_up: Callable[[], None] | None = None
         self._is_broken_off = False
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
+        """End the request under way after so many seconds; whoever has taken its body elsewhere hears of that, too."""
+        waking = self._loop.call_later(timeout or 0.0, self._give_up)
+        try:
+            await super().shutdown(timeout)
+        finally:
+            waking.cancel()
+
+    def _give_up(self) -> None:
+        if self.give_up is not None:
+            self.give_up()
 
     def expect_next(self) -> None:
         """Go on with the next request: somebody else has read the body of this one to its end."""

@@ -40,10 +40,12 @@ async def taken(
     intake = _Intake(connection, transport, length - sum(map(len, parsed)))
     if intake.left > 0:
         transport.set_protocol(intake)
+    connection.give_up = intake.give_up
     try:
         async with contextlib.aclosing(_joined(parsed, intake, silence_seconds_max)) as blocks:
             yield blocks
     finally:
+        connection.give_up = None
         if intake.left > 0:
             transport.set_protocol(connection)
             connection.break_off()
@@ -82,7 +84,7 @@ class _Intake(asyncio.BufferedProtocol):
         self._filled = 0
         self._full: deque[memoryview] = deque()
         self._news = asyncio.Event()
-        self._is_lost = False
+        self._is_over = False
 
     async def blocks(self, silence_seconds_max: float) -> AsyncGenerator[memoryview, None]:
         """Give what the transport brings, a buffer at a time."""
@@ -113,11 +115,15 @@ class _Intake(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Pass on what has come."""
-        self._is_lost = True
+        self.give_up()
+        self._connection.connection_lost(exc)
+
+    def give_up(self) -> None:
+        """Wait for nothing more; what has come is passed on."""
+        self._is_over = True
         self._news.set()
         if self._filled:
             self._pass_on()
-        self._connection.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Tell the connection."""
@@ -129,24 +135,26 @@ class _Intake(asyncio.BufferedProtocol):
 
     async def _wait(self, silence_seconds_max: float) -> None:
         """Wait for something to come, or, if there is something, a moment for a full buffer: then it is passed on as it is."""
-        if self._is_lost:
-            raise ConnectionResetError("the client has hung up")
+        if self._is_over:
+            raise ConnectionResetError("the client has hung up, or the server stops")
         self._news.clear()
         try:
             async with asyncio.timeout(_GATHER_SECONDS if self._filled else silence_seconds_max):
                 await self._news.wait()
         except TimeoutError:
-            if not self._filled:
+            if self._filled:
+                self._pass_on()
+            elif not self._full:
                 raise
-            self._pass_on()
 
     def _pass_on(self) -> None:
         self._full.append(self._free.popleft()[: self._filled])
         self._filled = 0
         self._news.set()
-        if not self._free:
+        if self.left > 0 and not self._free:
             self._transport.pause_reading()
 
     def _reuse(self, block: memoryview) -> None:
         self._free.append(memoryview(block.obj))
-        self._transport.resume_reading()
+        if self.left > 0:
+            self._transport.resume_reading()

@@ -93,7 +93,7 @@ class PathTaken(StorageError):
 
 
 class FileBusy(StorageError):
-    """A file changes while it is copied; try again when nobody writes into it."""
+    """A file changes while it is copied, or is leased; try again when nobody writes into it."""
 
     code = "file-busy"
 

@@ -52,7 +52,9 @@ async def test_a_kernel_comes_with_the_outcome_of_its_first_code(agent):
 
 async def test_first_code_that_is_long_or_ends_the_kernel_is_answered_with_the_kernel(agent):
     """The answer does not wait for what goes on. Have code outlive its wait, then code that ends the kernel."""
-    made = await agent.make(execute=Execute("import select; select.select([], [], [])", run=RUN, wait=0))
+    made = await agent.make(
+        execute=Execute("import select; select.select([], [], [])", run=RUN, wait=0)
+    )
     assert (made.status, made.execution.status) == ("RUNNING", "continued")
     ended = await agent.make(execute=Execute("import os; os._exit(3)", run=RUN, wait=5))
     assert (ended.status, ended.execution, ended.exit.code) == ("TERMINATED", None, 3)

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import random
+import threading
 
 import pytest
 
@@ -25,7 +26,21 @@ class Seen:
         self.blocks, self.error, self.changed = [], None, asyncio.Event()
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
-        self.refuses = False
+        self.refuses = self.refuses_at_once = self.ends_late = False
+        self.whole, self.may_end = asyncio.Event(), asyncio.Event()
+        self.sent = asyncio.Semaphore(0)
+
+    async def enter(self):
+        """Refuse at once, but not before all is there."""
+        if self.refuses_at_once:
+            await self.sent.acquire()
+            raise Refusal
+
+    async def leave(self):
+        """Note that all was seen."""
+        self.whole.set()
+        if self.ends_late:
+            await self.may_end.wait()
 
     async def see(self, block):
         """Note a block."""
@@ -41,9 +56,11 @@ async def take(request, seen, silence):
     digest = hashlib.sha256()
     try:
         async with large_bodies.taken(request, silence) as blocks:
+            await seen.enter()
             async for block in blocks:
                 digest.update(block)
                 await seen.see(block)
+            await seen.leave()
     except (ConnectionError, TimeoutError) as error:
         seen.error = error
         seen.changed.set()
@@ -73,6 +90,20 @@ async def connected(seen, silence=SILENCE):
 def seen():
     """What the handler sees."""
     return Seen()
+
+
+async def held_back(writer):
+    """Nobody reads as much as was written; return how much is left."""
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await writer.drain()
+    return writer.transport.get_write_buffer_size()
+
+
+async def passing():
+    """Let the loop, which is the server's, too, take a few turns."""
+    for _ in range(10):
+        await asyncio.to_thread(str)
 
 
 def put(content=CONTENT):
@@ -173,3 +204,53 @@ async def test_body_of_unknown_length_is_not_for_this_way(seen):
     async with connected(seen) as (reader, writer):
         writer.write(chunked)
         assert (await answer(reader))[0] == 500
+
+
+async def test_body_that_ends_as_the_patience_for_a_full_buffer_does_is_whole(seen):
+    """Let a part wait for more, send the rest, and keep the loop from running until its time is over: both are due at once; all is whole."""
+    content = CONTENT[: large_bodies.LARGE_BYTES + 5]
+    async with connected(seen) as (reader, writer):
+        for _ in range(5):
+            writer.write(put(content) + content[:70_000])
+            await passing()
+            writer.write(content[70_000:80_000])
+            await passing()
+            writer.write(content[80_000:])
+            threading.Event().wait(0.06)
+            assert (await answer(reader))[2] == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("size", [large_bodies.LARGE_BYTES, 2 << 20, (2 << 20) + 65_000])
+async def test_connection_goes_on_after_a_body_that_was_not_looked_at(seen, size):
+    """Refuse before the first block, with all of the body on its way; a second request on the same connection is answered."""
+    seen.refuses_at_once = True
+    content = CONTENT[:size]
+    async with connected(seen) as (reader, writer):
+        for _ in range(3):
+            writer.write(put(content) + content)
+            await writer.drain()
+            await passing()
+            seen.sent.release()
+            status, headers, _ = await answer(reader)
+            assert status == 409
+            if headers.get("connection") == "close":
+                break
+
+
+async def test_requests_that_wait_for_their_turn_are_not_read_without_end(seen):
+    """Hold the handler with the body's last block, send small requests for ever, let it take the block and hold it again; the client is held back."""
+    content = CONTENT[: 2 << 20]
+    seen.ends_late = True
+    seen.may_go_on.clear()
+    async with connected(seen) as (reader, writer):
+        writer.write(put(content) + content)
+        await writer.drain()
+        await passing()
+        writer.write((b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" * 1000) * 1500)
+        await passing()
+        seen.may_go_on.set()
+        await seen.whole.wait()
+        left = [await held_back(writer) for _ in range(2)]
+        assert left[0] == left[1]
+        seen.may_end.set()
+        assert (await answer(reader))[0] == 200

@@ -140,6 +140,22 @@ async def test_checksum_of_the_whole_may_follow_with_the_last_piece(
     assert files(tree, disk) == {"file": CONTENT}
 
 
+async def test_checksum_of_the_whole_is_compared_also_when_another_is_told(pieces, tree, disk):
+    """Announce a wrong CRC-32 and end with the right SHA-256; tell a whole's checksum with a piece that is not the last, or with a join."""
+    right = {"X-Content-SHA256": hashlib.sha256(CONTENT).hexdigest()}
+    target = await pieces.begin(SIZE, path="file", crc32="00000000")
+    assert (await pieces.send(target, 0, CONTENT, **right)).problem == (422, "checksum-mismatch")
+    target = await pieces.begin(SIZE, path="file")
+    early = await pieces.send(target, 0, CONTENT[:5], **right)
+    assert early.problem == (400, "upload-refused")
+    assert await pieces.offset(target) == 0
+    part = await pieces.begin(3, headers={"Upload-Concat": "partial"})
+    await pieces.send(part, 0, b"abc")
+    final = {"Upload-Concat": f"final;{part}", **metadata(path="joined"), **right}
+    assert (await pieces.call("POST", headers=final, body=b"")).problem == (400, "upload-refused")
+    assert files(tree, disk) == {}
+
+
 @pytest.mark.parametrize(
     "told", [{"sha256": "0" * 63}, {"crc32": "0" * 9}, {"crc32": "", "sha256": ""}]
 )

@@ -141,6 +141,22 @@ async def test_size_that_was_announced_is_taken_once(place):
     assert (await place.as_on_disk(), place.under_way()) == ((100_000, 1), [])
 
 
+@pytest.mark.parametrize("before", [None, 1_000_000])
+async def test_limit_that_is_set_meanwhile_holds_for_what_was_announced(place, before):
+    """A limit holds from now on. Announce a size while there is no limit or a high one, set a lower one while it is written; it is refused."""
+    if before is not None:
+        await place.limit(before)
+
+    async def blocks():
+        yield b"x" * 60_000
+        await place.limit(80_000)
+        yield b"x" * 40_000
+
+    with pytest.raises(errors.QuotaExceeded):
+        await place.volume.put(TREE, ("large",), blocks(), 100_000)
+    assert (await place.as_on_disk(), place.under_way()) == ((0, 0), [])
+
+
 async def test_inodes_are_files_and_directories(place):
     """Small things count, too. Allow three; a file below two new directories takes them all."""
     await place.limit(inodes=3)

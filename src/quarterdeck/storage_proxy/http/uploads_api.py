@@ -77,6 +77,10 @@ class UploadsApi:
         there = self._storage.uploads(caller.tree)
         if (parts := tus.parts(request)) is not None:
             joint = self._upload(request, 0, JOINT_SECONDS)
+            if (told := bodies.announced(request)) is not None:
+                raise errors.UploadRefused(
+                    "the checksum of parts together is in Upload-Metadata", field=told.field
+                )
             wanted = [_id(part) for part in parts]
             async with self._slots.turn(caller.who):
                 taken = await self._pieces.join(there, caller.tree.id, joint, wanted)

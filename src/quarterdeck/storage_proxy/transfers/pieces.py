@@ -92,6 +92,7 @@ class Pieces:
                 await _break_off(writer, piece, progress, error)
                 raise
             if progress.received < writer.upload.size or writer.upload.part:
+                await _require_no_whole(writer, piece)
                 await writer.keep()
                 self._remember(writer, progress)
                 return Taken(writer.upload, writer.offset)
@@ -189,6 +190,15 @@ async def _keep(writer: ports.Writer, progress: _Progress) -> None:
         await writer.keep()
 
 
+async def _require_no_whole(writer: ports.Writer, piece: Piece) -> None:
+    """Refuse a piece, not the last, that tells a checksum of the whole: who sends it means something else."""
+    if piece.whole is not None:
+        await writer.drop()
+        raise errors.UploadRefused(
+            "the checksum of the whole comes with its last piece", field=piece.whole.field
+        )
+
+
 async def _break_off(
     writer: ports.Writer, piece: Piece, progress: _Progress, error: BaseException
 ) -> None:
@@ -200,20 +210,23 @@ async def _break_off(
 
 
 async def _finish(writer: ports.Writer, announced: Checksum | None, known: Digest | None) -> Taken:
-    """Put the file at its path if it is what was announced, with the last piece or, if not there, at the beginning."""
+    """Put the file at its path if it is what was announced, at the beginning and with the last piece."""
     algorithm, promised = writer.upload.promised or ("", "")
-    if algorithm and announced is None:
-        if not promised:
-            await writer.drop()
-            raise errors.UploadRefused(
-                f"the {algorithm} was to follow with the last piece", field=WHOLE[algorithm]
-            )
-        announced = Checksum(algorithm, bytes.fromhex(promised), WHOLE[algorithm])
+    told = [] if announced is None else [announced]
+    if promised:
+        told.append(Checksum(algorithm, bytes.fromhex(promised), WHOLE[algorithm]))
+    elif algorithm and not told:
+        await writer.drop()
+        raise errors.UploadRefused(
+            f"the {algorithm} was to follow with the last piece", field=WHOLE[algorithm]
+        )
     try:
-        if announced is not None:
-            if known is None or announced.algorithm != algorithm:
-                known = await _digest(writer, writer.upload.size, announced.algorithm)
-            checksums.compare(known, announced)
+        for each in told:
+            if known is None or each.algorithm != algorithm:
+                found = await _digest(writer, writer.upload.size, each.algorithm)
+            else:
+                found = known
+            checksums.compare(found, each)
         entry = await writer.finish()
     except errors.ChecksumMismatch:
         await writer.discard()

@@ -40,12 +40,14 @@ class _Hidden:
 class Arranging:
     """What is done to trees but for the content of files. `Directories` has the rest."""
 
-    def __init__(self, where: Places, quotas: Quotas, clock: Clock, limits: Limits) -> None:
+    def __init__(  # noqa: PLR0917 - what a volume has
+        self, where: Places, quotas: Quotas, room: Room, clock: Clock, limits: Limits
+    ) -> None:
         self._places = where
         self._quotas = quotas
         self._clock = clock
         self._limits = limits
-        self._room = Room(limits.directory_entries_max)
+        self._room = room
 
     def stat(self, tree: str, path: TreePath) -> FileEntry:
         """Tell what is at a path. Raises `FileNotFound`, `PathRefused`."""

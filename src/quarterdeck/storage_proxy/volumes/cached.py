@@ -11,13 +11,16 @@ import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 _OPENAT2 = 437
 _AT_FDCWD = -100
 _RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_CACHED = 0x02, 0x04, 0x20
 _TMPFS_MAGIC = 0x01021994
-_STATFS_BYTES = 256
+_LOCAL_MAGICS = frozenset({_TMPFS_MAGIC, 0xEF53, 0x58465342, 0x9123683E})
+"""tmpfs, ext4, XFS, Btrfs."""
 
+_STATFS_BYTES = 256
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 _LOOK = struct.pack(
@@ -28,7 +31,8 @@ _LOOK = struct.pack(
 )
 """`struct open_how`: flags, mode, how to resolve."""
 
-_READ = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+"""Does not wait for the holder of a lease."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,39 @@ class Read:
     content: bytes
 
 
-def read(path: str, bytes_max: int) -> Read | None:
-    """Return a plain file of at most so many bytes, no link on the way to it; None if it is another one, or cannot be had without waiting."""
-    try:
-        with _seen(path) as seen:
-            found = os.fstat(seen)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > bytes_max:
-                return None
-            with _opened(f"/proc/self/fd/{seen}") as file:
-                content = _content(file, found.st_size)
-    except OSError:
-        return None
-    return None if len(content) != found.st_size else Read(found, content)
+class Cache:
+    """What the kernel has in memory below a directory."""
+
+    def __init__(self, root: Path) -> None:
+        """Look which file system this is: only one of this machine's own answers all that is asked here without asking elsewhere."""
+        told = ctypes.create_string_buffer(_STATFS_BYTES)
+        failed = _libc.statfs(os.fsencode(root), told)
+        kind = 0 if failed else ctypes.c_long.from_buffer(told).value
+        self._is_memory = kind == _TMPFS_MAGIC
+        self._is_here = kind in _LOCAL_MAGICS
+
+    def read(self, path: str, bytes_max: int) -> Read | None:
+        """Return a plain file of at most so many bytes, no link on the way to it; None if it is another one, or cannot be had without waiting."""
+        if not self._is_here:
+            return None
+        try:
+            with _seen(path) as seen:
+                found = os.fstat(seen)
+                if not stat.S_ISREG(found.st_mode) or found.st_size > bytes_max:
+                    return None
+                with _opened(f"/proc/self/fd/{seen}") as file:
+                    content = self._content(file, found.st_size)
+        except OSError:
+            return None
+        return None if len(content) != found.st_size else Read(found, content)
+
+    def _content(self, file: int, size: int) -> bytes:
+        """Return what is in memory of a file; all of it where the file system is memory."""
+        if self._is_memory:
+            return os.pread(file, size, 0)
+        content = bytearray(size)
+        count = os.preadv(file, [content], 0, os.RWF_NOWAIT)
+        return bytes(content[:count])
 
 
 @contextlib.contextmanager
@@ -71,19 +96,3 @@ def _opened(path: str) -> Iterator[int]:
         yield file
     finally:
         os.close(file)
-
-
-def _content(file: int, size: int) -> bytes:
-    """Return what is in memory of a file; all of it where the file system is memory."""
-    if _is_memory(file):
-        return os.pread(file, size, 0)
-    content = bytearray(size)
-    count = os.preadv(file, [content], 0, os.RWF_NOWAIT)
-    return bytes(content[:count])
-
-
-def _is_memory(file: int) -> bool:
-    told = ctypes.create_string_buffer(_STATFS_BYTES)
-    if _libc.fstatfs(file, told) != 0:
-        return False
-    return ctypes.c_long.from_buffer(told).value == _TMPFS_MAGIC

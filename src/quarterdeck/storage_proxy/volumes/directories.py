@@ -66,7 +66,8 @@ class Directories:
         self.quotas = quotas
         self._clock = clock
         self._limits = limits
-        self._room = Room(limits.directory_entries_max)
+        self.room = Room(limits.directory_entries_max)
+        self._cache = cached.Cache(where.path)
         self._unnamed: bool | None = None
         with where.at(places.REMOVED) as removed:
             for name in walk.names(removed):
@@ -157,7 +158,7 @@ class Directories:
         """
         with account.settled() as settle, self.places.changed(tree) as top:
             if made := places.missing(top, path):
-                self._room.take(top, path)
+                self.room.take(top, path)
             with walk.directory(top, path[:-1], make=True) as parent:
                 before = self._replaced(parent, path[-1])
                 try:
@@ -172,7 +173,7 @@ class Directories:
     def cached(self, tree: str, path: TreePath) -> Small | None:
         """Return a small file, without waiting for anything; None: `open` tells more."""
         where = self.places.file(tree, path)
-        if not path or (there := cached.read(where, _SMALL_BYTES_MAX)) is None:
+        if not path or (there := self._cache.read(where, _SMALL_BYTES_MAX)) is None:
             return None
         return Small(listing.entry(path, there.found), _etag(there.found), there.content)
 

@@ -43,7 +43,9 @@ class LocalVolume:
         self._places = Places(root)
         self._quotas = quotas.Quotas(self._places, clock)
         self._directories = directories.Directories(self._places, self._quotas, clock, limits)
-        self._arranging = arranging.Arranging(self._places, self._quotas, clock, limits)
+        self._arranging = arranging.Arranging(
+            self._places, self._quotas, self._directories.room, clock, limits
+        )
         self._threads = Threads()
         self.uploads = uploads.LocalUploads(self._directories, self._threads, clock, limits)
 

@@ -229,13 +229,17 @@ class Account:
         self._scope = scope
         self._total = Amount()
         self._pending: Pending | None = None
+        self._limits: QuotaLimits | None = None
 
     def reserve(self, more: Amount) -> None:
         """Take more. Raises `QuotaExceeded`."""
-        if more == Amount():
-            return
+        if more != Amount():
+            self._take(more)
+
+    def _take(self, more: Amount) -> None:
         self._total += more
-        if self._scope is None or (limits := self._quotas.limits(self._scope)) is None:
+        self._limits = limits = None if self._scope is None else self._quotas.limits(self._scope)
+        if self._scope is None or limits is None:
             return
         with self._quotas.opened(self._scope) as scope:
             others = scope.pending(but=self._pending.name if self._pending else "")
@@ -263,8 +267,15 @@ class TreeAccount(Account):
         """
         return self._quotas.settled(self._tree, self._follow)
 
+    def _judge(self, scope: str) -> None:
+        if self._quotas.limits(scope) != self._limits:
+            self._take(Amount())
+
     def _follow(self, scope: str | None) -> None:
+        """Be judged by the scope that the tree has, and the limits that this has, at the end."""
         if scope == self._scope:
+            if scope is not None and self._total != Amount():
+                self._judge(scope)
             return
         self.close()
         self._scope, total, self._total = scope, self._total, Amount()

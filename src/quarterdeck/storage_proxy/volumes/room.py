@@ -35,19 +35,20 @@ class Room:
                     below = stack.enter_context(walk.directory(below, (name,)))
                 except errors.FileNotFound:
                     break
-            with self._lock:
-                self._take(below)
+            self._take(below)
 
     def _take(self, directory: int) -> None:
         found = os.fstat(directory)
         key = (found.st_dev, found.st_ino)
-        left = self._left.pop(key, 0)
-        if left == 0:
-            count = len(walk.some(directory, self._entries_max)) + 1
-            if count > self._entries_max:
-                raise errors.TooManyEntries(f"at most {self._entries_max} entries", field="path")
-            left = (self._entries_max - count) // _SHARE + 1
-        if left > 1:
-            self._left[key] = left - 1
-        while len(self._left) > _REMEMBERED_MAX:
-            self._left.popitem(last=False)
+        with self._lock:
+            if left := self._left.get(key, 0):
+                self._left[key] = left - 1
+                return
+        count = len(walk.some(directory, self._entries_max)) + 1
+        if count > self._entries_max:
+            raise errors.TooManyEntries(f"at most {self._entries_max} entries", field="path")
+        with self._lock:
+            self._left[key] = (self._entries_max - count) // _SHARE
+            self._left.move_to_end(key)
+            while len(self._left) > _REMEMBERED_MAX:
+                self._left.popitem(last=False)

@@ -15,7 +15,7 @@ from quarterdeck.storage_proxy import errors
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP})
 _SIMPLE: Mapping[int, Callable[[], errors.StorageError]] = {
@@ -23,6 +23,9 @@ _SIMPLE: Mapping[int, Callable[[], errors.StorageError]] = {
     errno.ENOTDIR: functools.partial(errors.NotDirectory, field="path"),
     errno.EISDIR: functools.partial(errors.IsDirectory, field="path"),
     errno.EEXIST: functools.partial(errors.PathTaken, field="path"),
+    errno.EAGAIN: functools.partial(
+        errors.FileBusy, "somebody holds a lease on this file", field="path"
+    ),
 }
 _AWAY = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV})
 

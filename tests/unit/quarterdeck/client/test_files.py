@@ -1,6 +1,7 @@
 """What is copied where: files and directories, with and without a path to go to; nothing leads out of the local directory."""
 
 import contextlib
+import os
 import zlib
 
 import pytest
@@ -162,3 +163,18 @@ def test_source_that_became_shorter_is_told(tmp_path):
         (tmp_path / "file").write_bytes(b"01234")
         with pytest.raises(FileUnusable, match="shorter"):
             source.read()
+
+
+def test_source_that_somebody_writes_into_is_told(tree):
+    """Write into a file while it is sent, at once or after a while; it is refused before its end."""
+    with contextlib.closing(local_files.Source(tree / "a.csv")) as source:
+        source.require_unchanged()
+        os.utime(tree / "a.csv", ns=(1, 1))
+        with pytest.raises(FileUnusable, match="changed while it was sent"):
+            source.require_unchanged()
+
+
+def test_source_of_which_more_is_there_than_it_has_is_told(tree):
+    with contextlib.closing(local_files.Source(tree / "a.csv")) as source:
+        with pytest.raises(FileUnusable, match="less than is there"):
+            source.stand_at(5)
