@@ -16,7 +16,7 @@ from quarterdeck.infra import http_problems
 LARGE_BYTES = 1024 * 1024
 """From here on a body is worth the trouble."""
 
-_BUFFER_BYTES = 1024 * 1024
+_BUFFER_BYTES = 2 * 1024 * 1024
 _BUFFERS = 2
 _GATHER_SECONDS = 0.05
 
