@@ -98,18 +98,26 @@ async def test_folder_is_not_given_to_who_has_no_room_for_it(sides, tmp_path):
     await sides.require_exact()
 
 
+@pytest.mark.links
 async def test_manager_that_dies_in_the_middle_leaves_nothing_half_done(
     private_cluster, sides, observe, tmp_path
 ):
-    """The tree counts for whose folder it is, whenever who dies. Stop the storage, kill the manager that waits for it, let both go on: the
+    """The tree counts for whose folder it is, whenever who dies. Stop the storage, kill the manager that has asked it, let both go on: the
     request is still heard. Let its time be over; look at rows, notes and figures. Then give it away.
     """
     await sides.limit()
     folder = await sides.filled(tmp_path)
+    link = private_cluster.links.link("manager", "storage-proxy")
     async with lifecycle.injected(Pause("storage-proxy"), private_cluster, within=20):
+        before = (await link.counters()).bytes_forth
+
+        async def asked():
+            return (await link.counters()).bytes_forth > before
+
         async with asyncio.TaskGroup() as group:
             giving = group.create_task(outcome(folder.transfer(sides.other.view.name)))
             await until(lambda: observe.value(LEFT, folder.id) == 1, within=10)
+            await until(asked, within=10)
             await private_cluster.kill("manager")
         assert isinstance(giving.result(), ClientError)
         await private_cluster.start("manager")
