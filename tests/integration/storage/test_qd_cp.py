@@ -2,7 +2,7 @@
 
 import pytest
 
-from quarterdeck.testing.pieces import of_grant
+from quarterdeck.testing.pieces import UPLOADS, of_grant
 from shakeout.links.behaviour import Behaviour
 from shakeout.waiting.until import until
 
@@ -124,6 +124,14 @@ async def test_upload_goes_on_after_ctrl_c(private_cluster, user, qd, observe, n
     async def kept():
         return sum(each["offset"] for each in (await pieces.call("GET")).json["items"])
 
+    async def left_alone():
+        """Whether nothing of the interrupted command is on its way or being written any more."""
+        if (await link.counters()).open:
+            return False
+        (upload,) = (await pieces.call("GET")).json["items"]
+        answer = await pieces.send(f"{UPLOADS}/{upload['id']}", LARGE_BYTES + 1, b"x")
+        return answer.problem == (409, "offset-differs")
+
     async with qd.terminal("cp", str(noise), "data:") as terminal:
         await terminal.shows("[####")
         await until(kept, within=SECONDS_MAX)
@@ -131,6 +139,7 @@ async def test_upload_goes_on_after_ctrl_c(private_cluster, user, qd, observe, n
         assert await terminal.ended() == 130
         assert "the same command goes on" in terminal.text
     await link.restore()
+    await until(left_alone, within=SECONDS_MAX)
     there, before = await kept(), (await link.counters()).bytes_forth
     await qd("cp", str(noise), "data:")
     sent = (await link.counters()).bytes_forth - before
