@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import hashlib
 import socket
+import zlib
 
 import msgspec
 import pytest
@@ -89,9 +89,11 @@ class Platform:
         assert request.headers["Authorization"] == "Bearer tok"
         content = b"".join([chunk async for chunk in request.content.iter_any()])
         self.files[request.match_info["path"]] = content
-        digest = "0" if self.corrupt else hashlib.sha256(content).hexdigest()
+        crc = f"{zlib.crc32(content):08x}"
+        assert request.headers["X-Content-CRC32"] == crc
+        stored = "0" if self.corrupt else crc
         entry = {"path": request.match_info["path"], "kind": "file", "size": len(content)}
-        return http_server.reply({"entry": entry, "sha256": digest})
+        return http_server.reply({"entry": entry, "crc32": stored})
 
     async def get(self, request):
         content = self.files[request.match_info["path"]]
