@@ -6,9 +6,10 @@ import zlib
 
 import pytest
 
-from quarterdeck.client import files, local_files
+from quarterdeck.client import files, local_files, sending
 from quarterdeck.client.errors import ContentDiffers, FileUnusable
 from quarterdeck.client.request import Grant
+from quarterdeck.testing.fakes.clock import FakeClock
 
 GRANT = Grant("http://p:1", "tok")
 
@@ -178,3 +179,17 @@ def test_source_of_which_more_is_there_than_it_has_is_told(tree):
     with contextlib.closing(local_files.Source(tree / "a.csv")) as source:
         with pytest.raises(FileUnusable, match="less than is there"):
             source.stand_at(5)
+
+
+def test_file_that_changes_while_its_pieces_go_is_not_sent_to_its_end(tmp_path):
+    """No mixture is stored. Drive an upload of two pieces by hand, write into the file after the first; the last is not sent."""
+    local = tmp_path / "file"
+    local.write_bytes(bytes(sending.PIECE_BYTES + 1))
+    with contextlib.closing(local_files.Source(local)) as source:
+        transfer = sending.pieces(GRANT, "/upload", source, FakeClock())
+        sending.advance(transfer, None)
+        sending.advance(transfer, sending.Reply({"upload-offset": "0"}, b""))
+        os.utime(local, ns=(1, 1))
+        first = sending.Reply({"upload-offset": str(sending.PIECE_BYTES)}, b"")
+        with pytest.raises(FileUnusable, match="changed while it was sent"):
+            sending.advance(transfer, first)
