@@ -71,9 +71,9 @@ class Shop:
         return {one.name for one in self.place.iterdir()} if self.place.is_dir() else set()
 
     def compiled(self):
-        """The files of compiled modules that are kept."""
+        """The files of compiled modules that are kept; perhaps they are being removed meanwhile."""
         place = self.place.with_name(f"{self.place.name}-bytecode")
-        return {one for one in place.rglob("*") if one.is_file()}
+        return {Path(where, name) for where, _, names in os.walk(place) for name in names}
 
     def processes(self):
         """What runs in containers that wait."""

@@ -214,6 +214,27 @@ async def test_change_that_commits_late_is_not_passed_over(user, observe, platfo
     assert first.data["session"] == slow.id
 
 
+async def test_number_that_was_given_before_its_transaction_began_is_waited_for(
+    private_cluster, user, observe
+):
+    """PostgreSQL gives a row its number before the transaction has one. Stop a writer between the two while a later change commits: both come."""
+    slow, fast = await user.sessions.create(), await user.sessions.create()
+    for each in (slow, fast):
+        await each.reaches("RUNNING", within=10)
+    url = private_cluster.address("postgres")
+    async with raw_events.follow(user, "/v1/events") as events, asyncio.timeout(SECONDS_MAX):
+        with psycopg.connect(url, application_name="oracle") as held:
+            seq = given(held)
+            end(observe.database, fast)
+            await fast.reaches("TERMINATED", within=10)
+            write(held, slow, seq)
+            held.commit()
+        seen = await events.until("TERMINATED")
+    ended = [each for each, _ in rows(observe, fast) if each > seq]
+    assert [each.id for each in seen] == [seq, *ended]
+    assert seen[0].data["session"] == slow.id
+
+
 async def test_bad_wishes_are_refused_by_name(session, user, other_user):
     """Bad input is named and opens no stream: ids of nobody, of others, positions that are no numbers."""
     nobody = "0198c0de-0000-7000-8000-00000000dead"
@@ -249,3 +270,17 @@ def rows(observe, session):
 
 def end(connection, session):
     connection.execute("SELECT end_session(%s, 'by-hand', 'test')", [session.id])
+
+
+def given(connection):
+    """Get as far as whoever adds to the history has come when they have a number and nothing else."""
+    connection.execute("LOCK TABLE session_history IN ROW EXCLUSIVE MODE")
+    return connection.execute("SELECT nextval('session_history_seq_seq')").fetchone()[0]
+
+
+def write(connection, session, seq):
+    connection.execute(
+        "INSERT INTO session_history (seq, session_id, from_status, to_status, cause, actor)"
+        " VALUES (%s, %s, 'RUNNING', 'RUNNING', 'late', 'test')",
+        [seq, session.id],
+    )

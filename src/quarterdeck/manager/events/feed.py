@@ -13,6 +13,7 @@ from quarterdeck.manager.events import ports
 
 SETTLE_SECONDS = 0.005
 """Transactions that write history are short: this soon those under way may have ended."""
+SETTLE_LOOKS_MAX = 1000
 
 
 class Feed:
@@ -63,8 +64,11 @@ class Feed:
                 wake.set()
 
     async def _settle(self) -> None:
-        """Wait until every transaction has ended that has begun by now."""
-        begun = (fence := await self._rows.fence()).begun
-        while fence.running < begun:
+        """Wait until every transaction has ended that writes history now. Raises TimeoutError."""
+        writers = await self._rows.writers()
+        for _ in range(SETTLE_LOOKS_MAX):
+            if not writers:
+                return
             await tasks.pause(SETTLE_SECONDS)
-            fence = await self._rows.fence()
+            writers &= await self._rows.writers()
+        raise TimeoutError(f"{len(writers)} transactions that write history have not ended")

@@ -15,14 +15,6 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
-class Fence:
-    """Where transactions stood: those that began before `begun` and still run have numbers from `running` on."""
-
-    running: int
-    begun: int
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
     """The next rows for a follower, who has come to `cursor`; `last` is the terminal row if the story ends with them."""
 

@@ -1,6 +1,6 @@
 """What following events needs of the world: the history, and somebody who rings when it grows."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -26,8 +26,8 @@ class Rows(Protocol):
         """Return the highest sequence number that was ever given out."""
         ...
 
-    async def fence(self) -> model.Fence:
-        """Return where transactions stand now."""
+    async def writers(self) -> Set[str]:
+        """Return the transactions under way that may have been given numbers."""
         ...
 
     async def owners(self, after: int, until: int) -> Sequence[str]:

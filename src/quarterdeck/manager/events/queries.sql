@@ -24,9 +24,13 @@ ORDER BY h.seq LIMIT %(limit)s;
 -- name: mark
 SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS seq FROM session_history_seq_seq;
 
--- name: fence
-SELECT pg_snapshot_xmin(now.snapshot)::text::bigint AS running, pg_snapshot_xmax(now.snapshot)::text::bigint AS begun
-FROM (SELECT pg_current_snapshot() AS snapshot) now;
+-- name: writers
+-- Who adds a row takes this lock before its number is given, and holds it until the row is seen.
+SELECT l.virtualtransaction AS transaction
+FROM pg_locks l
+WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted
+    AND l.relation = 'session_history'::regclass
+    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
 
 -- name: owners
 SELECT DISTINCT (SELECT s.owner_id FROM sessions s WHERE s.id = h.session_id)::text AS owner

@@ -1,6 +1,6 @@
 """The history in PostgreSQL as those who follow it read it; the SQL is in `queries.sql`."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import msgspec
 
@@ -45,10 +45,10 @@ class EventStore:
         row = await self._database.fetch_one(_SQL["mark"])
         return 0 if row is None else int(row["seq"])
 
-    async def fence(self) -> model.Fence:
-        """Return where transactions stand now."""
-        row = await self._database.fetch_one(_SQL["fence"])
-        return model.Fence(0, 0) if row is None else model.Fence(row["running"], row["begun"])
+    async def writers(self) -> Set[str]:
+        """Return the transactions under way that may have been given numbers."""
+        found = await self._database.fetch(_SQL["writers"])
+        return {row["transaction"] for row in found}
 
     async def owners(self, after: int, until: int) -> Sequence[str]:
         """Return the users whose sessions changed in a range of numbers."""

@@ -6,6 +6,7 @@ import pytest
 
 from quarterdeck.base.tasks import Wake
 from quarterdeck.manager.events import errors, model, service
+from quarterdeck.manager.events import feed as feeds
 from quarterdeck.manager.events.feed import Feed
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.testing.fakes.clock import EPOCH
@@ -23,7 +24,7 @@ class Book:
 
     def __init__(self):
         self.rows, self.hidden, self.given, self.subscribed = [], set(), 0, []
-        self.fences = []
+        self.writing = []
 
     def add(self, session="s", status="PENDING", *, hidden=False):
         self.given += 1
@@ -54,11 +55,11 @@ class Book:
     async def mark(self):
         return self.given
 
-    async def fence(self):
-        running, begun = self.fences.pop(0) if self.fences else (9, 9)
-        if not self.fences:
+    async def writers(self):
+        writers = self.writing.pop(0) if self.writing else set()
+        if not self.writing:
             self.hidden.clear()
-        return model.Fence(running, begun)
+        return writers
 
     async def owners(self, after, until):
         found = {each.session for each in self.rows if after < each.seq <= until}
@@ -132,9 +133,20 @@ async def test_row_that_commits_late_is_waited_for(book, feed, events):
         await feed.step()
         book.add(hidden=True)
         book.add()
-        book.fences = [(5, 7), (5, 9), (7, 9)]
+        book.writing = [{"late", "later"}, {"late", "new"}, {"new"}]
         await feed.step()
         assert [each.seq for each in (await watch.look()).rows] == [1, 2]
+
+
+async def test_transaction_that_does_not_end_is_told(book, feed, events, monkeypatch):
+    monkeypatch.setattr(feeds, "SETTLE_SECONDS", 0.0)
+    with events.own(ADA, 0).ringing(Wake()):
+        await feed.step()
+        book.add()
+        book.writing = [{"stuck"}] * (feeds.SETTLE_LOOKS_MAX + 2)
+        with pytest.raises(TimeoutError, match="1 transactions that write history"):
+            await feed.step()
+        assert feed.horizon == 0
 
 
 async def test_only_those_whom_it_concerns_are_rung_for(book, feed, events):
