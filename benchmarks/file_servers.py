@@ -29,14 +29,14 @@ http {{
     access_log off; sendfile on; tcp_nopush on; client_max_body_size 0; keepalive_requests 1000000;
     client_body_temp_path {root}/body; proxy_temp_path {root}/proxy; fastcgi_temp_path {root}/fastcgi;
     uwsgi_temp_path {root}/uwsgi; scgi_temp_path {root}/scgi;
-    server {{ listen 127.0.0.1:{port}; root {root}/files; dav_methods PUT; }}
+    server {{ listen 127.0.0.1:{port}; root {root}/files; dav_methods PUT DELETE; }}
 }}
 """
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that takes and gives files by PUT and GET."""
+    """A server that takes, gives and removes files by PUT, GET and DELETE."""
 
     name: str
     port: int
@@ -61,7 +61,7 @@ def rclone(observe: Observe) -> Server:
     client: Any = observe.s3
 
     def address(method: str, name: str) -> tuple[str, Mapping[str, str]]:
-        operation = "put_object" if method == "PUT" else "get_object"
+        operation = f"{method.lower()}_object"
         where = {"Bucket": layout.ARCHIVE_BUCKET, "Key": f"bench/{name}"}
         url = urlsplit(client.generate_presigned_url(operation, Params=where, ExpiresIn=3600))
         return f"{url.path}?{url.query}", {"Host": url.netloc}

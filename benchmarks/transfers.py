@@ -62,9 +62,11 @@ def large(ours: Server, peers: Sequence[Server], content: memoryview) -> list[Fi
     hashed = []
     for _ in range(ROUNDS):
         hashed.append(sent(ours, content, sha256))
+        removed(ours, "large")
         for server in (ours, *peers):
             up[server.name].append(sent(server, content, crc32 if server is ours else {}))
             down[server.name].append(received(server, len(content)))
+            removed(server, "large")
     rows = [
         *((f"upload, CRC-32 ({peer.name})", up[ours.name], 900, up, peer) for peer in peers),
         (f"upload, SHA-256 ({peers[0].name})", hashed, 900, up, peers[0]),
@@ -96,7 +98,9 @@ async def in_pieces(
         begun = time.perf_counter()
         send_pieces(ours, upload, content, checksums)
         mine.append(_rate(len(content), begun))
+        removed(ours, f"pieces-{number}")
         theirs.append(sent(peer, content, {}))
+        removed(peer, "large")
     return Figure(
         *(f"upload by tus, {_NAMES[algorithm]}, {_words(len(content))}", "MiB/s", mine, 600),
         floor=sha256_floor() if whole else "",
@@ -169,6 +173,13 @@ def received(server: Server, size: int) -> float:
     if file_client.get(server.port, target, headers) != size:
         raise AssertionError(f"{server.name} sent another size")
     return _rate(size, begun)
+
+
+def removed(server: Server, name: str) -> None:
+    """Remove a file, so that the next one is new and no server has two at once: fresh memory costs more than what was used before."""
+    target, headers = server.address("DELETE", name)
+    with file_client.connected(server.port) as there:
+        file_client.exchange(there, ("DELETE", target), headers, memoryview(b""))
 
 
 def sha256_floor() -> str:

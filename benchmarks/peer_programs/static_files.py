@@ -1,4 +1,4 @@
-"""aiohttp as most people serve files with it: `static_files.py DIRECTORY`. GET by its FileResponse, PUT into a file; prints its port."""
+"""aiohttp as most people serve files with it: `static_files.py DIRECTORY`. GET by its FileResponse, PUT into a file, DELETE; prints its port."""
 
 import asyncio
 import sys
@@ -20,11 +20,19 @@ async def get(request: web.Request) -> web.FileResponse:  # noqa: RUF029 - a han
     return web.FileResponse(request.app["root"] / request.match_info["name"])
 
 
+async def delete(request: web.Request) -> web.Response:  # noqa: RUF029 - a handler
+    """Remove a file."""
+    (request.app["root"] / request.match_info["name"]).unlink()
+    return web.Response(status=204)
+
+
 async def main() -> None:
     """Serve until standard input ends."""
     app = web.Application(client_max_size=2**40)
     app["root"] = Path(sys.argv[1])
-    app.add_routes([web.put("/{name}", put), web.get("/{name}", get)])
+    app.add_routes(
+        [web.put("/{name}", put), web.get("/{name}", get), web.delete("/{name}", delete)]
+    )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

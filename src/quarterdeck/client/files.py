@@ -2,11 +2,12 @@
 
 import contextlib
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
+
+from isal import isal_zlib
 
 from quarterdeck.client import request
 from quarterdeck.client.errors import ContentDiffers, FileUnusable
@@ -157,7 +158,7 @@ def crc32(local: Path) -> str:
     crc = 0
     with usable(local), local.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
-            crc = zlib.crc32(block, crc)
+            crc = isal_zlib.crc32(block, crc)
     return f"{crc:08x}"
 
 

@@ -3,8 +3,9 @@
 import glob
 import hashlib
 import os
-import zlib
 from pathlib import Path
+
+from isal import isal_zlib
 
 from quarterdeck.client import files
 from quarterdeck.client.errors import FileUnusable
@@ -48,7 +49,7 @@ class Source:
             raise FileUnusable(f"{self._local} became shorter while it was read")
         block = block[: self.size - self._at]
         self._at += len(block)
-        self._crc = zlib.crc32(block, self._crc)
+        self._crc = isal_zlib.crc32(block, self._crc)
         return block
 
     def require_unchanged(self) -> None:

@@ -19,6 +19,10 @@ LARGE_BYTES = 1024 * 1024
 _BUFFER_BYTES = 2 * 1024 * 1024
 _BUFFERS = 2
 _GATHER_SECONDS = 0.05
+_SPARE_MAX = 2 * _BUFFERS
+
+_spare: deque[memoryview] = deque(maxlen=_SPARE_MAX)
+"""Buffers of bodies that were read to their end: nobody else has anything in them. Fresh memory costs as much as what is then done with it."""
 
 
 @contextlib.asynccontextmanager
@@ -79,8 +83,7 @@ class _Intake(asyncio.BufferedProtocol):
         self._connection = connection
         self._transport = transport
         self.left = left
-        size = min(left, _BUFFER_BYTES)
-        self._free = deque(memoryview(bytearray(size)) for _ in range(_BUFFERS))
+        self._free = deque(_buffer(min(left, _BUFFER_BYTES)) for _ in range(_BUFFERS))
         self._filled = 0
         self._full: deque[memoryview] = deque()
         self._news = asyncio.Event()
@@ -94,6 +97,7 @@ class _Intake(asyncio.BufferedProtocol):
             block = self._full.popleft()
             yield block
             self._reuse(block)
+        _spare.extend(each for each in self._free if len(each) == _BUFFER_BYTES)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Tell the transport where to put what comes: never more than belongs to this body."""
@@ -158,3 +162,9 @@ class _Intake(asyncio.BufferedProtocol):
         self._free.append(memoryview(block.obj))
         if self.left > 0:
             self._transport.resume_reading()
+
+
+def _buffer(size: int) -> memoryview:
+    if _spare and size == _BUFFER_BYTES:
+        return _spare.pop()
+    return memoryview(bytearray(size))

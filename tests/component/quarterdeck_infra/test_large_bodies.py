@@ -24,6 +24,7 @@ class Seen:
 
     def __init__(self):
         self.blocks, self.error, self.changed = [], None, asyncio.Event()
+        self.latest = b""
         self.may_go_on = asyncio.Event()
         self.may_go_on.set()
         self.refuses = self.refuses_at_once = self.ends_late = False
@@ -46,8 +47,9 @@ class Seen:
         """Note a block."""
         await self.may_go_on.wait()
         self.blocks.append(len(block))
+        self.latest = block
         self.changed.set()
-        if self.refuses:
+        if self.refuses and len(block) >= large_bodies.LARGE_BYTES:
             raise Refusal
 
 
@@ -150,7 +152,7 @@ async def test_client_that_hangs_up_is_told_to_the_handler_after_all_it_has_sent
 
 
 async def test_body_that_is_refused_half_way_ends_its_connection(seen):
-    """Refuse after the first block while the client goes on sending; it reads the answer, which says that the connection ends, and its end."""
+    """Refuse after the first large block while the client goes on sending; it reads the answer, which says that the connection ends, and its end."""
     seen.refuses = True
     async with connected(seen) as (reader, writer):
         writer.write(put() + CONTENT)
@@ -158,6 +160,22 @@ async def test_body_that_is_refused_half_way_ends_its_connection(seen):
         assert (status, headers["connection"]) == (409, "close")
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
+
+
+async def test_memory_of_a_body_that_was_left_is_nobody_elses(seen):
+    """Refuse half way, as if a thread still worked on the block, and take in other bodies; the block stays what it was."""
+    seen.refuses = True
+    async with connected(seen) as (reader, writer):
+        writer.write(put() + CONTENT)
+        assert (await answer(reader))[0] == 409
+    left, at = seen.latest, sum(seen.blocks[:-1])
+    seen.refuses = False
+    async with connected(seen) as (reader, writer):
+        for _ in range(3):
+            zeros = bytes(len(CONTENT))
+            writer.write(put(zeros) + zeros)
+            assert (await answer(reader))[2] == hashlib.sha256(zeros).hexdigest()
+    assert left == CONTENT[at : at + len(left)]
 
 
 async def test_silence_is_the_end_but_what_came_before_it_counts(seen):

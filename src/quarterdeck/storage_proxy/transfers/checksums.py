@@ -1,19 +1,23 @@
 """Checksums of what arrives. SHA-256 tells one content from every other; CRC-32, as zlib and S3 have it, tells only what went wrong on
-the way, in a tenth of the time.
+the way, in a sixtieth of the time.
 """
 
 import hashlib
 import hmac
 import re
-import zlib
 from dataclasses import dataclass
 from typing import Protocol
+
+from isal import isal_zlib
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.ports import Block
 
 BYTES = {"crc32": 4, "sha1": 20, "sha256": 32}
 """Algorithms, and how long their digests are."""
+
+_MOMENT_BYTES = 64 * 1024
+_MOMENT_BYTES_CRC32 = 4 * 1024 * 1024
 
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+\Z")
 
@@ -42,7 +46,7 @@ class Crc32:
 
     def update(self, data: Block, /) -> None:
         """Take in a block."""
-        self._value = zlib.crc32(data, self._value)
+        self._value = isal_zlib.crc32(data, self._value)
 
     def digest(self) -> bytes:
         """Return the checksum so far."""
@@ -70,6 +74,11 @@ def is_digest(algorithm: str, digits: str) -> bool:
 def begun(algorithm: str) -> Digest:
     """Begin a checksum."""
     return Crc32() if algorithm == "crc32" else hashlib.new(algorithm)
+
+
+def takes_a_moment(digest: Digest, size: int) -> bool:
+    """Tell whether so many bytes are taken in no later than a thread would begin to."""
+    return size <= (_MOMENT_BYTES_CRC32 if isinstance(digest, Crc32) else _MOMENT_BYTES)
 
 
 def compare(received: Digest, announced: Checksum) -> None:

@@ -1,38 +1,38 @@
-"""An upload's content on its way from a socket to a volume: checksums are computed beside, in a thread, and judged at its end.
+"""An upload's content on its way from a socket to a volume: checksums that take long are computed beside, in a thread, and judged at its end.
 
 Memory is bounded: one block is hashed and written while the connection's buffer takes in the next.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.ports import Block
 from quarterdeck.storage_proxy.transfers import checksums
 from quarterdeck.storage_proxy.transfers.checksums import Checksum, Digest
 
-_INLINE_BYTES_MAX = 64 * 1024
-"""What is hashed faster than a thread is told to."""
-
 
 async def hashed(blocks: AsyncIterator[Block], *digests: Digest) -> AsyncGenerator[Block, None]:
     """Pass blocks on; each is taken in by the checksums while whoever asked works on it."""
-
-    def take_in(block: Block) -> None:
-        for digest in digests:
-            digest.update(block)
-
     loop = asyncio.get_running_loop()
     async for block in blocks:
-        if len(block) <= _INLINE_BYTES_MAX or not digests:
-            take_in(block)
-            yield block
-            continue
-        taken = loop.run_in_executor(None, take_in, block)
+        long = []
+        for digest in digests:
+            if checksums.takes_a_moment(digest, len(block)):
+                digest.update(block)
+            else:
+                long.append(digest)
+        taken = loop.run_in_executor(None, _take_in, block, long) if long else None
         try:
             yield block
         finally:
-            await taken
+            if taken is not None:
+                await taken
+
+
+def _take_in(block: Block, digests: Sequence[Digest]) -> None:
+    for digest in digests:
+        digest.update(block)
 
 
 class Checked:
