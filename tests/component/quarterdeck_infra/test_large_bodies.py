@@ -73,8 +73,8 @@ async def take(request, seen, silence):
 
 
 @contextlib.asynccontextmanager
-async def connected(seen, silence=SILENCE):
-    """A connection to a server that takes bodies in, small read-ahead, as (reader, writer)."""
+async def serving(seen, silence=SILENCE):
+    """A server that takes bodies in; its address."""
 
     async def handler(request):
         return await take(request, seen, silence)
@@ -82,7 +82,14 @@ async def connected(seen, silence=SILENCE):
     app = http_server.application([http_server.route("PUT", "/", handler)])
     listener = http_server.listen("127.0.0.1:0")
     async with http_server.serve(app, listener):
-        reader, writer = await asyncio.open_connection(*listener.getsockname())
+        yield listener.getsockname()
+
+
+@contextlib.asynccontextmanager
+async def connected(seen, silence=SILENCE):
+    """A connection to a server that takes bodies in, as (reader, writer)."""
+    async with serving(seen, silence) as address:
+        reader, writer = await asyncio.open_connection(*address)
         with contextlib.closing(writer):
             async with asyncio.timeout(20):
                 yield reader, writer
@@ -209,11 +216,14 @@ async def test_slow_handler_holds_its_client_back(seen):
 
 
 async def test_server_that_stops_waits_for_no_body(seen):
-    """Stop while a body is under way and does not come; the server is down within its time."""
-    async with connected(seen) as (_, writer):
-        writer.write(put() + CONTENT[:2_000_000])
-        await seen.changed.wait()
-    assert seen.blocks
+    """Stop while a body is under way and does not come; the handler hears of it and may end what it does, nobody cancels it."""
+    async with asyncio.timeout(20), contextlib.AsyncExitStack() as client:
+        async with serving(seen) as address:
+            _, writer = await asyncio.open_connection(*address)
+            client.callback(writer.close)
+            writer.write(put() + CONTENT[:2_000_000])
+            await seen.changed.wait()
+        assert isinstance(seen.error, ConnectionError)
 
 
 async def test_body_of_unknown_length_is_not_for_this_way(seen):
