@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from quarterdeck.manager.folders import errors, model
+from quarterdeck.manager.folders.lives_store import LifeStore
 from quarterdeck.manager.folders.store import FolderStore
 from quarterdeck.manager.folders.transfers_store import TransferStore
 from quarterdeck.manager.identity.store import UserStore
@@ -71,6 +72,22 @@ async def test_transfer_that_was_given_up_is_not_finished(books):
     assert again.turn > right.turn
     await books.transfers.finish(books.view, again, books.ada)
     assert (await books.owner(), await books.in_hand()) == ([books.bob], [])
+
+
+async def test_folder_that_was_renamed_meanwhile_is_given_by_its_name_of_now(books):
+    """A name that was seen before may have changed. Rename it to a name that Bob has; then give it by the old view: refused until Bob's is
+    gone, and given by both names of now.
+    """
+    await books.transfers.end(await books.begin())
+    theirs = str(uuid.uuid4())
+    await books.folders.insert(theirs, books.bob, FolderCreate("other", HOST))
+    await LifeStore(books.database).rename(books.view, "other", books.ada)
+    with pytest.raises(errors.FolderNameTaken):
+        await books.transfers.begin(books.view, books.bob)
+    await books.folders.abandon(model.Tree(theirs, HOST), perhaps_created=False)
+    first = await books.transfers.begin(books.view, books.bob)
+    given = await books.transfers.finish(books.view, first, books.ada)
+    assert (given.name, given.owner, given.owner_name) == ("other", books.bob, "bob")
 
 
 async def test_folder_is_given_to_one_at_a_time(books):

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from quarterdeck.infra import postgres
 from quarterdeck.manager import statements
 from quarterdeck.manager.folders import errors, model
@@ -43,8 +45,8 @@ class LifeStore:
         """Give a folder another name. Raises `FolderNameTaken`, `FolderNotFound`, `FolderNotReady`."""
         async with self._database.transaction() as tx:
             await lock_users(tx, view.owner)
-            await lock_folder(tx, view, FolderStatus.READY, FolderStatus.CLONING)
-            if name == view.name:
+            there = await lock_folder(tx, view, FolderStatus.READY, FolderStatus.CLONING)
+            if name == there.name:
                 return
             await require_free(tx, view.owner, name)
             change = {"id": view.id, "name": name, "actor": actor}
@@ -61,18 +63,18 @@ class LifeStore:
         """TRASHED -> READY. Raises `FolderNameTaken`, `FolderNotFound`, `FolderNotReady`."""
         async with self._database.transaction() as tx:
             await lock_users(tx, view.owner)
-            await lock_folder(tx, view, FolderStatus.TRASHED)
-            await require_free(tx, view.owner, view.name)
+            there = await lock_folder(tx, view, FolderStatus.TRASHED)
+            await require_free(tx, view.owner, there.name)
             await _set(tx, view.id, FolderStatus.READY, cause="restored", actor=actor)
 
     async def purge(self, view: folders.FolderView, actor: str) -> model.Tree:
         """TRASHED or DELETE_ERROR -> PURGING; the tree is left to `Removals`. Raises `FolderNotFound`, `FolderNotReady`."""
         tree = model.Tree(view.id, view.host)
         async with self._database.transaction() as tx:
-            status = await lock_folder(
+            there = await lock_folder(
                 *(tx, view, FolderStatus.TRASHED, FolderStatus.DELETE_ERROR, FolderStatus.PURGING)
             )
-            if status is not FolderStatus.PURGING:
+            if there.status is not FolderStatus.PURGING:
                 await _set(tx, view.id, FolderStatus.PURGING, cause="purge-requested", actor=actor)
             await leave(tx, tree, 0)
         return tree
@@ -87,15 +89,15 @@ async def lock_users(tx: postgres.Connection, *users: str) -> None:
 
 async def lock_folder(
     tx: postgres.Connection, view: folders.FolderView, *statuses: FolderStatus
-) -> FolderStatus:
-    """Keep a folder that is in one of these states as it is; return which. Raises `FolderNotFound`, `FolderNotReady`."""
+) -> folders.FolderView:
+    """Keep a folder that is in one of these states as it is; return it with its name and state of now. Raises `FolderNotFound`, `FolderNotReady`."""
     row = await statements.fetch_one(tx, SQL["lock_folder"], {"id": view.id})
     if row is None or row["owner"] != view.owner:
         raise errors.FolderNotFound
     status = FolderStatus(row["status"])
     if status not in statuses:
         raise errors.FolderNotReady(f"The folder {row['name']!r} is {status}")
-    return status
+    return structs.replace(view, name=row["name"], status=status)
 
 
 async def require_unmounted(

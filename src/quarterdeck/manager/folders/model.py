@@ -132,8 +132,3 @@ def usable(*, writing: bool) -> tuple[folders.FolderStatus, ...]:
 def gone(view: folders.FolderView) -> folders.FolderView:
     """Return a folder as it is when nothing of it is left."""
     return structs.replace(view, status=folders.FolderStatus.GONE, detail=None)
-
-
-def given_to(view: folders.FolderView, owner: str) -> folders.FolderView:
-    """Return a folder as it is for who just gave it away."""
-    return structs.replace(view, owner=owner)

@@ -73,8 +73,13 @@ class Transfers(Protocol):
         """
         ...
 
-    async def finish(self, view: folders.FolderView, rescope: model.Rescope, actor: str) -> None:
-        """Give the folder to the user, whose share of it ends. Raises as `begin` does, and `TransferGivenUp` when somebody else has the tree in hand."""
+    async def finish(
+        self, view: folders.FolderView, rescope: model.Rescope, actor: str
+    ) -> folders.FolderView:
+        """Give the folder to the user, whose share of it ends; return it as it is then.
+
+        Raises as `begin` does, and `TransferGivenUp` when somebody else has the tree in hand.
+        """
         ...
 
     async def end(self, rescope: model.Rescope) -> None:

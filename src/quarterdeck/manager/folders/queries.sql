@@ -80,7 +80,8 @@ SELECT EXISTS (
 UPDATE folders SET name = %(name)s, status_cause = 'renamed', status_actor = %(actor)s WHERE id = %(id)s;
 
 -- name: transfer_folder
-UPDATE folders SET owner_id = %(owner)s, status_cause = 'transferred', status_actor = %(actor)s WHERE id = %(id)s;
+UPDATE folders SET owner_id = %(owner)s, status_cause = 'transferred', status_actor = %(actor)s WHERE id = %(id)s
+RETURNING owner_id::text AS owner, (SELECT name FROM users WHERE id = owner_id) AS owner_name;
 
 -- name: begin_rescope
 -- No row: the tree is in somebody's hand already.

@@ -41,11 +41,11 @@ class Transferring:
         """
         view = await self._gate.admit(by, folder, Permission.OWN, HostPermission.MODIFY)
         user = await sharing.find_user(self._shares, given.user)
-        if user != view.owner:
-            rescope = await self._transfers.begin(view, user)
-            await self._move(view, rescope, given.user)
-            await self._finish(view, rescope, by.user)
-        return model.given_to(view, user)
+        if user == view.owner:
+            return view
+        rescope = await self._transfers.begin(view, user)
+        await self._move(view, rescope, given.user)
+        return await self._finish(view, rescope, by.user)
 
     async def run(self) -> None:
         """Put right what transfers have left."""
@@ -69,9 +69,11 @@ class Transferring:
             await self._leave(rescope)
             raise
 
-    async def _finish(self, view: folders.FolderView, rescope: model.Rescope, actor: str) -> None:
+    async def _finish(
+        self, view: folders.FolderView, rescope: model.Rescope, actor: str
+    ) -> folders.FolderView:
         try:
-            await self._transfers.finish(view, rescope, actor)
+            return await self._transfers.finish(view, rescope, actor)
         except QuarterdeckError:
             await self._leave(rescope)
             raise

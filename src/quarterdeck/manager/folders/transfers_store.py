@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from quarterdeck.infra import postgres
 from quarterdeck.manager import statements
 from quarterdeck.manager.folders import errors, model
@@ -38,15 +40,16 @@ class TransferStore:
                 raise errors.FolderNotReady(f"The folder {view.name!r} is being given away")
         return model.Rescope(model.Tree(view.id, view.host), owner, begun["turn"])
 
-    async def finish(self, view: FolderView, rescope: model.Rescope, actor: str) -> None:
+    async def finish(self, view: FolderView, rescope: model.Rescope, actor: str) -> FolderView:
         """Give the folder to the user, whose share of it ends. Raises as `begin` does, and `TransferGivenUp`."""
         change = {"id": view.id, "owner": rescope.scope, "actor": actor}
         async with self._database.transaction() as tx:
-            await _require_possible(tx, view, rescope.scope)
+            there = await _require_possible(tx, view, rescope.scope)
             if await statements.fetch_one(tx, SQL["end_rescope"], _which(rescope)) is None:
                 raise errors.TransferGivenUp
-            await statements.execute(tx, SQL["transfer_folder"], change)
+            given = await statements.fetch(tx, SQL["transfer_folder"], change)
             await statements.execute(tx, SQL["end_invitations_of"], change)
+        return structs.replace(there, **given[0])
 
     async def end(self, rescope: model.Rescope) -> None:
         """Let go of a tree that counts for whose folder it is."""
@@ -71,12 +74,13 @@ class TransferStore:
         await self._database.execute(SQL["postpone_rescope"], _which(rescope))
 
 
-async def _require_possible(tx: postgres.Connection, view: FolderView, owner: str) -> None:
-    """Keep a folder and both users as they are if it can be given to the other. Raises as `TransferStore.begin` does."""
+async def _require_possible(tx: postgres.Connection, view: FolderView, owner: str) -> FolderView:
+    """Keep a folder and both users as they are if it can be given to the other; return it as it is. Raises as `TransferStore.begin` does."""
     await lock_users(tx, view.owner, owner)
-    await lock_folder(tx, view, FolderStatus.READY)
+    there = await lock_folder(tx, view, FolderStatus.READY)
     await require_unmounted(tx, view.id)
-    await require_free(tx, owner, view.name)
+    await require_free(tx, owner, there.name)
+    return there
 
 
 def _which(rescope: model.Rescope) -> dict[str, object]:

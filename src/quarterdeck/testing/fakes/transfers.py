@@ -26,13 +26,15 @@ class FakeTransfers:
             raise errors.FolderNotReady
         return self._take(model.Tree(view.id, view.host), owner)
 
-    async def finish(self, view: FolderView, rescope: model.Rescope, actor: str) -> None:
+    async def finish(self, view: FolderView, rescope: model.Rescope, actor: str) -> FolderView:
         """Give the folder away."""
         if self.meanwhile is not None:
             raise self.meanwhile
         del self.held[view.id]
         row = self._rows.rows[view.id]
-        self._rows.rows[view.id] = msgspec.structs.replace(row, owner=rescope.scope)
+        given = msgspec.structs.replace(row, owner=rescope.scope)
+        self._rows.rows[view.id] = given
+        return given
 
     async def end(self, rescope: model.Rescope) -> None:
         """Let go of a tree."""
