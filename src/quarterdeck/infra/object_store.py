@@ -5,10 +5,9 @@ Importing this module costs most of a second: only components that serve such a 
 
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -38,12 +37,13 @@ _CHANGED = frozenset({"412", "PreconditionFailed"})
 
 @dataclass(frozen=True)
 class Object:
-    """An object in the bucket; size in bytes. `etag` marks its version."""
+    """An object in the bucket; size in bytes. `etag` marks its version, `mark` whose copy it is, if it was looked at alone."""
 
     key: str
     size: int
     modified_at: datetime
     etag: str
+    mark: str | None = None
 
 
 class ObjectStore:
@@ -103,7 +103,8 @@ class ObjectStore:
                 if conditions.code(error) in _NOT_FOUND:
                     return None
                 raise
-        return Object(key, found["ContentLength"], found["LastModified"], found["ETag"].strip('"'))
+        etag, mark = found["ETag"].strip('"'), conditions.mark(found)
+        return Object(key, found["ContentLength"], found["LastModified"], etag, mark)
 
     async def get(
         self, key: str, *, start: int = 0, length: int | None = None, etag: str | None = None
@@ -134,27 +135,25 @@ class ObjectStore:
             return len(first)
         return await self._put_parts(key, first, parts)
 
-    async def copy(self, item: Object, new_key: str, *, replace: bool = True) -> bool:
+    async def copy(self, item: Object, new_key: str, *, mark: str | None = None) -> bool:
         """Copy an object within the bucket; False when it is gone or has another version by now.
 
-        Raises `ObjectExists` if it is to replace nothing and something has the new key, where the store can tell; `ObjectStoreUnavailable`.
+        With a mark, which the copy bears, it replaces nothing, where the store can tell: raises `ObjectExists` if something has the new key
+        that does not bear it. Our own has it if an answer was lost and we asked again. Raises `ObjectStoreUnavailable`.
         """
-        source = {
-            "CopySource": {"Bucket": self._bucket, "Key": item.key},
-            "CopySourceIfMatch": f'"{item.etag}"',
-        }
         with _unavailable():
             try:
-                await self._copy(source, item.size, new_key, {} if replace else conditions.ABSENT)
+                await self._copy(item, new_key, mark)
             except ClientError as error:
                 if conditions.code(error) not in {*_NOT_FOUND, *_CHANGED}:
                     raise
-                changed = True
             else:
-                changed = False
-        if changed and not replace and await self.head(new_key):
+                return True
+        if mark is None or (there := await self.head(new_key)) is None:
+            return False
+        if there.mark != mark:
             raise ObjectExists
-        return not changed
+        return True
 
     async def below(self, prefix: str) -> AsyncGenerator[Object, None]:
         """Give all objects whose key begins with a prefix, in order of keys. Raises `ObjectStoreUnavailable`."""
@@ -192,7 +191,7 @@ class ObjectStore:
             try:
                 await self._conditions.ask(self._client.delete_object, meant, **asked)
             except ClientError as error:
-                if conditions.code(error) not in _CHANGED:
+                if conditions.code(error) not in {*_NOT_FOUND, *_CHANGED}:
                     raise
 
     async def delete_prefix(self, prefix: str) -> int:
@@ -219,20 +218,22 @@ class ObjectStore:
                     part = await anext(rest, b"")
         return size
 
-    async def _copy(
-        self, source: dict[str, Any], size: int, new_key: str, condition: Mapping[str, str]
-    ) -> None:
-        if size > COPY_BYTES_MAX:
+    async def _copy(self, item: Object, new_key: str, mark: str | None) -> None:
+        source = {
+            "CopySource": {"Bucket": self._bucket, "Key": item.key},
+            "CopySourceIfMatch": f'"{item.etag}"',
+        }
+        if item.size > COPY_BYTES_MAX:
             with contextlib.suppress(_CopiesNoParts):
-                await self._copy_parts(source, size, new_key, condition)
+                await self._copy_parts(source, item.size, new_key, mark)
                 return
-        asked = {"Bucket": self._bucket, "Key": new_key, **source}
-        await self._conditions.ask(self._client.copy_object, condition, **asked)
+        asked = {"Bucket": self._bucket, "Key": new_key, **source, **conditions.marked_copy(mark)}
+        await self._conditions.ask(self._client.copy_object, conditions.absent(mark), **asked)
 
     async def _copy_parts(
-        self, source: dict[str, Any], size: int, new_key: str, condition: Mapping[str, str]
+        self, source: dict[str, Any], size: int, new_key: str, mark: str | None
     ) -> None:
-        async with self._multipart(new_key, condition) as (upload, done):
+        async with self._multipart(new_key, mark) as (upload, done):
             for start in range(0, size, COPIED_PART_BYTES):
                 end = min(start + COPIED_PART_BYTES, size) - 1
                 number = len(done) + 1
@@ -245,18 +246,18 @@ class ObjectStore:
 
     @contextlib.asynccontextmanager
     async def _multipart(
-        self, key: str, condition: Mapping[str, str] = MappingProxyType({})
+        self, key: str, mark: str | None = None
     ) -> AsyncIterator[tuple[dict[str, str], list[dict[str, Any]]]]:
-        """Give what names an upload in parts, and a list for what was done; it becomes an object if the block ends well."""
+        """Give what names an upload in parts, and a list for what was done; it becomes an object if the block ends well. Marked, a new one."""
         where = {"Bucket": self._bucket, "Key": key}
-        begun = await self._client.create_multipart_upload(**where)
+        begun = await self._client.create_multipart_upload(**where, **conditions.marked(mark))
         upload = {**where, "UploadId": begun["UploadId"]}
         done: list[dict[str, Any]] = []
         try:
             yield upload, done
             whole = {**upload, "MultipartUpload": {"Parts": done}}
             complete = self._client.complete_multipart_upload
-            await self._conditions.ask(complete, condition, **whole)
+            await self._conditions.ask(complete, conditions.absent(mark), **whole)
         except BaseException:
             with contextlib.suppress(ClientError, BotoCoreError, aiohttp.ClientError):
                 await self._client.abort_multipart_upload(**upload)

@@ -1,10 +1,12 @@
 """Trees in a real bucket while others write into it, and what is left there."""
 
+import asyncio
 import contextlib
 import os
 
 import pytest
 
+from quarterdeck.base import tasks
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.config import Secret
 from quarterdeck.infra.errors import ObjectExists, ObjectStoreUnavailable
@@ -20,28 +22,34 @@ from shakeout.services.s3 import S3
 
 pytestmark = pytest.mark.needs("s3")
 TREE = "0195c0de-0000-7000-8000-000000000001"
+CLONE = "0195c0de-0000-7000-8000-000000000002"
 ID = "0195c0de-0000-7000-8000-00000000000a"
 OLD = 1_000_000_000
 
 
 class Bucket(ObjectStore):
     """A bucket in which somebody writes to `place` as soon as it was copied, and to `taken` just before something is copied there, which it tells;
-    and that may be `broken` for larger removals.
+    that may be `broken` for larger removals, and `lost` for the copy of an object; where something is `done` with the first copy of an object.
     """
 
-    place = taken = ""
+    place = taken = lost = ""
     broken = False
+    done = None
 
     async def delete_prefix(self, prefix):
         if self.broken:
             raise ObjectStoreUnavailable
         return await super().delete_prefix(prefix)
 
-    async def copy(self, item, new_key, *, replace=True):
-        if new_key == self.taken and not replace:
+    async def copy(self, item, new_key, *, mark=None):
+        if new_key == self.taken and mark:
             await self.put(new_key, stream(b"newer"))
             raise ObjectExists
-        copied = await super().copy(item, new_key, replace=replace)
+        if item.key == self.lost:
+            raise ObjectStoreUnavailable
+        copied = await super().copy(item, new_key, mark=mark)
+        if self.done is not None and item.key.endswith("/a"):
+            await self.done(new_key)
         if item.key == self.place:
             await self.put(item.key, stream(b"newer"))
         return copied
@@ -90,6 +98,139 @@ async def test_copy_replaces_nothing_that_came_meanwhile(store, act):
     found = {item.key.rpartition("/files/")[2] async for item in store.below(f"files/{TREE}/")}
     assert found == {f"files/{TREE}/{name}" for name in ("from/a", "from/b", "from/c", "to/b")}
     assert await tree.read("to/b") == b"newer"
+
+
+async def keys(store):
+    """What is in the bucket."""
+    return {item.key async for item in store.below("")}
+
+
+@pytest.fixture
+def volume(store):
+    """A volume in the bucket."""
+    return S3Volume(store, Limits())
+
+
+async def filled(volume, names):
+    """A tree with files of one directory."""
+    tree = VolumeClient(volume, TREE)
+    await volume.create_tree(TREE)
+    for name in names:
+        await tree.put(f"from/{name}", b"older")
+    return tree
+
+
+async def test_copy_that_fails_takes_no_newer_file_away(store, volume):
+    """Nobody's file goes. Write over a copy that was made, then have a later one fail; the newer file stays, the other copies go."""
+    tree = await filled(volume, "abcdefghijk")
+    store.lost = f"files/{TREE}/from/k"
+
+    async def overwrite(new_key):
+        await store.put(new_key, stream(b"newer"))
+
+    store.done = overwrite
+    with pytest.raises(ObjectStoreUnavailable):
+        await tree.copy("from", "to")
+    assert await tree.read("to/a") == b"newer"
+    assert {key for key in await keys(store) if "/to/" in key} == {f"files/{TREE}/to/a"}
+
+
+async def test_copies_that_are_under_way_when_one_fails_leave_nothing(store, volume):
+    """A store goes on with what it was asked for. Have one copy fail while another is made, and this one end later; nothing of it is left."""
+    tree = await filled(volume, "ab")
+    failed, left = tasks.Wake(), []
+
+    async def fail(item, new_key, *, mark=None):
+        if item.key.endswith("/b"):
+            failed.set()
+            raise ObjectStoreUnavailable
+        try:
+            await failed.wait(5)
+        except asyncio.CancelledError:
+            left.append((item, new_key, mark))
+            raise
+        return await copy(item, new_key, mark=mark)
+
+    copy, store.copy = store.copy, fail
+    with pytest.raises(ObjectStoreUnavailable):
+        await tree.copy("from", "to")
+    for item, new_key, mark in left:
+        await copy(item, new_key, mark=mark)
+    assert {key for key in await keys(store) if "/to/" in key} == set()
+
+
+@pytest.mark.parametrize("act", ["move", "copy"])
+async def test_copy_into_a_tree_that_goes_meanwhile_leaves_nothing(store, volume, act):
+    """No object is left to nobody. Remove the tree before a copy in it is made; the bucket is empty."""
+    tree = await filled(volume, "a")
+
+    async def remove(new_key):
+        content = [block async for block in store.get(new_key)]
+        there = await store.head(new_key)
+        await volume.delete_tree(TREE)
+        await late(there, b"".join(content))
+
+    async def late(there, content):
+        await store._client.put_object(
+            Bucket=layout.ARCHIVE_BUCKET,
+            Key=there.key,
+            Body=content,
+            Metadata={"copy": there.mark},
+        )
+
+    store.done = remove
+    with pytest.raises(errors.TreeNotFound):
+        await getattr(tree, act)("from", "to")
+    assert await keys(store) == set()
+
+
+async def test_directory_made_in_a_tree_that_goes_meanwhile_leaves_nothing(store, volume):
+    """No object is left to nobody. Remove the tree just before its directory is made; the bucket is empty."""
+    tree = await filled(volume, "a")
+    put = store.put
+
+    async def late(key, chunks):
+        await volume.delete_tree(TREE)
+        return await put(key, chunks)
+
+    store.put = late
+    with pytest.raises(errors.TreeNotFound):
+        await tree.mkdir("new")
+    assert await keys(store) == set()
+
+
+async def test_clone_that_fails_takes_nothing_from_another_attempt(store, volume):
+    """Behaviour 41: two may make one clone, when a claim was lost. Let the first fail after the second has ended; the clone has all files."""
+    names = "abcdefghijk"
+    await filled(volume, names)
+
+    async def again(_):
+        store.done = None
+        await volume.clone_tree(TREE, CLONE, None)
+        store.lost = f"files/{TREE}/from/k"
+
+    store.done = again
+    with pytest.raises(ObjectStoreUnavailable):
+        await volume.clone_tree(TREE, CLONE, None)
+    cloned = VolumeClient(volume, CLONE)
+    assert [await cloned.read(f"from/{name}") for name in names] == [b"older"] * len(names)
+
+
+@pytest.mark.parametrize("gone", ["copy", "source"])
+async def test_clone_that_is_not_whole_does_not_come_to_be(store, volume, gone):
+    """Behaviour 41: a clone has all of its source or is none. Remove what was copied, as a second attempt does when it begins, or the source."""
+    await filled(volume, "ab")
+
+    async def remove(_):
+        if gone == "source":
+            await volume.delete_tree(TREE)
+        else:
+            await store.delete_prefix(f"files/{CLONE}/")
+
+    store.done = remove
+    with pytest.raises((errors.StorageUnavailable, errors.TreeNotFound)):
+        await volume.clone_tree(TREE, CLONE, None)
+    assert await store.head(f"trees/{CLONE}") is None
 
 
 def uploaded(cluster):

@@ -63,7 +63,7 @@ class S3Volume(S3Arranging):
         await self._require_place(tree, path)
         key = s3_trees.key(tree, path)
         await self._store.put(key, blocks)
-        if await self._store.head(s3_trees.marker(tree)) is None:
+        if not await self._is_there(tree):
             await self._store.delete(key)
             raise errors.TreeNotFound
         if (written := await self._store.head(key)) is None:

@@ -38,7 +38,11 @@ class S3Arranging(S3Trees):
         await self._require_directories(tree, path)
         if path and not await self._is_directory(tree, path):
             await self._require_entry(tree, path)
-            await self._store.put(s3_trees.mark(tree, path), s3_trees.nothing())
+            mark = s3_trees.mark(tree, path)
+            await self._store.put(mark, s3_trees.nothing())
+            if not await self._is_there(tree):
+                await self._store.delete(mark)
+                raise errors.TreeNotFound
         return s3_trees.directory(model.render(path))
 
     async def move(self, tree: str, source: TreePath, target: TreePath) -> FileEntry:
@@ -79,7 +83,11 @@ class S3Arranging(S3Trees):
         start, new_start = s3_trees.key(tree, ()), s3_trees.key(clone, ())
         await self._store.delete_prefix(new_start)
         copies = s3_copies.Copies(self._store, start, new_start, replace=True)
-        await copies.make(await self._taken(start))
+        copied = await copies.make(await self._taken(start))
+        await self._require_tree(tree)
+        made = {item.key for item in await self._taken(new_start)}
+        if not made.issuperset(map(copies.place, copied)):
+            raise errors.StorageUnavailable("the copy was removed while it was made")
         await self._store.put(s3_trees.marker(clone), s3_trees.nothing())
 
     async def _copied(
@@ -97,6 +105,9 @@ class S3Arranging(S3Trees):
         self._require_depth(taken, start, target)
         copies = s3_copies.Copies(self._store, start, new_start, replace=False)
         copied = await copies.make(taken)
+        if not await self._is_there(tree):
+            await copies.remove()
+            raise errors.TreeNotFound
         return await self.stat(tree, target), copied
 
     async def _source(self, tree: str, source: TreePath) -> Sequence[Object]:

@@ -31,6 +31,10 @@ class S3Trees:
             await self._store.check()
             raise errors.TreeNotFound
 
+    async def _is_there(self, tree: str) -> bool:
+        """Tell whether a tree is there yet: what was written into one that went meanwhile has to go, too."""
+        return await self._store.head(marker(tree)) is not None
+
     async def _require_directories(self, tree: str, path: TreePath) -> None:
         """Raise `NotDirectory` if a file is where the path has a directory."""
         for depth in range(1, len(path) + 1):

@@ -121,26 +121,31 @@ async def test_large_copy_of_a_version_that_went_leaves_nothing(code):
 
 
 class Judging:
-    """A client whose store has `t/x`, and `t/y` if it is `taken`; it knows conditions, or says that it does not.
+    """A client whose store has `t/x`, and `t/y` if it is `taken`; it knows these conditions, and says that it does not know others.
 
-    Whoever looks sees the version that was there `before`, if there was one.
+    Whoever looks sees the version that was there `before`, if there was one. A copy whose answer is `lost` is asked for again.
     """
 
-    def __init__(self, *, taken=False, knows=True, before=None):
+    def __init__(self, *, taken=False, knows=("IfNoneMatch", "IfMatch"), before=None, lost=False):
         self._before = before
         self._there = {"t/x": "etag"} | ({"t/y": "other"} if taken else {})
+        self._marks = {}
         self._knows = knows
+        self._lost = lost
         self.asked = []
 
     async def head_object(self, **asked):
         if asked["Key"] not in self._there:
             raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
         etag = self._before or self._there[asked["Key"]]
-        return {"ContentLength": 1, "LastModified": AT, "ETag": f'"{etag}"'}
+        metadata = self._marks.get(asked["Key"], {})
+        return {"ContentLength": 1, "LastModified": AT, "ETag": f'"{etag}"', "Metadata": metadata}
 
     async def copy_object(self, **asked):
-        self._judge(asked, "IfNoneMatch")
-        self._there[asked["Key"]] = self._there["t/x"]
+        for _ in range(1 + self._lost):
+            self._judge(asked, "IfNoneMatch")
+            self._there[asked["Key"]] = self._there["t/x"]
+            self._marks[asked["Key"]] = asked.get("Metadata", {})
 
     async def delete_object(self, **asked):
         self._judge(asked, "IfMatch")
@@ -148,9 +153,11 @@ class Judging:
 
     def _judge(self, asked, condition):
         self.asked.append(asked.get(condition))
-        if condition in asked and not self._knows:
+        if condition in asked and condition not in self._knows:
             raise ClientError({"Error": {"Code": "NotImplemented"}}, "any")
         there = self._there.get(asked["Key"])
+        if asked.get("IfMatch") and there is None:
+            raise ClientError({"Error": {"Code": "NoSuchKey"}}, "any")
         if (asked.get("IfNoneMatch") and there) or asked.get("IfMatch") not in {
             None,
             f'"{there}"',
@@ -169,11 +176,36 @@ async def test_copy_replaces_nothing_where_the_store_can_tell():
     """Nobody's file goes. Copy to a key that somebody has taken meanwhile; it stays, and is told. A source that changed is another matter."""
     client = Judging(taken=True)
     with pytest.raises(ObjectExists):
-        await Store(client, "bucket").copy(ITEM, "t/y", replace=False)
+        await Store(client, "bucket").copy(ITEM, "t/y", mark="m")
     assert client.there == [("t/x", "etag"), ("t/y", "other")]
     assert await Store(client, "bucket").copy(ITEM, "t/y")
     assert client.there == [("t/x", "etag"), ("t/y", "etag")]
     assert client.asked == ["*", None]
+
+
+async def test_copy_whose_answer_was_lost_is_known_again():
+    """Our own copy is no file of somebody else. Lose the answer, so that it is asked for again; it is told as made, and bears the mark."""
+    client = Judging(lost=True)
+    store = Store(client, "bucket")
+    assert await store.copy(ITEM, "t/y", mark="m")
+    assert client.asked == ["*", "*"]
+    found = await store.head("t/y")
+    assert (found.etag, found.mark) == ("etag", "m")
+    with pytest.raises(ObjectExists):
+        await store.copy(ITEM, "t/y", mark="another")
+
+
+async def test_version_that_goes_while_it_is_deleted_is_deleted():
+    """What is gone is deleted. Delete with an answer that is lost, so that the store has nothing more under the key; nothing is raised."""
+
+    class Gone(Judging):
+        async def delete_object(self, **asked):
+            await super().delete_object(**asked)
+            await super().delete_object(**asked)
+
+    client = Gone()
+    await Store(client, "bucket").delete_version(ITEM)
+    assert client.there == []
 
 
 @pytest.mark.parametrize(("before", "asked"), [(None, []), ("older", ['"older"'])])
@@ -187,9 +219,22 @@ async def test_only_the_version_that_is_meant_is_deleted(before, asked):
 
 async def test_store_that_knows_no_conditions_is_asked_without():
     """A store that refuses them works all the same. Copy and delete; each is asked once more without, and then never with them again."""
-    client = Judging(knows=False)
+    client = Judging(knows=())
     store = Store(client, "bucket")
-    assert await store.copy(ITEM, "t/y", replace=False)
-    await store.delete_version(ITEM)
-    assert client.there == [("t/y", "etag")]
-    assert client.asked == ["*", None, None]
+    for _ in range(2):
+        assert await store.copy(ITEM, "t/y", mark="m")
+        await store.delete_version(object_store.Object("t/y", 1, AT, "etag"))
+    assert client.there == [("t/x", "etag")]
+    assert client.asked == ["*", None, '"etag"', None, None, None]
+
+
+async def test_condition_that_a_store_does_not_know_tells_nothing_of_others():
+    """A store may know how to replace nothing and not how to delete a version. Delete first; a copy to what is taken is refused all the same."""
+    client = Judging(taken=True, knows=("IfNoneMatch",))
+    store = Store(client, "bucket")
+    await store.delete_version(object_store.Object("t/z", 1, AT, "etag"))
+    await store.delete_version(object_store.Object("t/y", 1, AT, "other"))
+    assert await store.copy(ITEM, "t/y", mark="m")
+    with pytest.raises(ObjectExists):
+        await store.copy(ITEM, "t/y", mark="another")
+    assert client.asked == ['"other"', None, "*", "*"]
