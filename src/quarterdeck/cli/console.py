@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TextIO
@@ -27,6 +28,9 @@ _COLOURS = (
 )
 """The colour of a state, by the first of these words that is in it."""
 
+_CONTROL = re.compile(r"(?!\x1b\[[0-9]*m)[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+"""What moves a terminal: kernels name files as they like. Colours and ends of lines may be ours."""
+
 
 class Console:
     """Standard output and standard error of one command. Colours and a status line only where a terminal shows them."""
@@ -44,8 +48,8 @@ class Console:
         """Whether somebody looks on, who is shown how far a long command has come."""
 
     def say(self, text: str) -> None:
-        """Print a line."""
-        self._out.write(text + "\n")
+        """Print a line, without what would move the terminal."""
+        self._out.write(_harmless(text) + "\n")
 
     def json(self, value: Any) -> None:
         """Print a value as JSON."""
@@ -70,13 +74,13 @@ class Console:
         """Tell whoever looks on, on a line of standard error; nobody else."""
         if self.live:
             self.progress("")
-            self.error_text(f"{text}\n")
+            self.error_text(f"{_harmless(text)}\n")
 
     def progress(self, text: str) -> None:
         """Show how far it has come in place of what was shown before, for whoever looks on; an empty text takes it away."""
         if self.live and text != self._line:
             self._line = text
-            self.error_text("\r\x1b[K" + _cut(text, self._columns() - 1))
+            self.error_text("\r\x1b[K" + _cut(_harmless(text), self._columns() - 1))
 
     def table(
         self,
@@ -92,7 +96,8 @@ class Console:
         widths[flexible] = min(widths[flexible], max(room, _CELL_MIN))
         for row in (titles, *rows):
             cells = [
-                _cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True)
+                _cut(_in_line(cell), width).ljust(width)
+                for cell, width in zip(row, widths, strict=True)
             ]
             cells[-1] = cells[-1].rstrip()
             if painted is not None and row is not titles:
@@ -112,7 +117,7 @@ class Console:
             value = {"error": {"code": error.code, "field": error.field, "detail": error.detail}}
             self._err.write(json.dumps(value) + "\n")
         else:
-            self._err.write(f"qd: {words}\n")
+            self._err.write(f"qd: {_harmless(words)}\n")
 
     def age(self, at: str) -> str:
         """Return how long ago a time in ISO 8601 was: 5s, 12m, 3h, 9d."""
@@ -163,6 +168,17 @@ def local_time(at: str, *, date: bool = True) -> str:
     """Return a time in ISO 8601 as the clock on the wall shows it here, to the millisecond without a date."""
     here = datetime.fromisoformat(at).astimezone()
     return here.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S.%f")[: 19 if date else 12]
+
+
+def _harmless(text: str) -> str:
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _in_line(text: str) -> str:
+    """Return a cell that is no more than that: without colours and ends of lines of its own."""
+    return _CONTROL.sub(
+        "\N{REPLACEMENT CHARACTER}", text.replace("\x1b", "\0").replace("\n", "\0")
+    )
 
 
 def _cut(text: str, width: int) -> str:

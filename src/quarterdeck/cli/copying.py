@@ -67,6 +67,7 @@ class _Copying:
         self._transport = transport
         self._console = console
         self._clock: Clock = SystemClock()
+        self._id: str | None = None
         self._granted: tuple[Grant, float] | None = None
         self._lock = threading.Lock()
 
@@ -152,10 +153,17 @@ class _Copying:
     def _grant(self, folder: str, right: str) -> Grant:
         with self._lock:
             if self._granted is None or self._is_old():
-                id_ = self._transport.run(procedures.find_folder(folder))["id"]
-                grant = request.granted(self._transport.call(api.grant(id_, right)))
+                grant = request.granted(
+                    self._transport.call(api.grant(self._found(folder), right))
+                )
                 self._granted = grant, self._clock.monotonic()
             return self._granted[0]
+
+    def _found(self, folder: str) -> str:
+        """Return the id of the command's folder, looked up once: meanwhile its name may become another one's."""
+        if self._id is None:
+            self._id = str(self._transport.run(procedures.find_folder(folder))["id"])
+        return self._id
 
     def _is_old(self) -> bool:
         if self._granted is None:

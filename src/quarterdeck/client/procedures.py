@@ -152,12 +152,18 @@ def find_invitee(folder: str, user: str) -> Procedure[dict[str, Any]]:
 
 
 def _folders(given: str, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the folders that may be meant: one's own before others, names before parts of ids."""
+    """Return the folders that may be meant: one's own before others, names before parts of ids; but what somebody else has named like a part of
+    the id of one's own stands beside it.
+    """
     owner, slash, name = given.rpartition("/")
     items = list(items)
     named = [one for one in _named(name, items) if not slash or owner == one["owner_name"]]
-    found = named or _with_part(given.lower(), items)
-    return [one for one in found if one["permission"] == "own"] or found
+    parts = _with_part(given.lower(), items)
+    return _own(named) or [*named, *_own(parts)] or parts
+
+
+def _own(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in items if one["permission"] == "own"]
 
 
 def find_registry(given: str) -> Procedure[dict[str, Any]]:

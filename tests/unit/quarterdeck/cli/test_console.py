@@ -36,6 +36,17 @@ def test_table_lines_up(plain, out):
     assert out.getvalue() == "ID  NAME\n1   a\n22  bb\n"
 
 
+@pytest.mark.parametrize("trick", ["\x1b]0;x", "\x1b[2J", "\r", "\b", "\x9b2J", "\x7f", "\x00"])
+def test_name_of_a_file_moves_no_terminal(plain, out, trick):
+    """Kernels name files as they like. Print such a name in a line, a table and a complaint; what a terminal would obey is replaced."""
+    plain.say(f"a{trick}b")
+    plain.table(("PATH",), [(f"a{trick}b\nc",)], flexible=0)
+    plain.complain(f"a{trick}b")
+    shown = "a" + trick.replace(trick[0], "\N{REPLACEMENT CHARACTER}") + "b"
+    printed = f"{shown}\nPATH\n{shown}\N{REPLACEMENT CHARACTER}c\nqd: {shown}\n"
+    assert out.getvalue() == printed
+
+
 def test_empty_table_has_its_titles(plain, out):
     plain.table(("ID", "NAME"), [], flexible=1)
     assert out.getvalue() == "ID  NAME\n"

@@ -144,6 +144,17 @@ def test_own_folder_comes_before_a_shared_one_and_owners_tell_shared_ones_apart(
         run(procedures.find_folder("data"), items(*shared))
 
 
+def test_folder_that_somebody_named_like_the_id_of_ones_own_is_not_taken_for_it():
+    """Files go to nobody by a trick. Share a folder whose name is the end of the id of one's own; only who says whose it is gets it."""
+    own = folder(LIVE["id"])
+    trick = folder(ID, "write", "bob") | {"name": LIVE["id"][-8:]}
+    with pytest.raises(Ambiguous):
+        run(procedures.find_folder(trick["name"]), items(own, trick))
+    assert run(procedures.find_folder(f"bob/{trick['name']}"), items(own, trick))[0] is trick
+    assert run(procedures.find_folder(trick["name"]), items(trick))[0] is trick
+    assert run(procedures.find_folder(own["id"][-9:]), items(own, trick))[0] is own
+
+
 def test_find_folder_and_user_by_name_or_id():
     assert run(procedures.find_folder(ID), {"id": ID})[0]["id"] == ID
     assert run(procedures.find_folder("data"), items(folder(ID)))[0]["id"] == ID
