@@ -53,12 +53,14 @@ async def test_storage_that_is_away_leaves_no_row(cluster, user, observe, host):
     assert traces(observe, user, host) == (0, 0)
 
 
-async def test_storage_that_refuses_leaves_no_row(cluster, user, observe, host):
-    """A refusal is passed on. Create on a storage that is full."""
+async def test_storage_that_is_full_leaves_no_row_and_is_asked_to_remove(
+    cluster, user, observe, host
+):
+    """A refusal is passed on, and what the storage may have begun is removed later. Create on a storage that is full."""
     async with manager_fixtures.storage(cluster, host) as stub:
         stub.full = True
         assert await refusal(user.folders.create("data", host=host)) == "storage-full"
-    assert traces(observe, user, host) == (0, 0)
+    assert traces(observe, user, host) == (0, 1)
 
 
 async def test_host_nobody_ever_announced_is_unknown(cluster, user, observe, host):

@@ -2,6 +2,7 @@
 
 import io
 
+import psycopg
 import pytest
 
 from quarterdeck.client.errors import Refused
@@ -9,6 +10,7 @@ from quarterdeck.testing import system
 from quarterdeck.testing.raw import bearer, files
 from shakeout.faults import lifecycle
 from shakeout.faults.disk import DiskFull, DiskReadOnly
+from shakeout.waiting.until import until
 
 pytestmark = pytest.mark.disks
 
@@ -97,3 +99,17 @@ async def test_disk_that_fails_during_an_upload_leaves_nothing(private_cluster, 
     await fault.__aexit__(None, None, None)
     async with files(await folder.grant("write")) as http:
         assert (await http("PUT", "half", data=io.BytesIO(bytes(16_000_000)))).status == 200
+
+
+async def test_folder_that_is_not_made_on_a_full_disk_leaves_no_tree(
+    private_cluster, user, observe
+):
+    """Behaviour 46: a tree may be begun when its disk is full. Make a folder then; no row of it stays, and its tree goes when the disk has room."""
+    kept = await user.folders.create("kept")
+    async with lifecycle.injected(DiskFull("storage-proxy"), private_cluster):
+        assert await refusal(user.folders.create("data")) == (507, "storage-full")
+    assert observe.rows("SELECT name FROM folders") == [{"name": "kept"}]
+    with psycopg.connect(private_cluster.address("postgres")) as database:
+        database.execute("UPDATE tree_removals SET not_before = now()")
+    await until(lambda: set(observe.trees()) == {kept.id}, within=20)
+    await user.folders.create("data")

@@ -22,7 +22,8 @@ QuarterdeckError
     │   └── RegistryAway     nobody can say where the storage is
     ├── StorageUnsure        it may have been done
     └── StorageRefused       the storage-proxy said no
-        ├── StorageFull
+        ├── StorageBrokeOff  it has begun, perhaps, and does nothing more
+        │   └── StorageFull
         ├── QuotaExceeded
         ├── QuotaUnsupported
         ├── TreeMissing
@@ -153,10 +154,14 @@ class StorageRefused(StorageFailure):
 
 
 NOT_DONE = (StorageUnreachable, StorageRefused, HostNotFound)
-"""After these the storage has done nothing and will do nothing."""
+"""After these the storage will do nothing; it has done nothing, but for `StorageBrokeOff`."""
 
 
-class StorageFull(StorageRefused):
+class StorageBrokeOff(StorageRefused):
+    """The storage could not do it to its end."""
+
+
+class StorageFull(StorageBrokeOff):
     """The storage is full."""
 
     code = "storage-full"

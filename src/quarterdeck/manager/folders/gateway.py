@@ -15,6 +15,7 @@ _REFUSALS: Mapping[str, type[QuarterdeckError]] = {
     "host-not-found": errors.HostNotFound,
     "host-not-mountable": errors.HostNotMountable,
     "storage-full": errors.StorageFull,
+    "unavailable": errors.StorageBrokeOff,
     "quota-exceeded": errors.QuotaExceeded,
     "quota-unsupported": errors.QuotaUnsupported,
     "file-busy": errors.FileBusy,

@@ -133,8 +133,9 @@ class FolderService:
         """Make the tree; if it fails, no row remains, and no tree for good."""
         try:
             await self._storages.create(tree, scope)
-        except errors.NOT_DONE:
-            await self._creations.abandon(tree, perhaps_created=False)
+        except errors.NOT_DONE as error:
+            begun = isinstance(error, errors.StorageBrokeOff)
+            await self._creations.abandon(tree, perhaps_created=begun)
             raise
         except (TimeoutError, QuarterdeckError):
             await self._creations.abandon(tree, perhaps_created=True)

@@ -62,8 +62,9 @@ class Transferring:
             raise errors.QuotaExceeded(
                 f"{user} has no room for the folder on {view.host!r}", field="user"
             ) from error
-        except errors.NOT_DONE:
-            await self._transfers.end(rescope)
+        except errors.NOT_DONE as error:
+            broke_off = isinstance(error, errors.StorageBrokeOff)
+            await (self._leave if broke_off else self._transfers.end)(rescope)
             raise
         except QuarterdeckError:
             await self._leave(rescope)
