@@ -2,11 +2,16 @@
 
 import asyncio
 import contextlib
+import selectors
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 BLOCK_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
 _HEAD_END = b"\r\n\r\n"
+
+Request = tuple[str, str, Mapping[str, str], bytes]
+"""Method, target, headers and body."""
 
 
 class Refused(Exception):
@@ -51,29 +56,50 @@ def connected(port: int) -> Iterator[socket.socket]:
         yield there
 
 
-async def many(
-    port: int, requests: list[tuple[str, str, Mapping[str, str], bytes]], clients: int
-) -> None:
-    """Send small requests over so many kept connections at once."""
-    left = iter(requests)
+async def many(port: int, requests: Iterable[Request], clients: int) -> None:
+    """Send small requests over so many kept connections at once, each when the answer to the one before is whole. Raises `Refused`."""
+    await asyncio.to_thread(_many, port, iter(requests), clients)
 
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            for method, target, headers, body in left:
-                length = len(body) if method == "PUT" else None
-                writer.write(_head(method, target, headers, length) + body)
-                status, size = _read_head(await reader.readuntil(_HEAD_END))
-                await reader.readexactly(size)
-                if status >= 400:
-                    raise Refused(f"{method} {target}: {status}")
-        finally:
-            writer.close()
-            await writer.wait_closed()
 
-    async with asyncio.TaskGroup() as group:
+def _many(port: int, left: Iterator[Request], clients: int) -> None:
+    with contextlib.ExitStack() as stack:
+        selector = stack.enter_context(selectors.DefaultSelector())
         for _ in range(clients):
-            group.create_task(one())
+            there = stack.enter_context(connected(port))
+            exchanges = _exchanges(there, left)
+            if next(exchanges, False):
+                selector.register(there, selectors.EVENT_READ, exchanges)
+        while selector.get_map():
+            ended = [key for key, _ in selector.select() if not next(key.data, False)]
+            for key in ended:
+                selector.unregister(key.fileobj)
+
+
+def _exchanges(there: socket.socket, left: Iterator[Request]) -> Iterator[bool]:
+    """Exchange requests for answers over one connection; step back wherever something has to come first."""
+    for method, target, headers, body in left:
+        length = len(body) if method == "PUT" else None
+        there.sendall(_head(method, target, headers, length) + body)
+        received = b""
+        while not _is_whole(received):
+            yield True
+            received += _more(there)
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, end, rest = answer.partition(_HEAD_END)
+    if not end:
+        return False
+    status, length = _read_head(head)
+    if status >= 400 or len(rest) > length:
+        raise Refused(f"status {status}: {rest[:200]!r}")
+    return len(rest) == length
+
+
+def _more(there: socket.socket) -> bytes:
+    if not (more := there.recv(_READ_BYTES)):
+        raise Refused("it hung up")
+    return more
 
 
 def _head(method: str, target: str, headers: Mapping[str, str], length: int | None) -> bytes:
@@ -88,9 +114,7 @@ def _answer(there: socket.socket) -> tuple[int, int]:
     """Return how much of the body has come with the head, and how long it is."""
     data = b""
     while _HEAD_END not in data:
-        if not (more := there.recv(BLOCK_BYTES)):
-            raise Refused("it hung up")
-        data += more
+        data += _more(there)
     head, _, rest = data.partition(_HEAD_END)
     status, length = _read_head(head)
     if status >= 400:
@@ -99,8 +123,6 @@ def _answer(there: socket.socket) -> tuple[int, int]:
 
 
 def _read_head(head: bytes) -> tuple[int, int]:
-    lines = head.decode("latin-1").split("\r\n")
-    lengths = [
-        line.partition(":")[2] for line in lines if line.lower().startswith("content-length:")
-    ]
-    return int(lines[0].split()[1]), int(lengths[0]) if lengths else 0
+    """Return status and length of an answer."""
+    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+    return int(head.split(b" ", 2)[1]), int(rest.partition(b"\r\n")[0]) if found else 0

@@ -7,7 +7,7 @@ every exception. `Protocol` covers what never becomes a request: bytes that are 
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
 from aiohttp import web
@@ -20,6 +20,9 @@ from quarterdeck.wire import decode, problem
 
 TRACE = web.RequestKey("trace", str)
 """Where a request keeps its trace id."""
+
+SERVER = "quarterdeck"
+"""What every answer calls its server."""
 
 _log = logging.getLogger(__name__)
 _TRACE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -43,17 +46,26 @@ async def guard(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Run a handler under a trace id, answer its errors, log the request at debug level."""
-    given = request.headers.get("X-Request-Id", "")
-    trace = given if _TRACE.match(given) else ids.trace()
-    request[TRACE] = trace
+    trace = request[TRACE] = trace_of(request.headers)
     with log.bind(trace=trace):
-        if not _log.isEnabledFor(logging.DEBUG):
+        if not is_each_logged():
             return await _answer(request, handler)
         loop = asyncio.get_running_loop()
         started = loop.time()
         response = await _answer(request, handler)
         _log.debug("request", extra=_fields(request, response, loop.time() - started))
         return response
+
+
+def trace_of(headers: Mapping[str, str]) -> str:
+    """Return the trace id of a request: the one that it was given, or a new one."""
+    given = headers.get("X-Request-Id", "")
+    return given if _TRACE.match(given) else ids.trace()
+
+
+def is_each_logged() -> bool:
+    """Tell whether each request is logged."""
+    return _log.isEnabledFor(logging.DEBUG)
 
 
 async def _answer(

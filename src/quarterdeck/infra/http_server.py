@@ -10,6 +10,7 @@ Handlers raise `QuarterdeckError`s; `quarterdeck.infra.http_problems` turns them
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -22,7 +23,7 @@ from quarterdeck.base import ids, tasks
 from quarterdeck.base.clock import Clock
 from quarterdeck.base.errors import ConfigInvalid
 from quarterdeck.base.version import VERSION
-from quarterdeck.infra import http_problems
+from quarterdeck.infra import http_problems, prompt_answers
 from quarterdeck.infra.errors import BodyTooLarge, UnsupportedMediaType
 from quarterdeck.wire import decode, signing
 from quarterdeck.wire.errors import Invalid
@@ -210,11 +211,17 @@ async def serve(
     *,
     drain_seconds: float = DRAIN_SECONDS,
     read_bytes: int = READ_BYTES,
+    prompt: prompt_answers.Prompt | None = None,
 ) -> AsyncIterator[None]:
     """Serve within the block, from its first line on. At its end requests under way have `drain_seconds` to finish.
 
-    A connection reads up to twice `read_bytes` of a body ahead of its handler.
+    A connection reads up to twice `read_bytes` of a body ahead of its handler. `prompt` is asked before the routes.
     """
+    connection = (
+        http_problems.Protocol
+        if prompt is None
+        else functools.partial(prompt_answers.Connection, prompt=prompt)
+    )
     runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=drain_seconds)
     await runner.setup()
     loop = asyncio.get_running_loop()
@@ -223,7 +230,7 @@ async def serve(
         raise RuntimeError("aiohttp made no server")
 
     def protocol() -> web.RequestHandler:
-        return http_problems.Protocol(
+        return connection(
             server,
             loop=loop,
             access_log=None,
@@ -255,4 +262,4 @@ async def _add_headers(  # noqa: RUF029 - aiohttp's signals are async
     request: web.Request, response: web.StreamResponse
 ) -> None:
     response.headers["X-Request-Id"] = request.get(http_problems.TRACE, "")
-    response.headers["Server"] = "quarterdeck"
+    response.headers["Server"] = http_problems.SERVER

@@ -18,6 +18,7 @@ from quarterdeck.storage_proxy.config import Config, LocalVolumeConfig, VolumeCo
 from quarterdeck.storage_proxy.http import addresses, tus
 from quarterdeck.storage_proxy.http.gate import Gate
 from quarterdeck.storage_proxy.http.manager_api import ManagerApi
+from quarterdeck.storage_proxy.http.small_files import SmallFiles
 from quarterdeck.storage_proxy.model import Limits
 from quarterdeck.storage_proxy.service import Host, StorageService
 from quarterdeck.storage_proxy.transfers.slots import Slots
@@ -63,7 +64,14 @@ async def run(config: Config, stop: asyncio.Event) -> None:
         background = await stack.enter_async_context(tasks.background())
         background.start(tasks.every(SWEEP_SECONDS, storage.sweep, name="sweep"))
         listener = http_server.listen(config.listen)
-        await stack.enter_async_context(http_server.serve(app, listener, read_bytes=READ_BYTES))
+        await stack.enter_async_context(
+            http_server.serve(
+                app,
+                listener,
+                read_bytes=READ_BYTES,
+                prompt=SmallFiles(storage, gate, slots),
+            )
+        )
         health.registration = await stack.enter_async_context(_registered(etcd, config))
         _log.info("storage-proxy-ready", extra={"hosts": sorted(hosts)})
         await stop.wait()

@@ -18,6 +18,8 @@ TreePath = tuple[str, ...]
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})\Z")
 _DECODES_MAX = 8
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
+"""A name that every reader reads as it stands."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ def _path(parts: Sequence[str], limits: Limits) -> TreePath:
 
 
 def _judge(name: str, limits: Limits) -> None:
+    if _PLAIN.match(name) and len(name) <= limits.name_bytes_max:
+        return
     try:
         length = len(name.encode())
     except UnicodeEncodeError:

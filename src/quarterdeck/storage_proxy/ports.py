@@ -3,6 +3,7 @@
 Every operation raises the conditions of `quarterdeck.storage_proxy.errors`, `TreeNotFound` foremost.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -54,6 +55,28 @@ class Descriptor(Protocol):
     @property
     def file(self) -> BinaryIO:
         """The open file."""
+        ...
+
+
+class AtHand(Source, Protocol):
+    """A small file that has been read already."""
+
+    @property
+    def content(self) -> bytes:
+        """All that is in it."""
+        ...
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A volume that takes and gives small files at once."""
+
+    def at_hand(self, tree: str, path: TreePath) -> AtHand | None:
+        """Return a small file without waiting for anything; None where that cannot be: `open` tells why."""
+        ...
+
+    def begin_put(self, tree: str, path: TreePath, content: bytes) -> asyncio.Future[FileEntry]:
+        """Have a file written whose content is there. It ends as `put` does."""
         ...
 
 

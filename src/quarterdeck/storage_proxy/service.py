@@ -45,6 +45,11 @@ class StorageService:
 
     def __init__(self, hosts: Mapping[str, Host], limits: Limits) -> None:
         self._hosts = hosts
+        self._prompt = {
+            name: host.volume
+            for name, host in hosts.items()
+            if isinstance(host.volume, ports.Prompt)
+        }
         self.limits = limits
 
     def hosts(self) -> list[HostView]:
@@ -122,6 +127,10 @@ class StorageService:
     def open(self, tree: Tree, path: TreePath) -> AbstractAsyncContextManager[ports.Source]:
         """Open a file for reading. Raises `FileNotFound`, `IsDirectory` and others."""
         return self._volume(tree.host).open(tree.id, path)
+
+    def prompt(self, tree: Tree) -> ports.Prompt | None:
+        """Return the volume of a tree if it takes and gives small files at once."""
+        return self._prompt.get(tree.host)
 
     async def delete(self, tree: Tree, path: TreePath) -> None:
         """Remove a file, or a directory with all in it. Raises `FileNotFound`."""

@@ -12,7 +12,7 @@ import pytest
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.storage_proxy import errors, globs
 from quarterdeck.storage_proxy.model import Limits
-from quarterdeck.storage_proxy.volumes import local, places, quotas, staging
+from quarterdeck.storage_proxy.volumes import local, staging
 
 TREE = "0195c0de-0000-7000-8000-000000000001"
 OTHER = "0195c0de-0000-7000-8000-000000000002"
@@ -186,11 +186,9 @@ async def test_removal_that_was_cut_short_is_finished_at_the_next_start(root):
 def test_staged_file_appears_at_once_or_leaves_nothing(tmp_path, unnamed):
     (tmp_path / "stage").mkdir()
     directory = os.open(tmp_path / "stage", os.O_RDONLY)
-    where = places.Places(tmp_path / "volume")
 
     def begun():
-        account = quotas.Quotas(where, SystemClock()).account(TREE)
-        return contextlib.closing(staging.Staged(os.dup(directory), account, 0, unnamed=unnamed))
+        return contextlib.closing(staging.Staged(directory, unnamed=unnamed))
 
     try:
         with begun() as staged:

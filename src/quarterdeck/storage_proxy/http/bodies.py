@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
@@ -18,15 +18,15 @@ SILENCE_SECONDS_MAX = 20.0
 """A client that sends nothing for so long has gone, whatever its connection says: others may write then."""
 
 
-def announced(request: web.Request) -> Checksum | None:
+def announced(headers: Mapping[str, str]) -> Checksum | None:
     """Return the checksum that the content shall have, or the whole file that it ends. Raises `Invalid`."""
-    told = [each for each in WHOLE.items() if each[1] in request.headers]
+    told = [each for each in WHOLE.items() if each[1] in headers]
     if not told:
         return None
     algorithm, header = told[-1]
     if len(told) > 1:
         raise Invalid(header, f"give this or {told[0][1]}")
-    digits = request.headers[header]
+    digits = headers[header]
     if not checksums.is_digest(algorithm, digits):
         raise Invalid(header, f"this has {2 * checksums.BYTES[algorithm]} hexadecimal digits")
     return Checksum(algorithm, bytes.fromhex(digits), header)
@@ -44,12 +44,12 @@ async def received(request: web.Request) -> AsyncIterator[AsyncIterator[Block]]:
 
 async def _small(request: web.Request) -> AsyncIterator[Block]:
     """Give what the socket has, when it has it."""
-    while True:
-        async with asyncio.timeout(SILENCE_SECONDS_MAX):
-            block = await request.content.readany()
-        if not block:
-            return
-        yield block
+    while not request.content.at_eof():
+        if not (block := request.content.read_nowait()):
+            async with asyncio.timeout(SILENCE_SECONDS_MAX):
+                block = await request.content.readany()
+        if block:
+            yield block
 
 
 async def _told(blocks: AsyncIterator[Block]) -> AsyncIterator[Block]:

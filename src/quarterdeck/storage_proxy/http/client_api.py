@@ -18,7 +18,7 @@ from quarterdeck.wire.folders import FileEntry, Right
 from quarterdeck.wire.items import Items
 from quarterdeck.wire.transfers import ArchiveFormat, FileSum, UrlGrant, UrlRequest
 
-_FILES = "/client/v1/files"
+FILES = "/client/v1/files"
 
 
 class ListingQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,9 +58,9 @@ class ClientApi:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the addresses of this API."""
-        file = _FILES + r"/{path:[\s\S]*}"
+        file = FILES + r"/{path:[\s\S]*}"
         return [
-            http_server.route("GET", _FILES, self._list, query=ListingQuery),
+            http_server.route("GET", FILES, self._list, query=ListingQuery),
             http_server.route("PUT", file, self._upload, query=FileQuery),
             http_server.route("GET", file, self._download, query=FileQuery),
             http_server.route("DELETE", file, self._delete),
@@ -87,7 +87,7 @@ class ClientApi:
             raise UnsupportedMediaType("files are taken as they are, without Content-Encoding")
         uploads.require_size(request.content_length, self._storage.limits.file_bytes_max)
         with self._slots.taken(caller.who):
-            announced = Announced(bodies.announced(request), request.content_length)
+            announced = Announced(bodies.announced(request.headers), request.content_length)
             async with bodies.received(request) as blocks:
                 written = await self._storage.upload(caller.tree, path, blocks, announced)
         return http_server.reply(written)
@@ -141,7 +141,7 @@ class ClientApi:
         caller = self._gate.caller(request, right)
         path = model.parse(wanted.path, self._storage.limits)
         token, until = self._gate.url_token(caller, wanted.method, path, wanted.seconds)
-        target = f"{_FILES}/{model.encode(path)}?{gate.PARAMETER}={token}"
+        target = f"{FILES}/{model.encode(path)}?{gate.PARAMETER}={token}"
         return http_server.reply(UrlGrant(target, until), 201)
 
     async def _all(self, caller: Caller, path: TreePath) -> list[FileEntry]:
@@ -151,4 +151,4 @@ class ClientApi:
     def _path(self, request: web.Request) -> TreePath:
         """Return the file's path as the client sent it, before anybody has tidied it."""
         raw = request.raw_path.partition("?")[0]
-        return model.decode(raw.removeprefix(_FILES + "/"), self._storage.limits)
+        return model.decode(raw.removeprefix(FILES + "/"), self._storage.limits)

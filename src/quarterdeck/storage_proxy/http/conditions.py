@@ -1,10 +1,13 @@
 """Conditional requests: which version of a file a client has or means, by RFC 9110 in its order."""
 
+import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
 from quarterdeck.storage_proxy import errors, ports
+
+_DATES_REMEMBERED = 1024
 
 
 def unchanged(headers: Mapping[str, str], source: ports.Source) -> bool:
@@ -35,8 +38,13 @@ def version(source: ports.Source) -> dict[str, str]:
     """Return the headers that name the version."""
     return {
         "ETag": f'"{source.etag}"',
-        "Last-Modified": format_datetime(_changed(source), usegmt=True),
+        "Last-Modified": _written(_changed(source)),
     }
+
+
+@functools.lru_cache(maxsize=_DATES_REMEMBERED)
+def _written(date: datetime) -> str:
+    return format_datetime(date, usegmt=True)
 
 
 def _names(header: str, etag: str, *, strong: bool) -> bool:

@@ -25,7 +25,7 @@ async def send(request: web.Request, source: ports.Source) -> web.StreamResponse
         stretch = model.span(conditions.byte_range(request.headers, source), size)
     except errors.RangeUnsatisfiable as error:
         return _unsatisfiable(error)
-    headers = _headers(source)
+    headers = whole(source)
     if stretch is not None:
         end = stretch.start + stretch.length - 1
         headers["Content-Range"] = f"bytes {stretch.start}-{end}/{size}"
@@ -70,7 +70,8 @@ async def _stream(
         raise errors.StorageUnavailable("the file became shorter while it was read")
 
 
-def _headers(source: ports.Source) -> dict[str, str]:
+def whole(source: ports.Source) -> dict[str, str]:
+    """Return the headers of a file's whole content."""
     return {
         **conditions.version(source),
         "Accept-Ranges": "bytes",

@@ -1,6 +1,7 @@
 """Who may do what by the client API: a token opens one tree, with one right, until its deadline; one in a URL opens one file for one method."""
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -42,8 +43,9 @@ class Gate:
         self._clock = clock
 
         @functools.lru_cache(maxsize=_TOKENS_REMEMBERED)
-        def verified(text: str) -> tokens.StorageToken:
-            return tokens.verify(text, token_key.reveal(), clock.now())
+        def verified(text: str) -> tuple[tokens.StorageToken, Caller]:
+            token = tokens.verify(text, token_key.reveal(), clock.now())
+            return token, _caller(token)
 
         self._verified = verified
 
@@ -53,13 +55,17 @@ class Gate:
 
     def caller(self, request: web.Request, right: Right) -> Caller:
         """Return who may do this in a whole tree. Raises `Unauthenticated` and its kin, `RightMissing`."""
-        if (text := bearer.credential(request)) is None:
+        return self.bearer(request.headers, right)
+
+    def bearer(self, headers: Mapping[str, str], right: Right) -> Caller:
+        """Return who may do this in a whole tree, by the headers of a request. Raises as `caller` does."""
+        if (text := bearer.credential(headers)) is None:
             raise Unauthenticated
-        token = self._verified(text)
+        token, caller = self._verified(text)
         self._require_time(token.exp)
         if not token.allows(right):
             raise errors.RightMissing(f"the token gives no right to {right}")
-        return Caller(Tree(token.host, token.tree), token.user or token.tree, token.exp)
+        return caller
 
     def file(self, request: web.Request, right: Right, path: TreePath) -> Caller:
         """Return who may do this with one file: by the token in the URL if there is one. Raises as `caller` does."""
@@ -68,7 +74,7 @@ class Gate:
         token = tokens.verify_url(text, self._key.reveal(), self._clock.now())
         if token.method not in _RIGHTS[right] or token.path != model.render(path):
             raise errors.RightMissing("this URL is for another file or another method")
-        return Caller(Tree(token.host, token.tree), token.user or token.tree, token.exp)
+        return _caller(token)
 
     def url_token(
         self, caller: Caller, method: str, path: TreePath, seconds: int
@@ -88,6 +94,10 @@ class Gate:
     def _require_time(self, until: int) -> None:
         if self._clock.now().timestamp() >= until:
             raise TokenExpired
+
+
+def _caller(token: tokens.StorageToken | tokens.UrlToken) -> Caller:
+    return Caller(Tree(token.host, token.tree), token.user or token.tree, token.exp)
 
 
 def _time(seconds: int) -> datetime:

@@ -80,7 +80,7 @@ class ManagerApi:
 
     def _authorise(self, request: web.Request) -> None:
         """Raise `SecretRefused` unless the request shows the shared secret."""
-        shown = bearer.credential(request) or ""
+        shown = bearer.credential(request.headers) or ""
         if not hmac.compare_digest(
             shown.encode(errors="surrogateescape"), self._secret.reveal().encode()
         ):

@@ -77,7 +77,7 @@ class UploadsApi:
         there = self._storage.uploads(caller.tree)
         if (parts := tus.parts(request)) is not None:
             joint = self._upload(request, 0, JOINT_SECONDS)
-            if (told := bodies.announced(request)) is not None:
+            if (told := bodies.announced(request.headers)) is not None:
                 raise errors.UploadRefused(
                     "the checksum of parts together is in Upload-Metadata", field=told.field
                 )
@@ -131,7 +131,7 @@ class UploadsApi:
         self, request: web.Request, caller: Caller, upload: str, offset: int
     ) -> Taken:
         checksum = tus.checksum(request)
-        whole = bodies.announced(request)
+        whole = bodies.announced(request.headers)
         with self._slots.taken(caller.who):
             there = self._storage.uploads(caller.tree)
             async with bodies.received(request) as blocks:

@@ -23,11 +23,15 @@ class Slots:
         self._taken: Counter[str] = Counter()
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
+    def require(self, whose: str) -> None:
+        """Raise `TooManyTransfers` unless there is room for one more."""
+        if self._taken[whose] >= self._each_max:
+            raise errors.TooManyTransfers(f"at most {self._each_max} transfers at once")
+
     @contextlib.contextmanager
     def taken(self, whose: str) -> Iterator[None]:
         """Count a transfer for the time of a block. Raises `TooManyTransfers`."""
-        if self._taken[whose] >= self._each_max:
-            raise errors.TooManyTransfers(f"at most {self._each_max} transfers at once")
+        self.require(whose)
         self._taken[whose] += 1
         try:
             yield

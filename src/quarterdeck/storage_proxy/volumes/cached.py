@@ -4,12 +4,10 @@ By `openat2` and `preadv2`, see their manual pages. The library is called withou
 giving it up and getting it back.
 """
 
-import contextlib
 import ctypes
 import os
 import stat
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,14 +57,25 @@ class Cache:
         if not self._is_here:
             return None
         try:
-            with _seen(path) as seen:
-                found = os.fstat(seen)
-                if not stat.S_ISREG(found.st_mode) or found.st_size > bytes_max:
-                    return None
-                with _opened(f"/proc/self/fd/{seen}") as file:
-                    content = self._content(file, found.st_size)
+            seen = _seen(path)
         except OSError:
             return None
+        try:
+            return self._read(seen, bytes_max)
+        except OSError:
+            return None
+        finally:
+            os.close(seen)
+
+    def _read(self, seen: int, bytes_max: int) -> Read | None:
+        found = os.fstat(seen)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > bytes_max:
+            return None
+        file = os.open(f"/proc/self/fd/{seen}", _READ)
+        try:
+            content = self._content(file, found.st_size)
+        finally:
+            os.close(file)
         return None if len(content) != found.st_size else Read(found, content)
 
     def _content(self, file: int, size: int) -> bytes:
@@ -78,21 +87,9 @@ class Cache:
         return bytes(content[:count])
 
 
-@contextlib.contextmanager
-def _seen(path: str) -> Iterator[int]:
-    file = _libc.syscall(_OPENAT2, _AT_FDCWD, os.fsencode(path), _LOOK, len(_LOOK))
+def _seen(path: str) -> int:
+    """Return a descriptor that only names what is at a path."""
+    file: int = _libc.syscall(_OPENAT2, _AT_FDCWD, os.fsencode(path), _LOOK, len(_LOOK))
     if file < 0:
         raise OSError(ctypes.get_errno(), "not in memory")
-    try:
-        yield file
-    finally:
-        os.close(file)
-
-
-@contextlib.contextmanager
-def _opened(path: str) -> Iterator[int]:
-    file = os.open(path, _READ)
-    try:
-        yield file
-    finally:
-        os.close(file)
+    return file

@@ -8,7 +8,8 @@ import os
 import stat
 
 from quarterdeck.storage_proxy import errors
-from quarterdeck.storage_proxy.volumes import walk
+from quarterdeck.storage_proxy.volumes import places, walk
+from quarterdeck.storage_proxy.volumes.places import Places
 from quarterdeck.storage_proxy.volumes.scopes import Amount
 
 DATA = ".data"
@@ -30,6 +31,14 @@ class Tally:
     def amount(self) -> Amount:
         """What was found so far."""
         return Amount(self._bytes, self._inodes)
+
+    def add_tree(self, where: Places, tree: str) -> None:
+        """Count what is in a tree, and what arrives in it in pieces."""
+        with contextlib.suppress(errors.TreeNotFound):
+            with where.part(tree, places.FILES) as files:
+                self.add(files)
+            with where.part(tree, places.UPLOADS) as uploads:
+                self.add_data(uploads)
 
     def add(self, directory: int, depth: int = 0) -> None:
         """Count what is in an open directory, but not itself."""

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -68,6 +68,7 @@ class Directories:
         self._limits = limits
         self.room = Room(limits.directory_entries_max)
         self._cache = cached.Cache(where.path)
+        self._sweeps = staging.Sweeps(clock)
         self._unnamed: bool | None = None
         with where.at(places.REMOVED) as removed:
             for name in walk.names(removed):
@@ -126,12 +127,22 @@ class Directories:
         return found.sorted()
 
     def put(self, tree: str, path: TreePath, content: bytes) -> FileEntry:
-        """Write a file at once."""
-        with contextlib.closing(self.stage(tree, path, len(content))) as staged:
-            staged.write(content)
-            return self.publish(tree, path, staged, staged.account)
+        """Write a file whose content is there. It waits for nobody, so that nothing is reserved."""
+        with (
+            self.quotas.spent(tree) as spend,
+            self.places.changed(tree) as top,
+            places.nearest(top, path) as (near, left),
+        ):
+            before = _replaced(near, path[-1]) if left == 1 else _NOTHING
+            if made := 0 if before.st_nlink else left:
+                self.room.take_in(near)
+            spend(Amount(len(content), made), _growth(len(content), made, before))
+            with self._begun(tree) as staged:
+                staged.write(content)
+                with _made(near, path[-left:-1]) as parent:
+                    return listing.entry(path, _published(staged, parent, path[-1]))
 
-    def stage(self, tree: str, path: TreePath, size: int) -> staging.Staged:
+    def stage(self, tree: str, path: TreePath, size: int) -> staging.Reserved:
         """Begin a file that `publish` will put at `path`. Raises at once what can be told before its content is there.
 
         There is room for `size` bytes; what is written beyond takes more.
@@ -143,8 +154,8 @@ class Directories:
             with self.places.part(tree, places.FILES) as top:
                 account.reserve(Amount(size, places.missing(top, path)))
             with self.places.part(tree, places.STAGING) as stage:
-                staging.sweep(stage, self._clock.now().timestamp())
-                staged = staging.Staged(
+                self._sweep(stage)
+                staged = staging.Reserved(
                     os.dup(stage), account, size, unnamed=self._is_unnamed(stage)
                 )
             stack.pop_all()
@@ -160,14 +171,11 @@ class Directories:
             if made := places.missing(top, path):
                 self.room.take(top, path)
             with walk.directory(top, path[:-1], make=True) as parent:
-                before = self._replaced(parent, path[-1])
-                try:
-                    found = staged.publish(parent, path[-1])
-                except FileNotFoundError:
-                    raise errors.TreeNotFound from None
-            if before.st_nlink <= 1:
+                before = _replaced(parent, path[-1])
+                found = _published(staged, parent, path[-1])
+            if (growth := _growth(found.st_size, made, before)) is not None:
                 there = Amount(found.st_size, 1) if staged.is_counted else Amount()
-                settle(Amount(found.st_size - before.st_size, made) - there)
+                settle(growth - there)
             return listing.entry(path, found)
 
     def cached(self, tree: str, path: TreePath) -> Small | None:
@@ -191,7 +199,7 @@ class Directories:
     def delete(self, tree: str, path: TreePath) -> None:
         """Remove a file, or a directory with all in it. Raises `FileNotFound`."""
         with (
-            self.quotas.freed(tree) as settle,
+            self.quotas.settled(tree) as settle,
             self.places.changed(tree) as top,
             walk.directory(top, path[:-1]) as parent,
         ):
@@ -208,13 +216,19 @@ class Directories:
             if found.st_nlink == 1:
                 settle(Amount(-found.st_size, -1))
 
-    @staticmethod
-    def _replaced(parent: int, name: str) -> os.stat_result:
-        """Return what a file will replace; one of no bytes if nothing. Raises `IsDirectory`, `PathRefused`."""
-        if (kind := walk.look(parent, name)) is None:
-            return _NOTHING
-        walk.require_file(kind)
-        return os.stat(name, dir_fd=parent, follow_symlinks=False)
+    @contextlib.contextmanager
+    def _begun(self, tree: str) -> Iterator[staging.Staged]:
+        """Own a file that is written at once."""
+        with self.places.part(tree, places.STAGING) as stage:
+            if self._sweeps.are_due(tree):
+                self._sweep(stage)
+            with contextlib.closing(
+                staging.Staged(stage, unnamed=self._is_unnamed(stage))
+            ) as staged:
+                yield staged
+
+    def _sweep(self, stage: int) -> None:
+        staging.sweep(stage, self._clock.now().timestamp())
 
     def _is_unnamed(self, stage: int) -> bool:
         if self._unnamed is None:
@@ -238,6 +252,33 @@ class Directories:
         with walk.directory(top, path[:-1]) as parent:
             shown = listing.entry(path, os.stat(path[-1], dir_fd=parent, follow_symlinks=False))
         return shown if shown.kind == FileKind.FILE else None
+
+
+def _made(near: int, names: TreePath) -> contextlib.AbstractContextManager[int]:
+    """Give a directory below one that is open, which is made if missing; that one itself for no names."""
+    return walk.directory(near, names, make=True) if names else contextlib.nullcontext(near)
+
+
+def _replaced(parent: int, name: str) -> os.stat_result:
+    """Return what a file will replace; one of no bytes and no names if nothing. Raises `IsDirectory`, `PathRefused`."""
+    try:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:
+        return _NOTHING
+    walk.require_file(walk.kind(found.st_mode))
+    return found
+
+
+def _growth(size: int, made: int, before: os.stat_result) -> Amount | None:
+    """Return how much more a tree holds with a file in the place of what was there; None if that has other names, too."""
+    return Amount(size - before.st_size, made) if before.st_nlink <= 1 else None
+
+
+def _published(staged: Publishable, parent: int, name: str) -> os.stat_result:
+    try:
+        return staged.publish(parent, name)
+    except FileNotFoundError:
+        raise errors.TreeNotFound from None
 
 
 def _etag(found: os.stat_result) -> str:

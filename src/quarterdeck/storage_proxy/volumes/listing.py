@@ -9,8 +9,8 @@ from quarterdeck.storage_proxy.model import Limits, TreePath
 from quarterdeck.storage_proxy.volumes import walk
 from quarterdeck.wire.folders import FileEntry, FileKind
 
-_EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
-_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+_EARLIEST = datetime(1, 1, 2, tzinfo=UTC).timestamp()
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 """What a file system says may lie far outside of what has a date; a day within, the date has a form in every time zone."""
 
 
@@ -63,9 +63,7 @@ def entry(path: TreePath, found: os.stat_result) -> FileEntry:
 def date(found: os.stat_result) -> datetime:
     """Return when a file was changed last, to the microsecond; what no calendar has becomes the nearest that is in it."""
     seconds = found.st_mtime_ns // 1000 / 1e6
-    return datetime.fromtimestamp(
-        min(max(seconds, _EARLIEST.timestamp()), _LATEST.timestamp()), UTC
-    )
+    return datetime.fromtimestamp(min(max(seconds, _EARLIEST), _LATEST), UTC)
 
 
 def bound(count: int, limit: int) -> None:

@@ -3,6 +3,7 @@
 Work is done in threads of the volume's own, so that a slow disk stops nothing else.
 """
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -93,7 +94,7 @@ class LocalVolume:
         """Take in a file. It is visible when it is whole and durable."""
         if size is not None and size <= _SMALL_BYTES_MAX:
             content = b"".join([block async for block in blocks])
-            return await self._threads.run(self._directories.put, tree, path, content)
+            return await self.begin_put(tree, path, content)
         staged = await self._threads.run(self._directories.stage, tree, path, size or 0)
         with contextlib.closing(staged):
             async for block in blocks:
@@ -135,10 +136,18 @@ class LocalVolume:
         """Return limits and usage of a scope."""
         return await self._threads.run(self._quotas.view, scope)
 
+    def at_hand(self, tree: str, path: TreePath) -> ports.AtHand | None:
+        """Return a small file if the kernel has it in memory."""
+        return self._directories.cached(tree, path)
+
+    def begin_put(self, tree: str, path: TreePath, content: bytes) -> asyncio.Future[FileEntry]:
+        """Have a file written whose content is there."""
+        return self._threads.begun(self._directories.put, tree, path, content)
+
     @contextlib.asynccontextmanager
     async def open(self, tree: str, path: TreePath) -> AsyncIterator[ports.Source]:
         """Open a file."""
-        if (small := self._directories.cached(tree, path)) is not None:
+        if (small := self.at_hand(tree, path)) is not None:
             yield small
             return
         opened = await self._threads.run(self._directories.open, tree, path)

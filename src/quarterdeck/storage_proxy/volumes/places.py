@@ -154,11 +154,19 @@ def _noted(text: bytes) -> tuple[str | None, int]:
 
 def missing(top: int, path: TreePath) -> int:
     """Count what is to be made for something to be at a path: the directories above it that are not there, and itself."""
+    with nearest(top, path) as (near, left):
+        return 0 if left == 1 and walk.look(near, path[-1]) is not None else left
+
+
+@contextlib.contextmanager
+def nearest(top: int, path: TreePath) -> Iterator[tuple[int, int]]:
+    """Give the last directory on the way to something that is there, and how many names of its path are below that."""
     with contextlib.ExitStack() as stack:
-        below = top
+        near = top
         for depth, name in enumerate(path[:-1]):
             try:
-                below = stack.enter_context(walk.directory(below, (name,)))
+                near = stack.enter_context(walk.directory(near, (name,)))
             except errors.FileNotFound:
-                return len(path) - depth
-        return 1 if walk.look(below, path[-1]) is None else 0
+                yield near, len(path) - depth
+                return
+        yield near, 1

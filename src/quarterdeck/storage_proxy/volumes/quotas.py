@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import errors
-from quarterdeck.storage_proxy.volumes import counting, places, scopes
+from quarterdeck.storage_proxy.volumes import counting, scopes
 from quarterdeck.storage_proxy.volumes.places import Places
 from quarterdeck.storage_proxy.volumes.scopes import Amount, Count, Pending, Scope
 from quarterdeck.wire.trees import QuotaLimits, QuotaView
@@ -20,6 +20,7 @@ _SHARE_MAX = 20
 """A count that took long is good for so many times as long: counting takes a twentieth of the time at most."""
 
 Settle = Callable[[Amount], None]
+Spend = Callable[[Amount, Amount | None], None]
 _Hold = Callable[[str | None], contextlib.AbstractContextManager[Scope | None]]
 NO_LIMITS = QuotaLimits(bytes=None, inodes=None)
 
@@ -92,10 +93,6 @@ class Quotas:
                 if each.name != new_scope:
                     each.drop(tree)
 
-    def freed(self, tree: str) -> contextlib.AbstractContextManager[Settle]:
-        """Let something be removed from a tree within the block; how much, is said, or found by counting."""
-        return self.settled(tree)
-
     @contextlib.contextmanager
     def settled(
         self, tree: str, entering: Callable[[str | None], None] | None = None
@@ -117,20 +114,33 @@ class Quotas:
                 there.write(Count(held, before.at, before.seconds))
 
     @contextlib.contextmanager
-    def grown(self, tree: str, more: Amount, wanted: Amount | None = None) -> Iterator[None]:
-        """Let something be written within the block that counts where it lies, at once. Raises `QuotaExceeded` before, if there is no room
-        for it, or for what is wanted in its place.
+    def spent(self, tree: str) -> Iterator[Spend]:
+        """Let something be written within the block that counts where it lies, at once, after it was spent: what there must be room for, else
+        `QuotaExceeded`, and how much more there will be in the end, None if that is to be counted.
         """
         with self._of(tree, self._changing) as there:
             if there is None:
-                yield
+                yield _forget
                 return
             before = self.count(there)
-            held = before.held + there.pending()
-            _require(self.limits(there.name) or NO_LIMITS, wanted or more, held)
-            there.write(None)
+            said: list[Amount | None] = []
+
+            def spend(wanted: Amount, more: Amount | None) -> None:
+                held = before.held + there.pending()
+                _require(self.limits(there.name) or NO_LIMITS, wanted, held)
+                there.write(None)
+                said.append(more)
+
+            yield spend
+            if said and (more := said[-1]) is not None:
+                there.write(Count(before.held + more, before.at, before.seconds))
+
+    @contextlib.contextmanager
+    def grown(self, tree: str, more: Amount, wanted: Amount | None = None) -> Iterator[None]:
+        """Let something be written within the block, as with `spent`: so much, if there is room for it, or for what is wanted in its place."""
+        with self.spent(tree) as spend:
+            spend(wanted or more, more)
             yield
-            there.write(Count(before.held + more, before.at, before.seconds))
 
     def recount(self, tree: str) -> None:
         """Have the scope of a tree counted anew when somebody next asks."""
@@ -166,7 +176,7 @@ class Quotas:
         tally = counting.Tally()
         for tree in scope.trees():
             if self._places.scope_of(tree) == scope.name:
-                self._add(tally, tree)
+                tally.add_tree(self._places, tree)
             else:
                 scope.drop(tree)
         counted = Count(tally.amount, now, self._clock.monotonic() - started)
@@ -177,16 +187,8 @@ class Quotas:
         """Raise `QuotaExceeded` unless a scope has room for a whole tree of another one."""
         if (limits := self.limits(scope.name)) is not None:
             tally = counting.Tally()
-            self._add(tally, tree)
+            tally.add_tree(self._places, tree)
             _require(limits, tally.amount, self.count(scope).held + scope.pending())
-
-    def _add(self, tally: counting.Tally, tree: str) -> None:
-        """Count what is in a tree, and what arrives in it in pieces."""
-        with contextlib.suppress(errors.TreeNotFound):
-            with self._places.part(tree, places.FILES) as files:
-                tally.add(files)
-            with self._places.part(tree, places.UPLOADS) as uploads:
-                tally.add_data(uploads)
 
     @contextlib.contextmanager
     def _of(
@@ -293,5 +295,5 @@ def _require(limits: QuotaLimits, wanted: Amount, held: Amount) -> None:
             )
 
 
-def _forget(_: Amount) -> None:
+def _forget(*_: Amount | None) -> None:
     """Nobody counts."""

@@ -2,14 +2,13 @@
 it is read again only after a quarter of the room found has been given away, so that the limit is exact where it matters.
 """
 
-import contextlib
 import os
 import threading
 from collections import OrderedDict
 
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import TreePath
-from quarterdeck.storage_proxy.volumes import walk
+from quarterdeck.storage_proxy.volumes import places, walk
 
 _SHARE = 4
 _REMEMBERED_MAX = 1024
@@ -28,16 +27,11 @@ class Room:
 
     def take(self, top: int, path: TreePath) -> None:
         """Raise `TooManyEntries` if something new at a path, or the first directory made for it, finds its directory full."""
-        with contextlib.ExitStack() as stack:
-            below = top
-            for name in path[:-1]:
-                try:
-                    below = stack.enter_context(walk.directory(below, (name,)))
-                except errors.FileNotFound:
-                    break
-            self._take(below)
+        with places.nearest(top, path) as (near, _):
+            self.take_in(near)
 
-    def _take(self, directory: int) -> None:
+    def take_in(self, directory: int) -> None:
+        """Raise `TooManyEntries` if something new finds an open directory full."""
         found = os.fstat(directory)
         key = (found.st_dev, found.st_ino)
         with self._lock:

@@ -8,13 +8,16 @@ by who makes them: from the first moment, because sweeps look for the unlocked o
 import contextlib
 import errno
 import fcntl
+import math
 import os
 import secrets
 import stat
 import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator
 
+from quarterdeck.base.clock import Clock
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.ports import Block
 from quarterdeck.storage_proxy.volumes import removal, walk
@@ -24,6 +27,8 @@ from quarterdeck.storage_proxy.volumes.scopes import Amount
 _UNNAMED = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
 _NAMED = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LEFT_OVER_SECONDS = 86400
+_SWEPT_SECONDS = 10.0
+_REMEMBERED_MAX = 1024
 _CANNOT = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
 
 
@@ -32,22 +37,16 @@ class Staged:
 
     is_counted = False
 
-    def __init__(self, directory: int, account: TreeAccount, room: int, *, unnamed: bool) -> None:
-        """Begin an empty file in the staging directory, whose descriptor becomes ours, as does the account, which has room for so many bytes."""
+    def __init__(self, directory: int, *, unnamed: bool) -> None:
+        """Begin an empty file in the staging directory, whose descriptor stays open until this is closed."""
         self._directory = directory
-        self.account = account
-        self._room = room
         self._lock = threading.Lock()
         self._name = "" if unnamed else _fresh()
-        try:
-            self._descriptor = (
-                os.open(".", _UNNAMED, 0o644, dir_fd=directory)
-                if unnamed
-                else os.open(self._name, _NAMED, 0o644, dir_fd=directory)
-            )
-        except OSError:
-            os.close(directory)
-            raise
+        self._descriptor = (
+            os.open(".", _UNNAMED, 0o644, dir_fd=directory)
+            if unnamed
+            else os.open(self._name, _NAMED, 0o644, dir_fd=directory)
+        )
 
     def write(self, block: Block) -> None:
         """Append the block."""
@@ -85,9 +84,10 @@ class Staged:
         self._name = ""
 
     def _take(self, size: int) -> None:
-        if size > self._room:
-            self.account.reserve(Amount(size - self._room))
-        self._room = max(self._room - size, 0)
+        """Account for what is written next."""
+
+    def _let_go(self) -> None:
+        """Let go of what else this holds."""
 
     def close(self) -> None:
         """Forget the file: unless it was published, nothing of it is left."""
@@ -98,15 +98,36 @@ class Staged:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._name, dir_fd=self._directory)
             os.close(self._descriptor)
-            os.close(self._directory)
             self._descriptor = -1
-            self.account.close()
+            self._let_go()
 
     def __del__(self) -> None:
         """Close what a cancelled caller never got."""
         if getattr(self, "_descriptor", -1) >= 0:
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=1)
             self.close()
+
+
+class Reserved(Staged):
+    """One that is written while it arrives: it has an account, with room for so many bytes, which becomes ours, as does the directory."""
+
+    def __init__(self, directory: int, account: TreeAccount, room: int, *, unnamed: bool) -> None:
+        self.account = account
+        self._room = room
+        try:
+            super().__init__(directory, unnamed=unnamed)
+        except OSError:
+            os.close(directory)
+            raise
+
+    def _take(self, size: int) -> None:
+        if size > self._room:
+            self.account.reserve(Amount(size - self._room))
+        self._room = max(self._room - size, 0)
+
+    def _let_go(self) -> None:
+        os.close(self._directory)
+        self.account.close()
 
 
 def can_be_unnamed(directory: int) -> bool:
@@ -148,6 +169,27 @@ def sweep(staging: int, now: float) -> None:
         return
     for name in [*_orphans(staging), *_old_files(staging, now)]:
         removal.try_remove(staging, name)
+
+
+class Sweeps:
+    """Remembers which staging directories were swept not long ago: one is not looked into again for each small file."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._swept: OrderedDict[str, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def are_due(self, tree: str) -> bool:
+        """Tell whether the staging directory of a tree is to be swept now, after which it is not for a while."""
+        now = self._clock.monotonic()
+        with self._lock:
+            if now - self._swept.get(tree, -math.inf) < _SWEPT_SECONDS:
+                return False
+            self._swept[tree] = now
+            self._swept.move_to_end(tree)
+            while len(self._swept) > _REMEMBERED_MAX:
+                self._swept.popitem(last=False)
+            return True
 
 
 def _orphans(staging: int) -> list[str]:

@@ -39,7 +39,13 @@ class Threads:
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run the call in a thread."""
-        return await asyncio.wrap_future(self._begin(work, *args, **kwargs))
+        return await self.begun(work, *args, **kwargs)
+
+    def begun(
+        self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> asyncio.Future[_T]:
+        """Have the call run in a thread."""
+        return asyncio.wrap_future(self._begin(work, *args, **kwargs))
 
     async def run_long(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run a call that takes longer the more there is, in a thread that is for those only."""

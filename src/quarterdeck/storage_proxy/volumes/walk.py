@@ -46,15 +46,16 @@ def translated() -> Iterator[None]:
 @contextlib.contextmanager
 def directory(start: int, path: Sequence[str] = (), *, make: bool = False) -> Iterator[int]:
     """Give the descriptor of a directory below `start` for the time of a block; `make` makes what is missing on the way."""
-    descriptor = os.open(".", _DIRECTORY, dir_fd=start)
+    below = start
     try:
-        for name in path:
-            below = _made(descriptor, name) if make else step(descriptor, name)
-            os.close(descriptor)
-            descriptor = below
-        yield descriptor
+        for name in path or (".",):
+            above, below = below, _made(below, name) if make else step(below, name)
+            if above != start:
+                os.close(above)
+        yield below
     finally:
-        os.close(descriptor)
+        if below != start:
+            os.close(below)
 
 
 def step(parent: int, name: str) -> int:
