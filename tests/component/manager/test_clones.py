@@ -154,6 +154,18 @@ async def test_tree_of_a_copy_that_failed_is_removed_as_long_as_it_may_come(book
     assert await books.is_removed() is not may_come
 
 
+async def test_copy_that_ends_tells_nothing_of_another_one(books):
+    """Behaviour 41: a lost claim's copy and the next one's are two. Give the second up without knowing of its end, let the first end well; the
+    second's tree is removed whenever it comes.
+    """
+    await books.begin()
+    late = await books.manager("a").claim()
+    await books.run_out()
+    await books.manager("b").abandon(await books.manager("b").claim(), may_come=True)
+    assert not await books.manager("a").finish(late)
+    assert not await books.is_removed()
+
+
 async def test_tree_of_a_copy_that_has_ended_is_removed_once(books):
     """Behaviour 41: a manager that lives says when the copying ends. Delete who has a folder cloned; let the clone end; look at what is left."""
     await books.begin()

@@ -125,11 +125,16 @@ WHERE folder_id = %(id)s AND invitee_id = %(owner)s AND status IN ('PENDING', 'A
 UPDATE folders SET status = %(status)s, status_cause = %(cause)s, status_actor = %(actor)s, detail = NULL WHERE id = %(id)s;
 
 -- name: insert_removal
--- Asked for again, it is due again. Never of a folder that has its files yet, whoever thinks it gone.
+-- Asked for again, it is due again. Never of a folder that has its files yet, whoever thinks it gone. Whoever gave a clone up did not hear of the
+-- end of its copying: that somebody else's has ended tells nothing of it.
 INSERT INTO tree_removals (tree, host, not_before, may_come_until)
 SELECT %(tree)s, %(host)s, now() + make_interval(secs => %(delay)s), now() + make_interval(secs => %(late)s)
 WHERE NOT EXISTS (SELECT FROM folders WHERE id = %(tree)s AND status NOT IN ('PURGING', 'DELETE_ERROR'))
-ON CONFLICT (tree) DO UPDATE SET not_before = excluded.not_before, may_come_until = excluded.may_come_until;
+ON CONFLICT (tree) DO UPDATE
+SET not_before = excluded.not_before,
+    may_come_until = CASE WHEN EXISTS (SELECT FROM folder_history WHERE folder_id = %(tree)s AND cause = 'clone-failed')
+                          THEN greatest(tree_removals.may_come_until, excluded.may_come_until)
+                          ELSE excluded.may_come_until END;
 
 -- name: give_up_stale_creations
 -- Folders whose creator died before it knew whether the tree exists. Clones are claimed and go on.

@@ -1,7 +1,7 @@
 """Trees in a bucket, rearranged, searched and cloned: the port `Arranged` of `quarterdeck.storage_proxy.ports`. For `s3`.
 
 An object store renames nothing: what is moved is copied, each file whole, and then removed at its old place, unless somebody wrote there
-meanwhile. Whoever looks meanwhile sees both. A copy that fails leaves nothing.
+meanwhile. Whoever looks meanwhile sees both. A copy that fails leaves nothing, a clone what goes with the removal of its tree.
 """
 
 import contextlib
