@@ -114,7 +114,7 @@ def _works(service: AgentService, scratch: Scratch) -> _Works:
     guard = Guard(service.running, ProcMeter(scratch.directory), clocks.SystemClock())
     return (
         tasks.every(LOOK_SECONDS, guard.look, name="guard"),
-        tasks.every(PREPARE_SECONDS, service.prepare, name="directories", wake=service.begun),
+        tasks.every(PREPARE_SECONDS, service.prepare, name="directories", wake=service.few),
     )
 
 

@@ -89,8 +89,8 @@ def spec(
     plain = {
         "PATH": surroundings.search_path,
         "LANG": "C.UTF-8",
-        "HOME": str(directory / WORK),
-        "TMPDIR": str(directory / TEMPORARY),
+        "HOME": f"{directory}/{WORK}",
+        "TMPDIR": f"{directory}/{TEMPORARY}",
     }
     environment = {
         **(plain if image is None else container_environment(image)),

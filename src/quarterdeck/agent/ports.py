@@ -191,6 +191,11 @@ class Scratch(Protocol):
         """Have a kernel's directory there already, if one was made in advance."""
         ...
 
+    @property
+    def few(self) -> bool:
+        """Whether it is time to `prepare`."""
+        ...
+
     def prepare(self) -> None:
         """Make directories for kernels to come. Raises OSError."""
         ...

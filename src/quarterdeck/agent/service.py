@@ -112,13 +112,13 @@ class AgentService:
         return msgspec.structs.replace(entry.view(), execution=execution)
 
     async def prepare(self) -> None:
-        """Make ready what kernels to come need; `begun` rings when some of it was used."""
+        """Make ready what kernels to come need; `few` rings when there is little left of it."""
         await asyncio.to_thread(self._scratch.prepare)
 
     @property
-    def begun(self) -> Wake:
-        """The alarm that rings when a kernel has begun."""
-        return self._starts.begun
+    def few(self) -> Wake:
+        """The alarm that rings when it is time to `prepare`."""
+        return self._starts.few
 
     def executing(self, id_: str) -> ports.Kernel:
         """Return a kernel for `executions`. Raises `KernelNotFound`, `KernelNotRunning`, `KernelTakesNoCode`."""

@@ -51,7 +51,7 @@ class Starts:
         self._network = network
         self._surroundings = surroundings
         self._starting = asyncio.Semaphore(STARTING_AT_ONCE_MAX)
-        self.begun = Wake()
+        self.few = Wake()
 
     async def spawn(
         self, entry: Entry, holding: Holding, *, after: ports.Kernel | None = None
@@ -80,8 +80,10 @@ class Starts:
         """Have the directory of a kernel that is new and has namespaces there already, if one was made in advance."""
         if entry.isolation is not IsolationLevel.NAMESPACED or entry.request.generation > 0:
             return False
-        self.begun.set()
-        return self._scratch.provide(entry.id)
+        provided = self._scratch.provide(entry.id)
+        if self._scratch.few:
+            self.few.set()
+        return provided
 
     async def restart(self, entry: Entry, request: KernelCreate) -> None:
         """End all processes of a kernel and make them anew. Raises what `spawn` does; the kernel is TERMINATED then, with its directory."""

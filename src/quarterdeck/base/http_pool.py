@@ -68,14 +68,12 @@ class Pool:
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Response:
-        """Send a request and return the answer. The URL must be quoted; the headers must have Host.
+        """Send a request and return the answer. The URL must be quoted and have a path; the headers must have Host.
 
         Raises `NotConnected` if the request was not sent, `http1.Broken` or another OSError if that is not known. A request that may be
         repeated is repeated once if a kept connection turns out to be closed.
         """
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        origin, target = split(url)
         data = http1.request_head(method, target, headers, len(body)) + body
         slots = (self._slots_of(origin), self._slots)
         await self._acquire(slots, origin)
@@ -97,6 +95,9 @@ class Pool:
 
     async def _acquire(self, slots: tuple[asyncio.Semaphore, ...], origin: str) -> None:
         """Take one of each. Raises `NotConnected`, with none taken."""
+        if not any(each.locked() for each in slots):
+            await _acquire_all(slots)
+            return
         try:
             async with asyncio.timeout(self._limits.wait_seconds):
                 await _acquire_all(slots)
@@ -153,6 +154,13 @@ class Pool:
             connection.close()
         for connection in connections:
             await connection.lost.wait()
+
+
+def split(url: str) -> tuple[str, str]:
+    """Return the origin of a URL that has a path, and what is asked for there. It is a fraction of what `urlsplit` takes."""
+    scheme, _, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    return f"{scheme}://{host}", f"/{path}"
 
 
 class _Stale(http1.Broken):

@@ -27,21 +27,34 @@ class Wake:
     """An alarm that coalesces: any number of `set` before a `wait` wake it once."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._rings = False
+        self._waiters: set[asyncio.Future[bool]] = set()
 
     def set(self) -> None:
         """Wake the waiter, now or at its next wait."""
-        self._event.set()
+        self._rings = True
+        for waiter in self._waiters:
+            _settle(waiter, woken=True)
 
     async def wait(self, seconds: float | None = None) -> bool:
         """Wait to be woken, for at most `seconds`; tell whether we were. The alarm is off afterwards."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        except TimeoutError:
+        if not self._rings and not await self._woken(seconds):
             return False
-        self._event.clear()
+        self._rings = False
         return True
+
+    async def _woken(self, seconds: float | None) -> bool:
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[bool] = loop.create_future()
+        over = functools.partial(_settle, waiter, woken=False)
+        timer = None if seconds is None else loop.call_later(seconds, over)
+        self._waiters.add(waiter)
+        try:
+            return await waiter
+        finally:
+            self._waiters.discard(waiter)
+            if timer is not None:
+                timer.cancel()
 
 
 class Outage:
@@ -167,3 +180,8 @@ async def run_until_stopped(stop: asyncio.Event, *work: Coroutine[Any, Any, obje
         for coroutine in work:
             tasks.start(coroutine)
         await stop.wait()
+
+
+def _settle(waiter: asyncio.Future[bool], *, woken: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(woken)

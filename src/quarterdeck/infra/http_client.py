@@ -4,10 +4,11 @@ The caller owns the deadline (`async with asyncio.timeout(...)`); running into i
 """
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from quarterdeck.base import http_pool, log
 from quarterdeck.base.clock import Clock
@@ -19,6 +20,8 @@ from quarterdeck.wire.errors import Invalid
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 LIMITS = http_pool.Limits(connections=256, origin_connections=64, wait_seconds=3.0)
 """Of calls that end soon; the wait is shorter than any caller's deadline."""
+
+ADDRESSES_KEPT_MAX = 1024
 
 _T = TypeVar("_T")
 _SAFE = frozenset({"GET", "HEAD"})
@@ -75,7 +78,7 @@ class HttpClient:
     ) -> _T:
         """Send a request and read the answer as a type (`type(None)` for an answer without content).
 
-        A URL may name the one component that it is for: `http://id@host:port/...`.
+        A URL has a path, and may name the one component that it is for: `http://id@host:port/...`.
 
         Raises `Refused` (nothing was done), `Unreachable` (nothing was done), `OutcomeUnknown` (not for GET: that is `Unreachable`).
         """
@@ -93,26 +96,31 @@ class HttpClient:
         self, method: str, url: str, auth: Auth, body: object | None
     ) -> http_pool.Response:
         data = b"" if body is None else decode.encode(body)
-        parts = urlsplit(url)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        origin, target = http_pool.split(url)
         content_type = "" if body is None else "application/json"
-        audience, _, host = parts.netloc.rpartition("@")
-        audience = unquote(audience)
+        audience, host, origin = _addressee(origin)
         message = signing.Message(method, target, host, content_type, data, audience)
         headers = {"Host": host, **auth.headers(message)}
         if audience:
             headers[signing.AUDIENCE_HEADER] = audience
-            url = parts._replace(netloc=host).geturl()
         if body is not None:
             headers["Content-Type"] = content_type
         if (trace := log.trace()) is not None:
             headers["X-Request-Id"] = trace
         try:
-            return await self._pool.exchange(method, url, headers, data)
+            return await self._pool.exchange(method, origin + target, headers, data)
         except http_pool.NotConnected as error:
             raise Unreachable(f"{method} {url}: {error}") from error
         except OSError as error:
             raise _unsure(method, f"{method} {url}: {error}") from error
+
+
+@functools.lru_cache(maxsize=ADDRESSES_KEPT_MAX)
+def _addressee(origin: str) -> tuple[str, str, str]:
+    """Return the one component that an origin is for, if it says so, its host, and the origin without that."""
+    scheme, _, rest = origin.partition("://")
+    audience, _, host = rest.rpartition("@")
+    return unquote(audience), host, f"{scheme}://{host}"
 
 
 def _failure(

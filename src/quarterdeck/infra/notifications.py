@@ -10,10 +10,11 @@ import psycopg
 from psycopg import sql
 
 from quarterdeck.base import tasks
+from quarterdeck.infra import postgres_watch
 from quarterdeck.infra.errors import DatabaseUnavailable
 from quarterdeck.infra.postgres_reconnection import CONNECT_SECONDS_MAX
 
-_Connection = psycopg.AsyncConnection[tuple[object, ...]]
+_Connection = postgres_watch.Connection[tuple[object, ...]]
 _Key = tuple[str, str | None]
 Hear = Callable[[str | None], None]
 
@@ -82,7 +83,7 @@ class Notifications:
 
     async def _connect(self) -> _Connection:
         with _unavailable():
-            connection: _Connection = await psycopg.AsyncConnection.connect(
+            connection: _Connection = await postgres_watch.Connection.connect(
                 self._url,
                 autocommit=True,
                 application_name=self._application_name,

@@ -92,8 +92,11 @@ class Database:
         """
         try:
             with _unavailable():
-                async with self._pool.connection() as connection:
+                connection = await self._pool.getconn()
+                try:
                     yield connection
+                finally:
+                    await self._pool.putconn(connection)
         except DatabaseUnavailable:
             await self._pool.check()  # after a restart of the server, one caller notices, not each
             raise

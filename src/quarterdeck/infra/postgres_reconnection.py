@@ -15,6 +15,7 @@ import psycopg_pool
 from psycopg.rows import DictRow
 
 from quarterdeck.base import tasks
+from quarterdeck.infra import postgres_watch
 from quarterdeck.infra.errors import DatabaseUnavailable
 
 PAUSE_SECONDS_MIN = 0.05
@@ -82,7 +83,7 @@ class Reconnection:
                     self._rounds.discard(limit)
 
 
-class Connection(psycopg.AsyncConnection[DictRow]):
+class Connection(postgres_watch.Connection[DictRow]):
     """A connection whose option `reconnection` tells how it is made."""
 
     @classmethod

@@ -54,6 +54,15 @@ def test_they_are_few_and_do_not_outlive_their_agent(root):
     assert not root.provide("one")
 
 
+def test_more_are_wanted_when_some_were_taken(root):
+    """They are made some at a time, before there are none. Take one after the other; see when there are few."""
+    assert root.few
+    root.prepare()
+    spare = prepared.COUNT - prepared.FEW
+    seen = [(root.provide(f"one-{number}"), root.few) for number in range(spare + 1)]
+    assert seen == [(True, False)] * spare + [(True, True)]
+
+
 def test_one_that_was_removed_is_missed_by_nobody(root, caplog):
     """Somebody may tidy under the agent. Remove what was prepared; the kernel makes its own directory, and the log says so."""
     root.prepare()

@@ -2,8 +2,8 @@
 
 import os
 import resource
-from pathlib import Path
 
+from quarterdeck.agent.kernels import control_files
 from quarterdeck.agent.kernels.spec import KernelSpec, SetUpFailed
 
 
@@ -42,7 +42,7 @@ def apply(spec: KernelSpec, *, own_user: bool) -> None:
 
 
 def _address_space_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    pages = int(control_files.read("/proc/self/statm").split()[0])
     return pages * resource.getpagesize()
 
 

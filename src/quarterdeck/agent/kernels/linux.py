@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from quarterdeck.agent.kernels import control_files
+
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
 CLONE_NEWUTS = 0x04000000
@@ -136,7 +138,7 @@ def prctl(option: int, value: int) -> None:
 
 def set_name(name: str) -> None:
     """Name this process, as `ps -o comm` shows it: at most 15 bytes."""
-    Path("/proc/self/comm").write_text(name)
+    control_files.write("/proc/self/comm", name)
 
 
 def set_filter(program: bytes) -> None:

@@ -146,21 +146,22 @@ def open_bind(bind: spec.Bind, owner: Owner) -> int:
             raise SetUpFailed("mount-failed", f"{bind.path}: {error.strerror}") from error
 
 
-def make_directory(kernel: KernelSpec) -> Path:
+def make_directory(kernel: KernelSpec) -> str:
     """Make a kernel's directory with what is in it; return its working directory. Raises OSError: it is there already.
 
     Of one that runs `again` it is there, and its user may have put anything in it: links are not followed. Raises `SetUpFailed`.
     """
-    directory = Path(kernel.directory)
+    directory = kernel.directory
+    work, temporary = f"{directory}/{spec.WORK}", f"{directory}/{spec.TEMPORARY}"
     for name in (spec.WORK, spec.TEMPORARY) if kernel.again else ():
         make_below(directory, name)
     if not kernel.again:
-        for one in (directory, directory / spec.WORK, directory / spec.TEMPORARY):
-            one.mkdir(mode=0o700)
-    return directory / spec.WORK
+        for one in (directory, work, temporary):
+            os.mkdir(one, 0o700)  # noqa: PTH102 - a path object for each is time that each kernel pays
+    return work
 
 
-def make_below(top: Path, path: str) -> None:
+def make_below(top: Path | str, path: str) -> None:
     """Make a directory below one, with all between, where there is none: through no link, so never elsewhere. Raises `SetUpFailed`, OSError."""
     place = os.open(top, _DIRECTORY)
     try:

@@ -13,17 +13,25 @@ from pathlib import Path
 from quarterdeck.agent.kernels.spec import TEMPORARY, WORK
 
 PREFIX = "fresh-"
-COUNT = 16
+FEW = 16
+"""So many are there for those that come at once, but while more are made: some at a time, for to go to a thread costs as much as to make them."""
+
+COUNT = 24
 
 _log = logging.getLogger(__name__)
 
 
 class Prepared:
-    """Up to 16 fresh directories in a directory of the agent's own, each with its two directories in it. The calls block."""
+    """Up to 24 fresh directories in a directory of the agent's own, each with its two directories in it. The calls block."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
         self._fresh: list[Path] = []
+
+    @property
+    def few(self) -> bool:
+        """Whether more are to be made."""
+        return len(self._fresh) < FEW
 
     def fill(self) -> None:
         """Make as many as are missing. Raises OSError."""

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from quarterdeck.agent.kernels import control_files
+
 _PREFIX = "qd-zygote-"
 _KERNELS_OF = (_PREFIX, "quarterdeck-")
 """What groups of kernels are below: rooms, and the groups of containers, which runc makes."""
@@ -71,18 +73,18 @@ class Rooms:
 
 def enter(room: str) -> None:
     """Put this process into a room. Raises OSError."""
-    Path(room, _MEMBERS).write_text("0")
+    control_files.write(f"{room}/{_MEMBERS}", "0")
 
 
 def limit(room: str, memory_bytes: int) -> None:
     """Set how much a room holds. Raises OSError."""
-    _existing(room, _LIMITS).write_text(str(memory_bytes))
+    control_files.write(_existing(room, _LIMITS), str(memory_bytes))
 
 
 def kills(room: str) -> int:
     """Return how many processes the operating system has ended because a room was full; 0 too if it is gone."""
     try:
-        lines = _existing(room, _EVENTS).read_text().splitlines()
+        lines = control_files.read(_existing(room, _EVENTS)).splitlines()
     except OSError:
         return 0
     return sum(int(line.removeprefix(_KILLS)) for line in lines if line.startswith(_KILLS))
@@ -136,8 +138,9 @@ def _remove_dead(parent: Path) -> None:
                 group.rmdir()
 
 
-def _existing(room: str, names: tuple[str, ...]) -> Path:
-    return Path(room, names[_version(str(Path(room).parent))])
+def _existing(room: str, names: tuple[str, ...]) -> str:
+    base, _, _ = room.rpartition("/")
+    return f"{room}/{names[_version(base)]}"
 
 
 @functools.cache
@@ -148,5 +151,5 @@ def _version(base: str) -> int:
 
 def _limit_mib(room: str) -> int:
     with contextlib.suppress(OSError, ValueError):
-        return int(_existing(room, _LIMITS).read_text()) // 2**20
+        return int(control_files.read(_existing(room, _LIMITS))) // 2**20
     return 0

@@ -12,7 +12,6 @@ import socket
 import sys
 from fcntl import F_DUPFD_CLOEXEC, fcntl
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from quarterdeck.agent.kernels import channel, limits, linux, namespaces, program, spec
@@ -145,5 +144,5 @@ def _set_up(kernel: KernelSpec, place: Place, trees: list[int], marks: Marks) ->
         namespaces.make_directory(kernel)
         limits.apply(kernel, own_user=False)
         linux.drop_capabilities()
-    os.chdir(Path(kernel.directory) / spec.WORK)
+    os.chdir(f"{kernel.directory}/{spec.WORK}")
     os.environ.update(kernel.environment)

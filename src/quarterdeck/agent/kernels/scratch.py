@@ -63,6 +63,11 @@ class Scratch:
         """Return where a kernel's directory is, or will be."""
         return self._root / kernel
 
+    @property
+    def few(self) -> bool:
+        """Whether it is time to `prepare`."""
+        return self._prepared.few
+
     def prepare(self) -> None:
         """Make directories for kernels to come. Raises OSError."""
         if self.usable:

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from quarterdeck.agent.kernels.serving import EXIT_CHANNEL_LOST
@@ -109,7 +109,7 @@ class KernelSpec:
 
     def encode(self) -> bytes:
         """Return the spec as JSON."""
-        return json.dumps(asdict(self)).encode()
+        return json.dumps(self, default=vars).encode()
 
     @classmethod
     def decode(cls, message: dict[str, Any]) -> "KernelSpec":

@@ -239,10 +239,10 @@ class FakeImages:
 
 
 class FakeScratch:
-    """The port `Scratch`: notes what was removed. Set `failure` to have that fail."""
+    """The port `Scratch`: notes what was removed. Set `failure` to have that fail, `few` to be asked for more."""
 
     def __init__(self) -> None:
-        self.kept: set[str] = set()
+        self.few, self.kept = False, set[str]()
         self.removed: list[str] = []
         self.failure: OSError | None = None
 

@@ -468,3 +468,13 @@ async def test_peers_that_have_moved_make_no_other_kernel(world):
     first = await world.service.create("k", asked)
     moved = tuple(msgspec.structs.replace(one, agent="http://a@h:2") for one in PEERS)
     assert await world.service.create("k", msgspec.structs.replace(asked, peers=moved)) == first
+
+
+async def test_directories_are_made_when_there_are_few(world):
+    """Not for each kernel: that costs a thread's turn. Make a kernel when there are enough, and one when there are few; hear the alarm."""
+    await world.service.create("k", request())
+    rung = [await world.service.few.wait(0)]
+    world.scratch.few = True
+    await world.service.create("other", request())
+    rung.append(await world.service.few.wait(0))
+    assert rung == [False, True]

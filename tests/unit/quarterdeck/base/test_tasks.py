@@ -17,6 +17,17 @@ async def test_wake_coalesces_and_is_off_after_a_wait():
     assert not await wake.wait(0)
 
 
+async def test_wake_wakes_all_who_wait_and_none_who_has_left():
+    """Two wait and one gives up before the alarm; then it is off for the next."""
+    wake = tasks.Wake()
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        leaves, *stay = [group.create_task(wake.wait(60)) for _ in range(3)]
+        group.create_task(wake.wait(0)).add_done_callback(lambda _: (leaves.cancel(), wake.set()))
+    assert [task.result() for task in stay] == [True, True]
+    assert leaves.cancelled()
+    assert not await wake.wait(0)
+
+
 async def test_every_runs_at_once_when_woken():
     wake, ran = tasks.Wake(), asyncio.Semaphore(0)
 
