@@ -13,9 +13,10 @@ import pytest
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.storage_proxy import errors
 from quarterdeck.storage_proxy.model import Limits, Upload
-from quarterdeck.storage_proxy.volumes import local
+from quarterdeck.storage_proxy.volumes import local, staging
 from quarterdeck.storage_proxy.volumes.places import Places, note_scope
 from quarterdeck.storage_proxy.volumes.quotas import Quotas
+from quarterdeck.storage_proxy.volumes.rescoping import rescope
 from quarterdeck.storage_proxy.volumes.scopes import opened
 from quarterdeck.testing.volume_client import VolumeClient
 from quarterdeck.wire.trees import QuotaLimits
@@ -135,6 +136,29 @@ async def test_file_that_is_on_its_way_in_counts_where_its_tree_is_then(place, r
         await refused(place.volume.put(TREE, ("late",), blocks()), errors.QuotaExceeded)
     assert await place.used(FIRST, SECOND) == left
     assert list(place.root.glob("scopes/*/pending/*")) == []
+
+
+async def test_file_of_a_scope_without_limits_counts_at_once_in_one_that_has_some(
+    place, monkeypatch
+):
+    """Who is not counted holds no lock. Move the tree, and count, while such a file is made durable; it counts as soon as it is there."""
+    free = "free"
+    await place.rescope(free, 1)
+    publish = staging.Staged.publish
+
+    def late(self, parent, name):
+        quotas = Quotas(Places(place.root), SystemClock())
+        rescope(Places(place.root), quotas, TREE, SECOND, turn=2, must_fit=True)
+        assert quotas.view(SECOND).bytes_used == 1017
+        return publish(self, parent, name)
+
+    monkeypatch.setattr(staging.Staged, "publish", late)
+
+    async def blocks():
+        yield bytes(100)
+
+    await place.volume.put(TREE, ("late",), blocks())
+    assert await place.used(free, SECOND) == [(0, 0), (1117, 5)]
 
 
 def is_awaited(ledger):

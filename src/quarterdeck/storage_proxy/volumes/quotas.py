@@ -104,6 +104,7 @@ class Quotas:
         with self._of(tree, self._changing, entering) as there:
             if there is None:
                 yield _forget
+                self.recount(tree)  # limits may have come meanwhile, or another scope
                 return
             before = self.count(there)
             there.write(None)
