@@ -5,6 +5,7 @@ Rows come as dicts. `quarterdeck.infra.notifications` listens, `quarterdeck.infr
 """
 
 import asyncio
+import collections
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -33,8 +34,23 @@ _LOST_CLASSES = frozenset({"08", "53", "57"})
 """SQLSTATE classes that say the server cannot be used now: connection, resources, operator intervention."""
 
 Connection = psycopg.AsyncConnection[DictRow]
-_Pool = psycopg_pool.AsyncConnectionPool[Connection]
 _T = TypeVar("_T")
+
+
+class _Stack(collections.deque[_T]):
+    """What was put down last is taken first."""
+
+    def popleft(self) -> _T:
+        """Take what was put down last."""
+        return self.pop()
+
+
+class _Pool(psycopg_pool.AsyncConnectionPool[Connection]):
+    """Lends the connection that was given back last, whose process of the server has all at hand; in turn, all of them would be used, and none be warm."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        super().__init__(url, **options)
+        self._pool = _Stack[Connection]()
 
 
 class Database:
@@ -57,7 +73,7 @@ class Database:
         """Own a pool for the time of a block; its first connections are made before the block begins. Raises `DatabaseUnavailable`."""
         jitter = random.Random()
         reconnection = postgres_reconnection.Reconnection(jitter)
-        pool: _Pool = psycopg_pool.AsyncConnectionPool(
+        pool = _Pool(
             url,
             connection_class=postgres_reconnection.Connection,
             kwargs={

@@ -1,6 +1,7 @@
 """The pool, transactions and retries on a real PostgreSQL, also when it is restarted."""
 
 import asyncio
+import contextlib
 
 import psycopg
 import pytest
@@ -60,6 +61,15 @@ async def test_rows_are_dicts(database):
     ]
     assert await database.fetch_one("SELECT 1 AS a WHERE false") is None
     assert await database.execute("SELECT generate_series(1, 3)") == 3
+
+
+async def test_one_caller_is_served_by_one_process(database):
+    """It has plans and tables at hand. Use several connections at once; whoever comes alone then gets the last one again and again."""
+    async with contextlib.AsyncExitStack() as stack:
+        lent = [await stack.enter_async_context(database.connection()) for _ in range(4)]
+        last = lent[0].info.backend_pid
+    rows = [await database.fetch_one("SELECT pg_backend_pid() AS pid") for _ in range(4)]
+    assert {row["pid"] for row in rows} == {last}
 
 
 async def test_transaction_that_fails_changes_nothing(counter):

@@ -20,9 +20,15 @@ async def test_wake_coalesces_and_is_off_after_a_wait():
 async def test_wake_wakes_all_who_wait_and_none_who_has_left():
     """Two wait and one gives up before the alarm; then it is off for the next."""
     wake = tasks.Wake()
+
+    async def ring():
+        await wake.wait(0)
+        leaves.cancel()
+        wake.set()
+
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         leaves, *stay = [group.create_task(wake.wait(60)) for _ in range(3)]
-        group.create_task(wake.wait(0)).add_done_callback(lambda _: (leaves.cancel(), wake.set()))
+        group.create_task(ring())
     assert [task.result() for task in stay] == [True, True]
     assert leaves.cancelled()
     assert not await wake.wait(0)
