@@ -94,7 +94,7 @@ def request(line="GET /at-once", headers="", body=b""):
 async def answer(reader):
     """Read one answer, what differs from one to the next left out."""
     head = await reader.readuntil(b"\r\n\r\n")
-    length = int(re.search(rb"Content-Length: (\d+)", head).group(1))
+    length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
     told = re.sub(rb"(Date|X-Request-Id): .*?\r\n", rb"\1\r\n", head)
     return told, await reader.readexactly(length)
 

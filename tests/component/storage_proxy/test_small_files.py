@@ -30,6 +30,7 @@ SCOPES = ("one", "two")
 KEY = "k" * 40
 CONTENT = bytes(range(256)) * 16
 EXAMPLES = 250
+ANSWERED_MIN = 5
 TRANSFERS_MAX = 3
 FILE_BYTES_MAX = 50_000
 REST = b"GET /nothing HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Request-Id: rest\r\n\r\n"
@@ -182,7 +183,7 @@ async def exchanged(port, data):
 async def differ(both, method, path, drawn):
     """Ask both servers for the same, each in a tree of its own where that changes something; return both answers."""
     headers, kind, body = drawn
-    trees = TREES if method in {"PUT", "DELETE"} else TREES[:1] * 2
+    trees = TREES if method == "PUT" else TREES[:1] * 2
     return [
         await exchanged(
             port,
@@ -193,11 +194,11 @@ async def differ(both, method, path, drawn):
 
 
 REQUESTS = st.tuples(
-    st.sampled_from(["GET", "GET", "PUT", "PUT", "HEAD", "DELETE"]),
-    st.sampled_from(PATHS),
+    st.sampled_from(["GET", "GET", "PUT", "PUT", "HEAD"]),
+    st.sampled_from(PATHS) | st.sampled_from(["small", "empty", "directory/in", "new/er/file"]),
     st.tuples(
         st.lists(st.sampled_from(HEADERS), max_size=2, unique=True),
-        st.sampled_from(["write", "read", *TOKENS]),
+        st.sampled_from(["write", "read"]) | st.sampled_from(TOKENS),
         st.sampled_from([None, b"", CONTENT, bytes(65_536), bytes(65_537)]),
     ),
 )
@@ -221,7 +222,7 @@ def test_answers_and_effects_are_those_of_the_routes(request, both, shakeout_run
         assert both.files(TREES[0]) == both.files(TREES[1])
 
     compare()
-    assert both.answered > EXAMPLES / 20
+    assert both.answered >= ANSWERED_MIN
     views = [shakeout_runner.run(both.volume.quota(scope)) for scope in SCOPES]
     assert views[0] == views[1]
 
