@@ -19,6 +19,7 @@ from quarterdeck.testing.layout import (
     SCRATCH_DIRECTORY,
     SECRETS_DIRECTORY,
     TREES_DIRECTORY,
+    WAITING_DIRECTORY,
 )
 from quarterdeck.wire import events, nodes
 from shakeout import settings
@@ -81,12 +82,14 @@ CONTAINERS_ZYGOTE = tuple(
         "python3 *entry.py waiting #[1-8]",
         "python3 -s * pycache_prefix=* #[1-8]",
         "/bin/sh -c echo >&0; read * #[1-8]",
+        f"runc --root *{WAITING_DIRECTORY}/* #[1-4]",
+        "runc init #[1-4]",
     )
 )
 """The zygote of containers, with its supervisor and what it keeps ready, starts with the first container and stays.
 
-A few containers wait to be kernels of images that were used, each with two processes of that zygote. Those that have become kernels look alike,
-and are judged as such, by the mark of kernels.
+A few containers wait to be kernels of images that were used, each with two processes of that zygote; runc makes them up behind those that are given.
+Those that have become kernels look alike, and are judged as such, by the mark of kernels.
 """
 
 

@@ -49,7 +49,7 @@ async def struck(root, logs, rng):
         return min(log.stat().st_size // 2 for log in logs)
 
     with storm(root, logs[0], rng.random()), storm(root, logs[1], rng.random()):
-        await until(progress, within=30, satisfied=lambda seen: seen >= wanted)
+        await until(progress, within=120, satisfied=lambda seen: seen >= wanted)
 
 
 @pytest.fixture
