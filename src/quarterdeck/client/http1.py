@@ -52,14 +52,16 @@ class Connection:
     ) -> "Response":
         """Send a request and return the answer with its body still to be read. `seconds` bounds each wait. Raises OSError.
 
-        A body in blocks needs a Content-Length in the headers. An answer that comes before all is sent is an answer.
+        A body in blocks needs a Content-Length in the headers; its first block goes with the head: a small file comes as a whole.
+        An answer that comes before all is sent is an answer.
         """
         self._socket.settimeout(seconds)
-        whole = body if isinstance(body, bytes) else b""
-        head = http1.request_head(method, target, headers, len(whole))
+        length = len(body) if isinstance(body, bytes) else 0
+        blocks = iter((body,) if isinstance(body, bytes) else body)
+        head = http1.request_head(method, target, headers, length)
         try:
-            self._socket.sendall(head + whole)
-            for block in () if isinstance(body, bytes) else body:
+            self._socket.sendall(head + next(blocks, b""))
+            for block in blocks:
                 self._socket.sendall(block)
         except (BrokenPipeError, ConnectionResetError) as error:
             try:

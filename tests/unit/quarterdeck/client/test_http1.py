@@ -1,6 +1,7 @@
 """A blocking exchange over a socket; an answer before all is sent counts, silence ends in time."""
 
 import contextlib
+import select
 import socket
 import threading
 
@@ -56,6 +57,33 @@ def test_answer_before_all_is_sent_is_an_answer(server):
         blocks = (bytes(65536) for _ in range(64))
         headers = {"Host": "h", "Content-Length": str(64 * 65536)}
         assert connection.request("PUT", "/x", headers, blocks, seconds=5).status == 413
+
+
+def test_head_goes_with_the_first_block(server):
+    """A small file is one packet. Look, when the first block is asked for, whether the server has anything yet; read both at once."""
+    accepted, got = [], []
+    entered, asked = threading.Event(), threading.Event()
+
+    def talk(connection):
+        accepted.append(connection)
+        entered.set()
+        asked.wait(5)
+        while not b"".join(got).endswith(b"second") and (block := connection.recv(65536)):
+            got.append(block)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    def blocks():
+        entered.wait(5)
+        sent = select.select(accepted, [], [], 0)[0]
+        asked.set()
+        assert sent == []
+        yield b"first, "
+        yield b"second"
+
+    with contextlib.closing(http1.Connection(server(talk), 5)) as connection:
+        headers = {"Host": "h", "Content-Length": "13"}
+        assert connection.request("PUT", "/x", headers, blocks(), seconds=5).status == 200
+    assert b"\r\n\r\nfirst, " in got[0]
 
 
 def test_silence_times_out(server):
