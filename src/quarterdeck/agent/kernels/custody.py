@@ -18,7 +18,7 @@ ENDS = 3
 PROTOCOL = 2
 """What zygote and agent say to each other; an agent parts from a zygote that tells another one."""
 
-MESSAGE_BYTES_MAX = 2**20
+MESSAGE_BYTES_MAX = 2**16
 DESCRIPTORS_MAX = 16
 """That come with one message."""
 

@@ -22,9 +22,6 @@ from quarterdeck.agent.kernels.serving import DESCRIPTOR_FIRST, serve
 from quarterdeck.agent.kernels.spec import MARK, KernelSpec, SetUpFailed
 from quarterdeck.agent.kernels.streams import Streams
 
-SPEC_BYTES_MAX = 2**24
-
-
 NO_FAILURE = b"."
 """What comes with a gift; else it is why the kernel cannot be, as JSON: a code and words."""
 
@@ -70,7 +67,7 @@ def main(link: int, place: Place, marks: Marks) -> NoReturn:
     try:
         _refuse_what_cannot_be(failure)
         streams = Streams(gift.stdout, gift.stderr)
-        kernel = KernelSpec.decode(json.loads(os.pread(gift.spec, SPEC_BYTES_MAX, 0)))
+        kernel = KernelSpec.read(gift.spec)
         os.close(gift.spec)
         _set_up(kernel, place, trees, marks)
     except SetUpFailed as error:

@@ -112,6 +112,11 @@ class KernelSpec:
         return json.dumps(self, default=vars).encode()
 
     @classmethod
+    def read(cls, descriptor: int) -> "KernelSpec":
+        """Read a file of what `encode` wrote, into no larger a buffer: that would be mapped and unmapped. Raises OSError."""
+        return cls.decode(json.loads(os.pread(descriptor, os.fstat(descriptor).st_size, 0)))
+
+    @classmethod
     def decode(cls, message: dict[str, Any]) -> "KernelSpec":
         """Read what `encode` wrote, parsed."""
         binds = tuple(Bind(**bind) for bind in message["binds"])

@@ -33,7 +33,6 @@ from quarterdeck.agent.kernels.namespaces import Frame, Isolation
 from quarterdeck.agent.kernels.owners import Owner, Owners
 from quarterdeck.agent.kernels.runner import (
     NO_FAILURE,
-    SPEC_BYTES_MAX,
     Gift,
     Marks,
     Place,
@@ -156,8 +155,8 @@ class Zygote:
             return
         failure, trees = NO_FAILURE, list[int]()
         try:
-            text = os.pread(given[Gift._fields.index("spec")], SPEC_BYTES_MAX, 0)
-            trees = namespaces.open_trees(KernelSpec.decode(json.loads(text)), child.owner)
+            kernel = KernelSpec.read(given[Gift._fields.index("spec")])
+            trees = namespaces.open_trees(kernel, child.owner)
         except SetUpFailed as error:
             failure = json.dumps([error.code, error.detail]).encode()
         except OSError as error:

@@ -3,12 +3,10 @@
 The agent's end is in `waiting`. Standard library only; used by `container` and `claim`.
 """
 
-import json
 import os
 import socket
 import stat
 
-from quarterdeck.agent.kernels import runner
 from quarterdeck.agent.kernels.spec import KernelSpec
 
 READY, UNFIT = b".", b"?"
@@ -42,4 +40,4 @@ class Specs:
 
 
 def _read(file: int) -> KernelSpec:
-    return KernelSpec.decode(json.loads(os.pread(file, runner.SPEC_BYTES_MAX, 0)))
+    return KernelSpec.read(file)
