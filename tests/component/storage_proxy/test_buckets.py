@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -34,7 +35,7 @@ class Bucket(ObjectStore):
 
     place = taken = lost = ""
     broken = False
-    done = None
+    done: Callable[[str], Awaitable[object]] | None = None
 
     async def delete_prefix(self, prefix):
         if self.broken:

@@ -2,6 +2,7 @@
 
 import argparse
 import io
+from typing import Any
 
 from quarterdeck.cli.console import Console
 from quarterdeck.cli.copying import _Copying
@@ -43,7 +44,7 @@ class Renaming:
 def test_folder_that_is_renamed_meanwhile_gets_all_files(tmp_path):
     """No file goes elsewhere when a token is renewed. Let the name be another folder's after a look; all files go by the id of the first."""
     clock, out = FakeClock(), io.StringIO()
-    transport = Renaming(clock)
+    transport: Any = Renaming(clock)
     console = Console(out, out, clock, as_json=False)
     copying = _Copying(argparse.Namespace(checksum=False), transport, console)
     copying._clock = clock

@@ -61,7 +61,8 @@ def test_answer_before_all_is_sent_is_an_answer(server):
 
 def test_head_goes_with_the_first_block(server):
     """A small file is one packet. Look, when the first block is asked for, whether the server has anything yet; read both at once."""
-    accepted, got = [], []
+    accepted: list[socket.socket] = []
+    got: list[bytes] = []
     entered, asked = threading.Event(), threading.Event()
 
     def talk(connection):

@@ -190,6 +190,7 @@ async def test_copy_whose_answer_was_lost_is_known_again():
     assert await store.copy(ITEM, "t/y", mark="m")
     assert client.asked == ["*", "*"]
     found = await store.head("t/y")
+    assert found is not None
     assert (found.etag, found.mark) == ("etag", "m")
     with pytest.raises(ObjectExists):
         await store.copy(ITEM, "t/y", mark="another")
