@@ -16,10 +16,10 @@ from quarterdeck.infra import http_problems
 LARGE_BYTES = 1024 * 1024
 """From here on a body is worth the trouble."""
 
-_BUFFER_BYTES = 2 * 1024 * 1024
+_BUFFER_BYTES = 4 * 1024 * 1024
 _BUFFERS = 2
 _GATHER_SECONDS = 0.05
-_SPARE_MAX = 2 * _BUFFERS
+_SPARE_MAX = _BUFFERS
 
 _spare: deque[memoryview] = deque(maxlen=_SPARE_MAX)
 """Buffers of bodies that were read to their end: nobody else has anything in them. Fresh memory costs as much as what is then done with it."""

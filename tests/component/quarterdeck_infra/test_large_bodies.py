@@ -212,7 +212,7 @@ async def test_slow_handler_holds_its_client_back(seen):
         seen.may_go_on.set()
         await writer.drain()
         assert (await answer(reader))[2] == hashlib.sha256(huge).hexdigest()
-    assert max(seen.blocks) <= 2 * large_bodies.LARGE_BYTES
+    assert max(seen.blocks) <= 4 * large_bodies.LARGE_BYTES
 
 
 async def test_server_that_stops_waits_for_no_body(seen):
