@@ -221,7 +221,11 @@ def _response(found: problem.Problem) -> web.Response:
     response = web.Response(
         body=decode.encode(found),
         status=found.status,
-        headers={"Content-Type": problem.CONTENT_TYPE, problem.CODE_HEADER: found.code},
+        headers={
+            "Content-Type": problem.CONTENT_TYPE,
+            problem.CODE_HEADER: found.code,
+            "Server": SERVER,
+        },
     )
     if found.status == 401:
         response.headers["WWW-Authenticate"] = "QD1-HMAC-SHA256, Bearer"

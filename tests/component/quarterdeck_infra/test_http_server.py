@@ -200,6 +200,7 @@ async def test_bad_request_is_a_problem(server, line, headers, body, expected):
 async def test_what_is_not_http_is_a_problem(server, data):
     status, headers, body = await server.raw(data)
     assert (status, headers["content-type"]) == (400, "application/problem+json")
+    assert headers["server"] == "quarterdeck"
     assert json.loads(body)["code"] == "malformed-request"
 
 
