@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.peers import PROGRAMS
+from benchmarks import peers
 from quarterdeck.testing import layout
 from quarterdeck.testing.oracles import Observe
 from quarterdeck.wire.folders import StorageGrant
@@ -33,6 +33,8 @@ http {{
 }}
 """
 
+_ANYBODY = "AWS4-HMAC-SHA256 Credential=anybody/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+
 
 @dataclass(frozen=True)
 class Server:
@@ -43,6 +45,7 @@ class Server:
     address: Address
     pid: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    keeps_connections: bool = True
 
 
 def ours(cluster: Cluster, grant: StorageGrant) -> Server:
@@ -72,14 +75,24 @@ def rclone(observe: Observe) -> Server:
 @contextlib.contextmanager
 def aiohttp_static() -> Iterator[Server]:
     """Own a server of aiohttp's own means."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as root:
-        words = (sys.executable, str(PROGRAMS / "static_files.py"), root)
-        with subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            yield Server("aiohttp", int(process.stdout.readline()), _plain, process.pid)
-            process.communicate()
+    with (
+        tempfile.TemporaryDirectory(dir="/dev/shm") as root,
+        _running(sys.executable, "static_files.py", root) as (port, pid),
+    ):
+        yield Server("aiohttp", port, _plain, pid)
+
+
+@contextlib.contextmanager
+def moto() -> Iterator[Server | None]:
+    """Own moto's S3 server, which wants a name and checks no signature; None if it cannot run."""
+    try:
+        python = peers.tool("python")
+    except peers.CannotRun as error:
+        peers.say("moto", str(error))
+        yield None
+        return
+    with _running(python, "s3_server.py") as (port, pid):
+        yield Server("moto", port, _bucket, pid, keeps_connections=False)
 
 
 @contextlib.asynccontextmanager
@@ -97,6 +110,24 @@ async def nginx(port: int) -> Any:
         yield Server("nginx", port, _plain, process.pid)
         process.terminate()
         await process.wait()
+
+
+@contextlib.contextmanager
+def _running(python: str, program: str, *words: str) -> Iterator[tuple[int, int]]:
+    """Own a peer program that prints its port and ends with its input; give port and process."""
+    with subprocess.Popen(
+        (python, str(peers.PROGRAMS / program), *words),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield int(process.stdout.readline()), process.pid
+        process.communicate()
+
+
+def _bucket(_: str, name: str) -> tuple[str, Mapping[str, str]]:
+    return f"/bench/{name}", {"Authorization": _ANYBODY}
 
 
 def _plain(_: str, name: str) -> tuple[str, Mapping[str, str]]:

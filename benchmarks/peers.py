@@ -42,7 +42,7 @@ class Peer:
 
     def __enter__(self) -> "Peer":
         try:
-            words = (_tool("python"), str(PROGRAMS / self._program), *self._words)
+            words = (tool("python"), str(PROGRAMS / self._program), *self._words)
             self._errors = tempfile.TemporaryFile("w+")
             self._process = subprocess.Popen(
                 words,
@@ -53,7 +53,7 @@ class Peer:
                 env=_environment(),
             )
         except (CannotRun, OSError) as error:
-            _say(self._name, str(error))
+            say(self._name, str(error))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +84,7 @@ class Peer:
             self._process.kill()
             self._process.wait()
             self._errors.seek(0)
-            _say(self._name, f"{why}: {_last_line(self._errors.read())}")
+            say(self._name, f"{why}: {_last_line(self._errors.read())}")
         self._process = None
 
 
@@ -92,10 +92,10 @@ def once(program: str, *, as_ordinary_user: bool = False) -> Mapping[str, list[f
     """Run a program that prints one JSON object of samples by name; an empty one if it cannot run."""
     prefix = ORDINARY_USER if as_ordinary_user and os.getuid() == 0 else ()
     try:
-        words = (*prefix, _tool("python"), str(PROGRAMS / program))
+        words = (*prefix, tool("python"), str(PROGRAMS / program))
         found: dict[str, list[float]] = json.loads(_output(words))
     except (CannotRun, OSError) as error:
-        _say(program.removesuffix(".py"), str(error))
+        say(program.removesuffix(".py"), str(error))
         return {}
     return found
 
@@ -103,17 +103,18 @@ def once(program: str, *, as_ordinary_user: bool = False) -> Mapping[str, list[f
 def command(name: str, *words: str) -> list[float]:
     """Seconds of one command of a peer; nothing if it cannot run."""
     try:
-        tool = _tool(name)
+        program = tool(name)
         began = time.perf_counter()
-        _output((tool, *words))
+        _output((program, *words))
     except (CannotRun, OSError) as error:
-        _say(" ".join((name, *words)), str(error))
+        say(" ".join((name, *words)), str(error))
         return []
     return [time.perf_counter() - began]
 
 
 @functools.cache
-def _say(name: str, why: str) -> None:
+def say(name: str, why: str) -> None:
+    """Tell, once, why a peer gives no samples."""
     sys.stderr.write(f"peer {name} cannot run: {why}\n")
 
 
@@ -143,8 +144,8 @@ def _environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 
-def _tool(name: str) -> str:
-    """Path of a program in the peers' environment. Raises `CannotRun` if that cannot be made."""
+def tool(name: str) -> str:
+    """Return the path of a program in the peers' environment. Raises `CannotRun` if that cannot be made."""
     if refusal := _refusal():
         raise CannotRun(refusal)
     return str((ENVIRONMENT / "bin" / name).absolute())

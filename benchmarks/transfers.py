@@ -40,14 +40,17 @@ async def figures() -> AsyncGenerator[Figure, None]:
         many = await (await user.folders.create("many")).grant("write")
         ours = file_servers.ours(cluster, grant)
         peers = [stack.enter_context(file_servers.aiohttp_static()), file_servers.rclone(observe)]
-        if found := await stack.enter_async_context(file_servers.nginx(NGINX_PORT)):
-            peers.append(found)
+        others = (
+            stack.enter_context(file_servers.moto()),
+            await stack.enter_async_context(file_servers.nginx(NGINX_PORT)),
+        )
+        peers += [each for each in others if each is not None]
         peaks = {server.name: peak_mb(server) for server in (ours, *peers)}
         for figure in large(ours, peers, content):
             yield figure
         for algorithm in ("crc32", "sha256"):
             yield await in_pieces(grant, (ours, peers[0]), content, algorithm)
-        for peer in peers:
+        for peer in (each for each in peers if each.keeps_connections):
             for figure in await small(file_servers.ours(cluster, many), peer):
                 yield figure
         yield memory(ours, peers[0], peaks)
