@@ -82,8 +82,8 @@ CONTAINERS_ZYGOTE = tuple(
         "python3 *entry.py waiting #[1-8]",
         "python3 -s * pycache_prefix=* #[1-8]",
         "/bin/sh -c echo >&0; read * #[1-8]",
-        f"runc --root *{WAITING_DIRECTORY}/* #[1-4]",
-        "runc init #[1-4]",
+        f"*runc --root *{WAITING_DIRECTORY}/* #[1-4]",
+        "*runc init #[1-4]",
     )
 )
 """The zygote of containers, with its supervisor and what it keeps ready, starts with the first container and stays.

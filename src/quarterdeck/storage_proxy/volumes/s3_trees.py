@@ -27,7 +27,7 @@ class S3Trees:
         self._limits = limits
 
     async def _require_tree(self, tree: str) -> None:
-        if await self._store.head(marker(tree)) is None:
+        if not await self._is_there(tree):
             await self._store.check()
             raise errors.TreeNotFound
 

@@ -8,6 +8,7 @@ from quarterdeck.base.config import Environment
 from quarterdeck.storage_proxy import config
 from quarterdeck.testing import layout, system
 from quarterdeck.testing.keys import Keys
+from shakeout.checks import leaks, processes
 from shakeout.system.place import Place
 
 REACH = {
@@ -16,6 +17,10 @@ REACH = {
     "registry": ("http://127.0.0.1:5000",),
     "postgres": ("postgresql:///quarterdeck",),
 }
+
+RUNC = "/usr/bin/runc"
+SCRATCH = "/dev/shm/shakeout-0/shk-450e6dac/c1/agent/scratch"
+KERNEL = "01a21963-4ca0-7ef2-9c31-c2569373f8bb"
 
 
 def environment(name):
@@ -77,3 +82,22 @@ def test_part_has_one_component_and_what_it_calls():
     assert [each.name for each in part.components] == ["storage-proxy"]
     assert {each.name for each in part.services} == {"etcd", "s3", "redis"}
     assert all("storage_proxy" in module for module in part.preload)
+
+
+@pytest.mark.parametrize(
+    ("command", "left"),
+    [
+        (
+            f"{RUNC} --root {SCRATCH}/{layout.WAITING_DIRECTORY}/{KERNEL}/runc create --bundle b c",
+            0,
+        ),
+        (f"{RUNC} init", 0),
+        (f"{RUNC} --root {SCRATCH}/{KERNEL}/runc create --bundle b c", 1),
+        ("sleep 1000", 1),
+    ],
+)
+def test_only_what_makes_containers_that_wait_is_no_leak(command, left):
+    """The leak check knows runc at work behind a container that was given, not behind a kernel. Judge command lines as the probe tells them."""
+    seen = leaks.count([(f"agent: {processes.shortened(command)}", "pid 7")])
+    expected = [each for each in system.system.leaks if isinstance(each, leaks.Expected)]
+    assert len(leaks.diff({}, {"processes": seen}, expected)) == left
