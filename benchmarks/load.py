@@ -34,14 +34,14 @@ class BadAnswer(Exception):
     """An answer that is not status 200."""
 
 
-async def read_answer(reader: asyncio.StreamReader) -> None:
-    """Read one answer with a Content-Length."""
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    """Read one answer with a Content-Length; return its body. Raises `BadAnswer`."""
     head = await reader.readuntil(HEAD_END)
     if not head.startswith(b"HTTP/1.1 200"):
         raise BadAnswer(head.decode("latin-1"))
     found = head.lower()
     at = found.index(LENGTH) + len(LENGTH)
-    await reader.readexactly(int(found[at : found.index(b"\r\n", at)]))
+    return await reader.readexactly(int(found[at : found.index(b"\r\n", at)]))
 
 
 def get(url: str, headers: dict[str, str]) -> bytes:

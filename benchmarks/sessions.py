@@ -1,14 +1,16 @@
 """Sessions on a durable platform: from request to first output, warm executions, throughput, memory, what idling costs.
 
-Each in turn with Jupyter's Kernel Gateway, the latencies with its server, too. Our client is the SDK in this process: it takes its part of the same cores.
+Each in turn with Jupyter's Kernel Gateway, the latencies with its server, too, and with the floor, a throw-away system. Our client is the SDK in this process:
+it takes its part of the same cores.
 """
 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
-from benchmarks import platforms, processes
+from benchmarks import floor, platforms, processes
 from benchmarks.figure import Figure
+from benchmarks.floor import Floor
 from benchmarks.peers import Peer
 from quarterdeck.client.sessions import Session
 from quarterdeck.testing.oracles import Observe
@@ -24,9 +26,9 @@ CLIENTS = 8
 RATE_SECONDS, PEER_RATE_SECONDS = 4.0, 6.0
 IDLE_SECONDS = 5.0
 COMPONENTS = ("manager", "agent", "storage-proxy")
-PEER, SERVER = "jupyter_kernel_gateway", "jupyter_server"
-MARKS = {PEER: "", SERVER: " (server)"}
-"""What tells the rows of the second peer apart."""
+PEER, SERVER, FLOOR = "jupyter_kernel_gateway", "jupyter_server", "throw-away system"
+MARKS = {PEER: "", SERVER: " (server)", FLOOR: " (floor)"}
+"""What tells the rows of the other peers apart."""
 SLOTS = {"cpu": 1, "memory_mib": 128}
 
 
@@ -34,48 +36,60 @@ async def figures() -> AsyncGenerator[Figure, None]:
     """All of them, from one cluster and one gateway."""
     async with platforms.durable() as cluster, platforms.visited(cluster) as user:
         with Peer("jupyter.py", "gateway") as gateway, Peer("jupyter.py", "server") as server:
-            peers = {PEER: gateway, SERVER: server}
-            await first_output(user)
-            for peer in peers.values():
-                peer.ask("first_output", 1)
-            for figure in await creations(user, peers):
+            async for figure in in_turn(cluster, user, {PEER: gateway, SERVER: server}):
                 yield figure
-            for figure in await executions(user, peers):
-                yield figure
-            yield await rate(user, gateway)
             yield await memory(cluster, user, gateway)
             for figure in await idling(cluster, gateway):
                 yield figure
 
 
-async def creations(user: User, peers: Mapping[str, Peer]) -> list[Figure]:
+async def in_turn(
+    cluster: Cluster, user: User, peers: Mapping[str, Peer]
+) -> AsyncGenerator[Figure, None]:
+    """What is measured in turn with the floor, too."""
+    with floor.running(cluster.address("postgres")) as bare:
+        await first_output(user)
+        await bare.first_outputs(1)
+        for peer in peers.values():
+            peer.ask("first_output", 1)
+        for figure in await creations(user, peers, bare):
+            yield figure
+        for figure in await executions(user, peers, bare):
+            yield figure
+        for figure in await rates(user, peers[PEER], bare):
+            yield figure
+
+
+async def creations(user: User, peers: Mapping[str, Peer], bare: Floor) -> list[Figure]:
     """From the request for a session to the first output of `print(1+1)`."""
     ours: list[float] = []
-    theirs: dict[str, list[float]] = {name: [] for name in peers}
+    theirs: dict[str, list[float]] = {name: [] for name in (*peers, FLOOR)}
     for _ in range(ROUNDS):
         ours += [1000 * await first_output(user) for _ in range(CREATIONS)]
         for name, peer in peers.items():
             theirs[name] += peer.samples("first_output", PEER_CREATIONS)
-    goals = ((0.5, "p50", 5, "3.0 ms"), (0.99, "p99", 10, "5.2 ms"))
+        theirs[FLOOR] += await bare.first_outputs(CREATIONS)
+    goals = ((0.5, "p50", 5), (0.99, "p99", 10))
     return latencies("create to first output", ours, theirs, goals)
 
 
-async def executions(user: User, peers: Mapping[str, Peer]) -> list[Figure]:
+async def executions(user: User, peers: Mapping[str, Peer], bare: Floor) -> list[Figure]:
     """`1+1` in a session that has run before."""
     session = await user.sessions.create(slots=SLOTS)
     await session.reaches("RUNNING", within=30)
     ran = await session.execute("1+1")
     assert ran.result == "2"
     ours: list[float] = []
-    theirs: dict[str, list[float]] = {name: [] for name in peers}
+    theirs: dict[str, list[float]] = {name: [] for name in (*peers, FLOOR)}
     for _ in range(ROUNDS):
         ours += [
             1000 * await platforms.timed(lambda: session.execute("1+1")) for _ in range(EXECUTIONS)
         ]
         for name, peer in peers.items():
             theirs[name] += peer.samples("execute", PEER_EXECUTIONS)
+        theirs[FLOOR] += await bare.executions(EXECUTIONS)
     await end(session)
-    goals = ((0.5, "p50", 0.8, "0.44 ms"), (0.99, "p99", 1.5, "0.67 ms"))
+    goals = ((0.5, "p50", 0.8), (0.99, "p99", 1.5))
     return latencies("warm execute", ours, theirs, goals)
 
 
@@ -83,35 +97,38 @@ def latencies(
     what: str,
     ours: Sequence[float],
     theirs: Mapping[str, Sequence[float]],
-    goals: Iterable[tuple[float, str, float, str]],
+    goals: Iterable[tuple[float, str, float]],
 ) -> list[Figure]:
     """One figure for each quantile and each peer, in milliseconds."""
     return [
         Figure(
             *(f"{what}, {name}{MARKS[peer]}", "ms", ours, goal),
             quantile=quantile,
-            floor=floor,
             peer_name=peer,
             peer=samples,
         )
-        for quantile, name, goal, floor in goals
+        for quantile, name, goal in goals
         for peer, samples in theirs.items()
     ]
 
 
-async def rate(user: User, gateway: Peer) -> Figure:
+async def rates(user: User, gateway: Peer, bare: Floor) -> list[Figure]:
     """Sessions a second: create, execute, end, by eight clients at once."""
-    ours, peer = [], []
+    ours: list[float] = []
+    theirs: dict[str, list[float]] = {PEER: [], FLOOR: []}
     for _ in range(RATE_ROUNDS):
         ours.append(await sessions_a_second(user))
-        peer += gateway.samples("rate", CLIENTS, PEER_RATE_SECONDS)
-    return Figure(
-        *("sessions a second, 8 clients", "/s", ours, 300),
-        floor="460-480",
-        peer_name=PEER,
-        peer=peer,
-        more_is_better=True,
-    )
+        theirs[PEER] += gateway.samples("rate", CLIENTS, PEER_RATE_SECONDS)
+        theirs[FLOOR].append(await bare.rate(CLIENTS, RATE_SECONDS))
+    return [
+        Figure(
+            *(f"sessions a second, {CLIENTS} clients{MARKS[peer]}", "/s", ours, 300),
+            peer_name=peer,
+            peer=samples,
+            more_is_better=True,
+        )
+        for peer, samples in theirs.items()
+    ]
 
 
 async def memory(cluster: Cluster, user: User, gateway: Peer) -> Figure:
