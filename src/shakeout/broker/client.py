@@ -159,7 +159,8 @@ class Client:
     def _code(self, system: System, shape: Shape) -> tuple[str, Sources]:
         if shape.system not in self._read:
             _refuse_own_programs(system)
-            code = sources.read((shape.module, "shakeout", *system.modules()))
+            words = sources.named(shape.module)
+            code = sources.read((shape.module, "shakeout", *system.modules(), *words))
             self._read[shape.system] = code.key(self._settings.inherited), code
         return self._read[shape.system]
 

@@ -1,7 +1,8 @@
 """The code that a broker runs: which files, their digest, and a copy that outlives the sandbox of whoever starts it.
 
 Read are the top-level packages that a system's modules come from and, by their import statements, whatever else they
-need that is installed nowhere. Installed packages are named, not read: they stay where they are.
+need that is installed nowhere; and those that the system's own module names in words, such as a program's argument. Installed packages are named, not
+read: they stay where they are.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ KEY_LENGTH = 16
 
 _IMPORTS = re.compile(rb"^[ \t]*(?:from[ \t]+([A-Za-z_]\w*)|import[ \t]+(.+))", re.MULTILINE)
 _NAME = re.compile(rb"(?:^|,)[ \t]*([A-Za-z_]\w*)")
+_NAMED = re.compile(rb"""["'=]([A-Za-z_]\w*)(?:[.:][\w.:]*)?["']""")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,14 @@ def imports(script: bytes) -> Iterator[str]:
     """Top-level names that the import statements of a script name. Pure."""
     for one, several in _IMPORTS.findall(script):
         yield from (name.decode() for name in ((one,) if one else _NAME.findall(several)))
+
+
+def named(module: str) -> set[str]:
+    """Top-level names in the strings of a module that may be those of modules: `schema` of "schema:create", "--app=schema" or "schema"."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.has_location or spec.origin is None:
+        return set()
+    return {name.decode() for name in _NAMED.findall(Path(spec.origin).read_bytes())}
 
 
 def provide(cache: Path, key: str, sources: Sources) -> Path:

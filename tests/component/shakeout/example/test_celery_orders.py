@@ -26,6 +26,10 @@ def test_true_claims_pass_and_the_false_one_fails(newcomer, ran):
     assert all(not told for told in outcomes.values()), ran.output
 
 
+def test_broker_finds_the_modules_that_are_named_in_words_only(ran):
+    assert "not from the broker" not in ran.output
+
+
 def test_report_of_the_failure_reads_as_the_readme_says(newcomer, ran):
     assert (
         "cause: Waited 4.0 s in vain until orders (1,) to be booked; last seen: []." in ran.output

@@ -53,6 +53,12 @@ def test_code_behind_a_module_is_read_as_far_as_it_imports(project):
     assert sorted(files) == ["harbour_a.py", "harbour_b/other.py", "harbour_b/quay.py"]
 
 
+def test_modules_are_found_in_the_words_of_a_declaration(project):
+    words = ("harbour_f:main", "--app=harbour_g", "harbour_h.quay", "not a name", "--harbour_i")
+    project(harbour_e=f"ARGS = {words!r}")
+    assert sources.named("harbour_e") == {"harbour_f", "harbour_g", "harbour_h"}
+
+
 def test_unknown_module_is_nothing_to_read():
     assert sources.read(["no_such_module"]).files == {}
 
