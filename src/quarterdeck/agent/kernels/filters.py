@@ -8,8 +8,9 @@ with ENOSYS, so that the C library uses `clone` and `openat`, whose arguments a 
 import errno
 import socket
 import struct
+from collections.abc import Sequence
 
-_LOAD, _JUMP_EQUAL, _JUMP_BITS, _AND, _RETURN = 0x20, 0x15, 0x45, 0x54, 0x06
+_LOAD, _JUMP_EQUAL, _JUMP_GREATER, _JUMP_BITS, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _FIRST, _SECOND, _THIRD, _FOURTH = 0, 4, 16, 24, 32, 40
 """Offsets in what the program judges; of arguments the lower half."""
 
@@ -50,6 +51,8 @@ _OPENS = {
 }
 """open, openat: where flags and mode stand."""
 _X32 = 0x40000000
+_GROUP = 8
+"""How many calls are looked for one after the other. When a program is installed the operating system runs it for every number that there is."""
 
 _DENIED = {  # name: x86_64, aarch64
     "mount": (165, 40),
@@ -107,10 +110,6 @@ def program(machine: str) -> bytes | None:
     architecture = _ARCHITECTURES.get(machine)
     if architecture is None:
         return None
-    at = list(_ARCHITECTURES).index(machine)
-    numbers = {
-        numbers[at] for name, numbers in _DENIED.items() if at == 0 or name not in _DENIED_X86_ONLY
-    }
     steps = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_JUMP_EQUAL, 1, 0, architecture),
@@ -118,23 +117,10 @@ def program(machine: str) -> bytes | None:
         (_LOAD, 0, 0, _NUMBER),
         (_JUMP_BITS, 0, 1, _X32),
         (_RETURN, 0, 0, _ERROR | errno.ENOSYS),
-        *_refuse(_CLONE3, errno.ENOSYS),
-        *_refuse(_OPENAT2, errno.ENOSYS),
     ]
-    for number in sorted({*numbers, *_DENIED_EVERYWHERE}):
-        steps += _refuse(number, errno.EPERM)
-    steps += _judge(_CLONE[machine], _FIRST, [(_JUMP_BITS, 0, 1, _NAMESPACE_FLAGS)])
-    steps += _judge(
-        _IOCTL[machine],
-        _SECOND,
-        [(_JUMP_EQUAL, 1, 0, _TIOCSTI), (_JUMP_EQUAL, 0, 1, _TIOCLINUX)],
-    )
-    for number, mode in _MODES[machine].items():
-        steps += _judge(number, mode, [(_JUMP_BITS, 0, 1, _AS_OWNER)])
-    for number, (flags, mode) in _OPENS[machine].items():
-        tests = [(_JUMP_BITS, 0, 3, _CREATES), (_LOAD, 0, 0, mode), (_JUMP_BITS, 0, 1, _AS_OWNER)]
-        steps += _judge(number, flags, tests)
-    steps += _families(_SOCKET[machine])
+    verdicts = sorted(_verdicts(machine).items())
+    for first in range(0, len(verdicts), _GROUP):
+        steps += _group(verdicts[first : first + _GROUP])
     steps.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *step) for step in steps)
 
@@ -143,21 +129,50 @@ _Step = tuple[int, int, int, int]
 """Of BPF: code, how many to skip if true, if false, operand."""
 
 
-def _refuse(number: int, error: int) -> list[_Step]:
-    return [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERROR | error)]
+def _verdicts(machine: str) -> dict[int, list[_Step]]:
+    """Return the steps that judge a call, by its number; all others are allowed."""
+    at = list(_ARCHITECTURES).index(machine)
+    denied = {
+        numbers[at] for name, numbers in _DENIED.items() if at == 0 or name not in _DENIED_X86_ONLY
+    }
+    verdicts = {number: [_refuse(errno.EPERM)] for number in (*denied, *_DENIED_EVERYWHERE)}
+    verdicts |= {number: [_refuse(errno.ENOSYS)] for number in (_CLONE3, _OPENAT2)}
+    verdicts[_CLONE[machine]] = _judge(_FIRST, [(_JUMP_BITS, 0, 1, _NAMESPACE_FLAGS)])
+    verdicts[_IOCTL[machine]] = _judge(
+        _SECOND, [(_JUMP_EQUAL, 1, 0, _TIOCSTI), (_JUMP_EQUAL, 0, 1, _TIOCLINUX)]
+    )
+    for number, mode in _MODES[machine].items():
+        verdicts[number] = _judge(mode, [(_JUMP_BITS, 0, 1, _AS_OWNER)])
+    for number, (flags, mode) in _OPENS[machine].items():
+        tests = [(_JUMP_BITS, 0, 3, _CREATES), (_LOAD, 0, 0, mode), (_JUMP_BITS, 0, 1, _AS_OWNER)]
+        verdicts[number] = _judge(flags, tests)
+    verdicts[_SOCKET[machine]] = _families()
+    return verdicts
 
 
-def _judge(number: int, argument: int, tests: list[_Step]) -> list[_Step]:
-    """Refuse a call if a test of an argument holds; the last test skips one step if it does not. Loads the number again."""
-    body: list[_Step] = [(_LOAD, 0, 0, argument), *tests, (_RETURN, 0, 0, _ERROR | errno.EPERM)]
-    return [(_JUMP_EQUAL, 0, len(body), number), *body, (_LOAD, 0, 0, _NUMBER)]
+def _group(verdicts: Sequence[tuple[int, list[_Step]]]) -> list[_Step]:
+    """Judge calls up to the last of these; greater numbers skip it all, so that few steps are taken for each call."""
+    steps: list[_Step] = []
+    for number, body in verdicts:
+        steps += [(_JUMP_EQUAL, 0, len(body), number), *body]
+    steps.append((_RETURN, 0, 0, _ALLOW))
+    last, _ = verdicts[-1]
+    return [(_JUMP_GREATER, len(steps), 0, last), *steps]
 
 
-def _families(number: int) -> list[_Step]:
+def _refuse(error: int) -> _Step:
+    return (_RETURN, 0, 0, _ERROR | error)
+
+
+def _judge(argument: int, tests: list[_Step]) -> list[_Step]:
+    """Refuse a call if a test of an argument holds; the last test skips one step if it does not."""
+    return [(_LOAD, 0, 0, argument), *tests, _refuse(errno.EPERM), (_RETURN, 0, 0, _ALLOW)]
+
+
+def _families() -> list[_Step]:
     """Refuse sockets of families that are not listed."""
     known: list[_Step] = [
         (_JUMP_EQUAL, len(_FAMILIES) - at, 0, family) for at, family in enumerate(_FAMILIES)
     ]
-    refuse = (_RETURN, 0, 0, _ERROR | errno.EAFNOSUPPORT)
-    body: list[_Step] = [(_LOAD, 0, 0, _FIRST), *known, refuse]
-    return [(_JUMP_EQUAL, 0, len(body), number), *body]
+    refuse = _refuse(errno.EAFNOSUPPORT)
+    return [(_LOAD, 0, 0, _FIRST), *known, refuse, (_RETURN, 0, 0, _ALLOW)]
