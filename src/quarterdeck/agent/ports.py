@@ -177,7 +177,7 @@ class Network(Protocol):
 
 
 class Scratch(Protocol):
-    """The directories of kernels. Its methods block."""
+    """The directories of kernels. Its methods block, `provide` and `set_aside` shortly."""
 
     def directory(self, kernel: str) -> Path:
         """Return where a kernel's directory is, or will be."""
@@ -197,7 +197,11 @@ class Scratch(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Make directories for kernels to come. Raises OSError."""
+        """Make directories for kernels to come, and remove those that were set aside. Raises OSError."""
+        ...
+
+    def set_aside(self, kernel: str) -> bool:
+        """Take away the directory of a kernel that has left no files; False: it has left some, or there is no such directory."""
         ...
 
     def remove(self, kernel: str) -> None:

@@ -168,7 +168,7 @@ class AgentService:
         return [one for one in self._table if one.status is KernelStatus.RUNNING]
 
     async def destroy(self, id_: str) -> None:
-        """End a kernel and return when its processes and its directory are gone; fine if it is not there.
+        """End a kernel and return when its processes and its files are gone; fine if it is not there.
 
         A create of the same id that comes later is refused. Raises `Stopping`, `ScratchStays`; the kernel stays listed then.
         """
@@ -248,7 +248,8 @@ class AgentService:
                 return
             await self._kernels.kill(entry.id)
             try:
-                await asyncio.to_thread(self._scratch.remove, entry.id)
+                if not self._scratch.set_aside(entry.id):
+                    await asyncio.to_thread(self._scratch.remove, entry.id)
             except OSError as error:
                 _log.exception("scratch-stays", extra={"kernel": entry.id})
                 raise ScratchStays from error

@@ -1,6 +1,9 @@
 """Directories made in advance for kernels to come: fresh, private, few, and none that a kernel has had."""
 
+import contextlib
+import fcntl
 import os
+import struct
 
 import pytest
 
@@ -29,12 +32,13 @@ def test_a_kernel_gets_a_directory_that_was_made_for_it(root):
     assert found == {"one": 0o700, "one/work": 0o700, "one/tmp": 0o700}
 
 
-def test_none_that_a_kernel_has_had_is_given_again(root):
-    """A user may have his directory open elsewhere. Hold one open, remove it, give another; what is written there does not show in the one held."""
+@pytest.mark.parametrize("end", [Scratch.remove, Scratch.set_aside])
+def test_none_that_a_kernel_has_had_is_given_again(root, end):
+    """A user may have his directory open elsewhere. Hold one open, have it removed, give another; what is written there does not show in the one held."""
     root.prepare()
     assert root.provide("mine")
     held = os.open(root.directory("mine") / "work", os.O_RDONLY | os.O_DIRECTORY)
-    root.remove("mine")
+    end(root, "mine")
     for number in range(2 * prepared.COUNT):
         root.prepare()
         assert root.provide(f"yours-{number}")
@@ -71,3 +75,23 @@ def test_one_that_was_removed_is_missed_by_nobody(root, caplog):
             one.rmdir()
     assert not root.provide("one")
     assert "fresh-directory-lost" in caplog.text
+
+
+def flags_of(directory, add=0):
+    """Return what `lsattr` shows of a directory, as a number, after adding to it; 0 where the file system knows no such thing."""
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    found = 0
+    with contextlib.suppress(OSError):
+        (found,) = struct.unpack("l", fcntl.ioctl(opened, 0x80086601, bytes(8)))
+        fcntl.ioctl(opened, 0x40086602, struct.pack("l", found | add))
+        (found,) = struct.unpack("l", fcntl.ioctl(opened, 0x80086601, bytes(8)))
+    os.close(opened)
+    return found
+
+
+def test_they_are_spread_where_the_file_system_can(root, tmp_path):
+    """They have nothing to do with each other, and the file system is told so. Compare their place with a directory that got `chattr +T`."""
+    (tmp_path / "other").mkdir()
+    root.prepare()
+    told = 0x20000
+    assert flags_of(root.state) & told == flags_of(tmp_path / "other", add=told) & told

@@ -69,6 +69,79 @@ def test_what_is_not_there_is_removed_already(tmp_path):
     scratch.remove_tree(tmp_path / "nothing")
 
 
+def made(root, kernel):
+    """Make a kernel's directory as a kernel does; return it."""
+    for one in ("", "work", "tmp"):
+        (root.directory(kernel) / one).mkdir()
+    return root.directory(kernel)
+
+
+def test_what_was_left_empty_is_gone_at_once_and_removed_with_the_next_ones_made(tmp_path):
+    """A kernel without files costs no turn of a thread. Set two aside, look; prepare, look again."""
+    root = Scratch.open(tmp_path / "scratch")
+    for kernel in ("one", "two"):
+        made(root, kernel)
+        assert root.set_aside(kernel)
+    assert {path.name for path in (tmp_path / "scratch").iterdir()} == {".lock", ".state"}
+    assert len(list(root.state.glob(f"{scratch.USED}*"))) == 2
+    root.prepare()
+    assert list(root.state.glob(f"{scratch.USED}*")) == []
+    root.close()
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda top: (top / "work" / "file").touch(),
+        lambda top: (top / "tmp" / "inside").mkdir(),
+        lambda top: (top / ".file").touch(),
+        lambda top: (top / "work").rmdir(),
+        lambda top: [(top / str(number)).touch() for number in range(5)],
+        lambda top: ((top / "tmp").rmdir(), (top / "tmp").write_text("a file")),
+    ],
+)
+def test_what_somebody_has_left_is_not_set_aside(tmp_path, leave):
+    """Files are gone when a kernel is, not later. Leave something of each kind: it stays where it is, for `remove`."""
+    root = Scratch.open(tmp_path / "scratch")
+    top = made(root, "one")
+    leave(top)
+    assert not root.set_aside("one")
+    assert top.is_dir()
+    root.remove("one")
+    assert not top.exists()
+    root.close()
+
+
+def test_what_is_written_into_one_that_was_set_aside_is_removed_with_it(tmp_path):
+    """Somebody may have it open elsewhere. Write through a descriptor; prepare: nothing is left."""
+    root = Scratch.open(tmp_path / "scratch")
+    held = os.open(made(root, "one") / "work", os.O_RDONLY | os.O_DIRECTORY)
+    assert root.set_aside("one")
+    os.close(os.open("late", os.O_CREAT, dir_fd=held))
+    os.close(held)
+    root.prepare()
+    assert list(root.state.glob(f"{scratch.USED}*")) == []
+    root.close()
+
+
+def test_nothing_that_was_set_aside_outlives_its_agent(tmp_path):
+    """The agent may be killed before it removes it. Set one aside, open the root anew as the next life does, and clean."""
+    root = Scratch.open(tmp_path / "scratch")
+    made(root, "one")
+    assert root.set_aside("one")
+    root.close()
+    following = Scratch.open(tmp_path / "scratch")
+    following.clean(())
+    assert list(following.state.iterdir()) == []
+    following.close()
+
+
+def test_what_is_not_there_is_not_set_aside(tmp_path):
+    root = Scratch.open(tmp_path / "scratch")
+    assert not root.set_aside("nothing")
+    root.close()
+
+
 def test_a_scratch_root_has_one_owner(tmp_path):
     first = Scratch.open(tmp_path / "scratch")
     with pytest.raises(ScratchInUse):

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import quarterdeck
-from quarterdeck.agent.kernels import channel, door
+from quarterdeck.agent.kernels import channel, custody, door
 from quarterdeck.agent.kernels.process import Ends
 from quarterdeck.agent.kernels.runner import Gift
 from quarterdeck.agent.kernels.spec import ISOLATED, MARK, MARK_ROOM, PLAIN, TITLE_ROOM, KernelSpec
@@ -137,25 +137,20 @@ def channels(given: KernelSpec | int) -> tuple[Ends, tuple[int, ...]]:
 
     What is given is the spec, or a descriptor of where it is learnt. Raises OSError; nothing is open then, nor is that descriptor.
     """
-    with contextlib.ExitStack() as undo:
-        spec = given if isinstance(given, int) else written(given)
-        undo.callback(os.close, spec)
-        control, theirs = channel.pair()
-        undo.callback(control.close)
-        undo.callback(theirs.close)
-        pipes = []
-        for _ in range(2):
-            pipes.append(os.pipe())
-            for end in pipes[-1]:
-                undo.callback(os.close, end)
-        stdout, stderr = pipes
-        copies = []
-        for end in (control.fileno(), stdout[0], stderr[0]):
-            copies.append(os.dup(end))
-            undo.callback(os.close, copies[-1])
-        undo.pop_all()
-    ends = Ends(control, stdout[0], stderr[0])
-    return ends, (*Gift(spec, theirs.detach(), stdout[1], stderr[1]), *copies)
+    opened = [given if isinstance(given, int) else written(given)]
+    try:
+        opened += (one.detach() for one in channel.pair())
+        opened += os.pipe()
+        opened += os.pipe()
+        spec, ours, theirs, stdout, out, stderr, err = opened
+        for end in (ours, stdout, stderr):
+            opened.append(os.dup(end))
+    except OSError:
+        for descriptor in opened:
+            os.close(descriptor)
+        raise
+    control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=ours)
+    return Ends(control, stdout, stderr), (*Gift(spec, theirs, out, err), *opened[-custody.ENDS :])
 
 
 @contextlib.contextmanager

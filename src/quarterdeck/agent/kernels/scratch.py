@@ -22,6 +22,9 @@ _LOCK = ".lock"
 STATE = ".state"
 """The agent's own directory in the root: what it has to know in its next life."""
 
+USED = "used-"
+"""What the directory of a kernel that has left no files is called there, until it is removed."""
+
 _BATCH = 1000
 _STRAY_WAIT_MS = 5000
 
@@ -35,6 +38,7 @@ class Scratch:
         self._root = root
         self._lock = lock
         self._prepared = Prepared(root / STATE)
+        self._used: list[str] = []
         self.damage = damage
 
     @classmethod
@@ -69,13 +73,29 @@ class Scratch:
         return self._prepared.few
 
     def prepare(self) -> None:
-        """Make directories for kernels to come. Raises OSError."""
+        """Make directories for kernels to come, and remove those that were set aside. Raises OSError."""
+        while self._used:
+            used = self._used.pop()
+            if not _remove_empty(used):
+                _remove_quietly(Path(used))
         if self.usable:
             self._prepared.fill()
 
     def provide(self, kernel: str) -> bool:
         """Have a kernel's directory there already, if one was made in advance."""
         return self._prepared.take(self.directory(kernel))
+
+    def set_aside(self, kernel: str) -> bool:
+        """Take away the directory of a kernel that has left no files; `prepare` removes it. False: it has left some, or there is no such directory."""
+        top, aside = f"{self._root}/{kernel}", f"{self._root}/{STATE}/{USED}{kernel}"
+        try:
+            if not _is_unused(top):
+                return False
+            os.rename(top, aside)  # noqa: PTH104 - quick
+        except OSError:
+            return False
+        self._used.append(aside)
+        return True
 
     def remove(self, kernel: str) -> None:
         """Remove a kernel's directory with all in it. Raises OSError."""
@@ -90,8 +110,8 @@ class Scratch:
         """Remove what was left by kernels other than these, with the processes that work in it. What stays is in the log."""
         if not self.usable:
             return
-        for fresh in self._prepared.forget():
-            _remove_quietly(fresh)
+        for left in (*self._prepared.forget(), *self.state.glob(f"{USED}*")):
+            _remove_quietly(left)
         for pid in kill_processes_in(self._root, kept):
             _log.warning("stray-process-killed", extra={"pid": pid})
         for left in self._root.iterdir():
@@ -144,6 +164,18 @@ def remove_tree(top: Path) -> None:
             else:
                 Path(entry.path).unlink()
     top.rmdir()
+
+
+def _is_unused(top: str) -> bool:
+    """Tell whether a kernel's directory is as it was made. Raises OSError."""
+    own = {TEMPORARY, WORK}
+    return _some_names(top) == own and not any(_some_names(f"{top}/{one}") for one in own)
+
+
+def _some_names(directory: str) -> set[str]:
+    """Return up to three of the names in a directory that may have millions. Raises OSError."""
+    with os.scandir(directory) as entries:
+        return {entry.name for entry in itertools.islice(entries, 3)}
 
 
 def _remove_empty(top: str) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import io
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from quarterdeck.agent.images.errors import ImageNotHere
@@ -12,7 +12,6 @@ from quarterdeck.agent.kernels.activity import Activity
 from quarterdeck.agent.kernels.capture import Journal
 from quarterdeck.agent.kernels.errors import KernelDied, KernelNotStarted, KernelTerminated
 from quarterdeck.agent.kernels.interpreter import Interpreter
-from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.agent.kernels.record import Kind
 from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
@@ -261,6 +260,10 @@ class FakeScratch:
     def prepare(self) -> None:
         """Make none."""
 
+    def set_aside(self, kernel: str) -> bool:
+        """Have them removed, each at once."""
+        return False
+
     def remove(self, kernel: str) -> None:
         """Note it."""
         if self.failure is not None:
@@ -282,19 +285,3 @@ class FakeNews:
     def image_changed(self, digest: str) -> None:
         """Keep it."""
         self.images.append(digest)
-
-
-class FakeMeter:
-    """The port `Meter`: says what it was told to, of every kernel."""
-
-    def __init__(self) -> None:
-        self.used: Usage | None = Usage(threads=1, memory_bytes=0, cpu_seconds=0.0)
-        self.disk = 0
-
-    def usage(self, _kernel: str, _pid: int, _memory_bytes_max: int) -> Usage | None:
-        """Say it."""
-        return self.used
-
-    def disk_bytes(self, _kernel: str, _pid: int) -> Generator[int, None, None]:
-        """Say it."""
-        yield self.disk

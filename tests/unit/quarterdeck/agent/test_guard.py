@@ -9,7 +9,8 @@ from quarterdeck.agent.guard import FULL_LOOKS_MAX, Guard, excess
 from quarterdeck.agent.inventory.table import Entry
 from quarterdeck.agent.kernels.meter import Usage
 from quarterdeck.base.clock import SystemClock
-from quarterdeck.testing.fakes.agent import FakeKernels, FakeMeter
+from quarterdeck.testing.fakes.agent import FakeKernels
+from quarterdeck.testing.fakes.agent_meter import FakeMeter
 from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.testing.workshops import bare_spec
 from quarterdeck.wire.agents import KernelCreate
