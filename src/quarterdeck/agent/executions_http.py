@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from quarterdeck.agent.executions import Executions
-from quarterdeck.infra import http_server
+from quarterdeck.infra import answers, http_server
+from quarterdeck.infra.answers import Answer
+from quarterdeck.infra.calls import Request
 from quarterdeck.wire.executions import Complete, Execute, Input, Interrupt, RunQuery
 
 
@@ -14,7 +16,7 @@ def routes(executions: Executions) -> Sequence[web.RouteDef]:
     api = _Api(executions)
     run = "/v1/kernels/{id}/runs/{run}"
     return [
-        http_server.route("PUT", run, api.execute),
+        http_server.call("PUT", run, api.execute),
         http_server.route("GET", run, api.look, query=RunQuery),
         http_server.route("POST", f"{run}/input", api.reply),
         http_server.route("POST", "/v1/kernels/{id}/interrupt", api.interrupt),
@@ -26,10 +28,10 @@ class _Api:
     def __init__(self, executions: Executions) -> None:
         self._executions = executions
 
-    async def execute(self, request: web.Request) -> web.Response:
+    async def execute(self, request: Request) -> Answer:
         kernel, run = _ids(request)
         given = await http_server.body(request, Execute)
-        return http_server.reply(await self._executions.execute(kernel, run, given))
+        return answers.json(await self._executions.execute(kernel, run, given))
 
     async def look(self, request: web.Request) -> web.Response:
         kernel, run = _ids(request)
@@ -52,5 +54,5 @@ class _Api:
         return http_server.reply(await self._executions.complete(kernel, given))
 
 
-def _ids(request: web.Request) -> tuple[str, str]:
+def _ids(request: Request) -> tuple[str, str]:
     return http_server.path_id(request), http_server.path_id(request, "run")

@@ -8,7 +8,9 @@ from quarterdeck.agent.errors import OtherAgent
 from quarterdeck.agent.service import AgentService
 from quarterdeck.base.clock import Clock
 from quarterdeck.base.config import Secret
-from quarterdeck.infra import http_server
+from quarterdeck.infra import answers, http_server
+from quarterdeck.infra.answers import Answer
+from quarterdeck.infra.calls import Request
 from quarterdeck.wire import items, signing
 from quarterdeck.wire.agents import CREDENTIAL, KernelCreate
 from quarterdeck.wire.errors import SignatureMismatch
@@ -21,9 +23,7 @@ _LOOKS = frozenset({"", "logs", "ports"})
 def authentication(agent: str, secret: Secret, clock: Clock) -> http_server.Middleware:
     """Return the middleware that lets only managers of this cluster pass, and only with what is for this very agent."""
 
-    async def authenticate(
-        request: web.Request, handler: http_server.Handler
-    ) -> web.StreamResponse:
+    async def authenticate(request: Request, handler: http_server.Handler) -> http_server.Reply:
         if request.path not in _OPEN_PATHS:
             claim = signing.read_claim(
                 request.headers.get("Authorization"), request.headers.get(signing.DATE_HEADER)
@@ -45,7 +45,7 @@ def authentication(agent: str, secret: Secret, clock: Clock) -> http_server.Midd
 def use(service: AgentService) -> http_server.Middleware:
     """Return the middleware that keeps a kernel from being idle while a request or a connection to it lasts; its log is only a look, and a peer's connection no use."""
 
-    async def note(request: web.Request, handler: http_server.Handler) -> web.StreamResponse:
+    async def note(request: Request, handler: http_server.Handler) -> http_server.Reply:
         kernel, _, what = request.path.removeprefix("/v1/kernels/").partition("/")
         if what.partition("/")[0] in _LOOKS or kernel == request.path:
             return await handler(request)
@@ -60,9 +60,9 @@ def routes(service: AgentService) -> Sequence[web.RouteDef]:
     api = _Api(service)
     return [
         http_server.route("GET", "/v1/kernels", api.list),
-        http_server.route("PUT", "/v1/kernels/{id}", api.create),
+        http_server.call("PUT", "/v1/kernels/{id}", api.create),
         http_server.route("GET", "/v1/kernels/{id}", api.show),
-        http_server.route("DELETE", "/v1/kernels/{id}", api.destroy),
+        http_server.call("DELETE", "/v1/kernels/{id}", api.destroy),
         http_server.route("GET", "/v1/kernels/{id}/logs", api.logs),
     ]
 
@@ -74,17 +74,17 @@ class _Api:
     async def list(self, _: web.Request) -> web.Response:
         return http_server.reply(items.Items(list(self._service.inventory())))
 
-    async def create(self, request: web.Request) -> web.Response:
+    async def create(self, request: Request) -> Answer:
         kernel = http_server.path_id(request)
         given = await http_server.body(request, KernelCreate)
-        return http_server.reply(await self._service.create(kernel, given))
+        return answers.json(await self._service.create(kernel, given))
 
     async def show(self, request: web.Request) -> web.Response:
         return http_server.reply(self._service.show(http_server.path_id(request)))
 
-    async def destroy(self, request: web.Request) -> web.Response:
+    async def destroy(self, request: Request) -> Answer:
         await self._service.destroy(http_server.path_id(request))
-        return http_server.no_content()
+        return answers.DONE
 
     async def logs(self, request: web.Request) -> web.Response:
         return http_server.reply(Logs(self._service.logs(http_server.path_id(request))))

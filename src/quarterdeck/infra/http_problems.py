@@ -1,7 +1,7 @@
 """What a server answers when something goes wrong: every error becomes application/problem+json, none a bare 500 text.
 
-Used by `quarterdeck.infra.http_server` only. `guard` is the outermost middleware and the supervisor of all handlers: it may catch
-every exception. `Protocol` covers what never becomes a request: bytes that are not HTTP.
+For `quarterdeck.infra.http_server` and `calls`. `guard` is the outermost middleware and the supervisor of all handlers, `told` says what
+they raised. `Protocol` covers what never becomes a request: bytes that are not HTTP.
 """
 
 import asyncio
@@ -16,13 +16,11 @@ from aiohttp.web_request import BaseRequest
 
 from quarterdeck.base import ids, log, tasks
 from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.infra.answers import SERVER, Answer
 from quarterdeck.wire import decode, problem
 
 TRACE = web.RequestKey("trace", str)
 """Where a request keeps its trace id."""
-
-SERVER = "quarterdeck"
-"""What every answer calls its server."""
 
 _log = logging.getLogger(__name__)
 _TRACE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -78,7 +76,9 @@ async def _answer(
     except Exception as error:  # noqa: BLE001 - supervisor: whatever a handler raises is answered and logged
         if request.writer.output_size > 0:
             _break_off(request, error)
-        return _told(request, error)
+        if isinstance(error, web.HTTPException) and error.status < 400:
+            return error
+        return told(request.method, request.path, error).response()
 
 
 def _break_off(request: web.Request, error: Exception) -> NoReturn:
@@ -95,21 +95,22 @@ def _break_off(request: web.Request, error: Exception) -> NoReturn:
     raise ConnectionResetError("the response was broken off") from error
 
 
-def _told(request: web.Request, error: Exception) -> web.StreamResponse:
+def told(method: str, path: str, error: Exception) -> Answer:
+    """Return what a client is told of what a handler raised, and log what nobody expected."""
     if isinstance(error, QuarterdeckError):
         return _known(error)
     if isinstance(error, web.HTTPException):
         return _http(error)
-    where = {"method": request.method, "path": request.path}
+    where = {"method": method, "path": path}
     if isinstance(error, TimeoutError):
         _log.warning("request-timed-out", extra=where)
-        return _response(
+        return _answered(
             problem.make(
                 "outcome-unknown", "It took too long: it may be done or not", trace=log.trace()
             )
         )
     _log.error("request-failed", extra=where, exc_info=error)
-    return _response(_internal())
+    return _answered(_internal())
 
 
 class Protocol(web.RequestHandler):
@@ -174,13 +175,15 @@ class Protocol(web.RequestHandler):
             raise ConnectionError("an error after the response has begun")
         if isinstance(exc, ConnectionResetError) and request.transport is None:
             _log.info("client-gone", extra={"path": request.path})
-            response = _response(_internal())  # nobody reads it
+            found = _internal()  # nobody reads it
         elif status >= 500:
             _log.error("connection-failed", exc_info=exc)
-            response = _response(_internal())
+            found = _internal()
         else:
             _log.info("request-malformed", extra={"remote": request.remote, "error": message})
-            response = _response(problem.make("malformed-request"))
+            found = problem.make("malformed-request")
+        response = _answered(found).response()
+        response.headers["Server"] = SERVER
         response.force_close()
         return response
 
@@ -188,48 +191,38 @@ class Protocol(web.RequestHandler):
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Answer refusals that are raised outside of the middlewares, such as a bad `Expect`, with a problem too."""
-        if isinstance(resp, web.HTTPException):
-            resp = _http(resp)
+        if isinstance(resp, web.HTTPException) and resp.status >= 400:
+            resp = _http(resp).response()
         if self._is_broken_off:
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
 
 
-def _known(error: QuarterdeckError) -> web.Response:
+def _known(error: QuarterdeckError) -> Answer:
     found = problem.make(error.code, error.detail, field=error.field, trace=log.trace())
     if found.code == "internal":
         _log.error("request-failed", exc_info=error)
         found = _internal()
-    return _response(found)
+    return _answered(found)
 
 
-def _http(error: web.HTTPException) -> web.StreamResponse:
-    if error.status < 400:
-        return error
+def _http(error: web.HTTPException) -> Answer:
     code = _HTTP_CODES.get(error.status, "malformed-request")
-    response = _response(problem.make(code, trace=log.trace()))
+    answer = _answered(problem.make(code, trace=log.trace()))
     if allow := error.headers.get("Allow"):
-        response.headers["Allow"] = allow
-    return response
+        return answer._replace(headers={**answer.headers, "Allow": allow})
+    return answer
 
 
 def _internal() -> problem.Problem:
     return problem.make("internal", "The service's log tells more by the trace", trace=log.trace())
 
 
-def _response(found: problem.Problem) -> web.Response:
-    response = web.Response(
-        body=decode.encode(found),
-        status=found.status,
-        headers={
-            "Content-Type": problem.CONTENT_TYPE,
-            problem.CODE_HEADER: found.code,
-            "Server": SERVER,
-        },
-    )
+def _answered(found: problem.Problem) -> Answer:
+    headers = {"Content-Type": problem.CONTENT_TYPE, problem.CODE_HEADER: found.code}
     if found.status == 401:
-        response.headers["WWW-Authenticate"] = "QD1-HMAC-SHA256, Bearer"
-    return response
+        headers["WWW-Authenticate"] = "QD1-HMAC-SHA256, Bearer"
+    return Answer(found.status, headers, decode.encode(found))
 
 
 def _fields(

@@ -6,6 +6,7 @@
         await stop.wait()
 
 Handlers raise `QuarterdeckError`s; `quarterdeck.infra.http_problems` turns them, and everything else, into problem+json.
+What is asked for often is a `call` in place of a `route`: see `quarterdeck.infra.calls`.
 """
 
 import asyncio
@@ -23,7 +24,9 @@ from quarterdeck.base import ids, tasks
 from quarterdeck.base.clock import Clock
 from quarterdeck.base.errors import ConfigInvalid
 from quarterdeck.base.version import VERSION
-from quarterdeck.infra import http_problems, prompt_answers
+from quarterdeck.infra import answers, calls, http_problems, prompt_answers
+from quarterdeck.infra.answers import Answer
+from quarterdeck.infra.calls import Call, Request
 from quarterdeck.infra.errors import BodyTooLarge, UnsupportedMediaType
 from quarterdeck.wire import decode, signing
 from quarterdeck.wire.errors import Invalid
@@ -36,11 +39,13 @@ KEEPALIVE_SECONDS = 75.0
 READ_BYTES = 64 * 1024
 
 _T = TypeVar("_T")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+Reply = web.StreamResponse | Answer
+Handler = Callable[[Any], Awaitable[Reply]]
+Middleware = Callable[[Any, Handler], Awaitable[Reply]]
 
 _DRAINING = web.AppKey("draining", asyncio.Event)
 _POLLS = web.AppKey("polls", set[tasks.Wake])
+_CALLS = web.AppKey("calls", calls.Calls)
 
 
 class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +53,11 @@ class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def route(
-    method: str, path: str, handler: Handler, *, query: type[msgspec.Struct] = NoQuery
+    method: str,
+    path: str,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    *,
+    query: type[msgspec.Struct] = NoQuery,
 ) -> web.RouteDef:
     """Return a route that refuses query parameters which do not fit `query`, before the handler runs."""
 
@@ -57,6 +66,18 @@ def route(
         return await handler(request)
 
     return web.route(method, path, strict)
+
+
+def call(
+    method: str, path: str, handler: calls.Handler, *, query: type[msgspec.Struct] = NoQuery
+) -> web.RouteDef:
+    """Return a route whose handler takes a `Request` and gives an `Answer`; plain requests cost little."""
+
+    async def strict(request: Request) -> Answer:
+        decode.decode_query(query, request.query.items())
+        return await handler(request)
+
+    return calls.Route(method, path, strict)
 
 
 def health(
@@ -97,10 +118,13 @@ def application(
     body_bytes_max: int = BODY_BYTES_MAX,
 ) -> web.Application:
     """Return an application. Its own middlewares run inside the one that answers with problems."""
+    routes, middlewares = list(routes), list(middlewares)
+    around: list[Any] = [web.middleware(each) for each in middlewares]
     app = web.Application(
-        middlewares=[http_problems.guard, *_new_style(middlewares)],
+        middlewares=[http_problems.guard, *around],
         client_max_size=body_bytes_max,
     )
+    app[_CALLS] = calls.Calls(app, routes, middlewares, body_bytes_max)
     app[_DRAINING] = asyncio.Event()
     app[_POLLS] = set()
     app.on_shutdown.append(_drain)
@@ -109,15 +133,17 @@ def application(
     return app
 
 
-async def body(request: web.Request, type_: type[_T]) -> _T:
+async def body(request: Request, type_: type[_T]) -> _T:
     """Read the body as JSON of a type. Raises `UnsupportedMediaType`, `BodyTooLarge`, `Invalid`."""
     if request.content_type != "application/json" or "Content-Encoding" in request.headers:
         raise UnsupportedMediaType
     return decode.decode(type_, await raw_body(request))
 
 
-async def raw_body(request: web.Request) -> bytes:
+async def raw_body(request: Request) -> bytes:
     """Read the body. Raises `BodyTooLarge`, before reading where the client tells the length."""
+    if isinstance(request, Call):
+        return request.content
     limit = request.client_max_size
     if (request.content_length or 0) > limit:
         raise BodyTooLarge(f"The body may have {limit} bytes")
@@ -127,12 +153,12 @@ async def raw_body(request: web.Request) -> bytes:
         raise BodyTooLarge(f"The body may have {limit} bytes") from error
 
 
-def query(request: web.Request, type_: type[_T]) -> _T:
+def query(request: Request, type_: type[_T]) -> _T:
     """Read the query parameters as a type. Raises `Invalid`."""
     return decode.decode_query(type_, request.query.items())
 
 
-def path_id(request: web.Request, name: str = "id") -> str:
+def path_id(request: Request, name: str = "id") -> str:
     """Return the part of the path with this name, which must be a UUID. Raises `Invalid` naming it."""
     value = request.match_info[name]
     if not ids.is_id(value):
@@ -140,7 +166,7 @@ def path_id(request: web.Request, name: str = "id") -> str:
     return value
 
 
-async def signed_message(request: web.Request) -> signing.Message:
+async def signed_message(request: Request) -> signing.Message:
     """Return what the signature of a request covers; reads the body. Raises `BodyTooLarge`."""
     return signing.Message(
         method=request.method,
@@ -164,13 +190,13 @@ def no_content() -> web.Response:
     return web.Response(status=204)
 
 
-def draining(request: web.Request) -> asyncio.Event:
+def draining(request: Request) -> asyncio.Event:
     """Return the event that is set when the server begins to stop: a long poll answers then with what it has."""
     return request.app[_DRAINING]
 
 
 @contextlib.contextmanager
-def until_in_vain(request: web.Request, wake: tasks.Wake) -> Iterator[Callable[[], bool]]:
+def until_in_vain(request: Request, wake: tasks.Wake) -> Iterator[Callable[[], bool]]:
     """Set `wake` when the client hangs up or the server begins to stop; give a function that tells whether one has happened."""
     groups = [request.app[_POLLS]]
     if isinstance(request.protocol, http_problems.Protocol):
@@ -217,11 +243,7 @@ async def serve(
 
     A connection reads up to twice `read_bytes` of a body ahead of its handler. `prompt` is asked before the routes.
     """
-    connection = (
-        http_problems.Protocol
-        if prompt is None
-        else functools.partial(prompt_answers.Connection, prompt=prompt)
-    )
+    connection = _connection(app, prompt)
     runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=drain_seconds)
     await runner.setup()
     loop = asyncio.get_running_loop()
@@ -248,8 +270,14 @@ async def serve(
         await runner.cleanup()
 
 
-def _new_style(middlewares: Iterable[Middleware]) -> list[Any]:
-    return [web.middleware(each) for each in middlewares]
+def _connection(
+    app: web.Application, prompt: prompt_answers.Prompt | None
+) -> Callable[..., web.RequestHandler]:
+    if prompt is not None:
+        return functools.partial(prompt_answers.Connection, prompt=prompt)
+    if (known := app.get(_CALLS)) is not None:
+        return functools.partial(calls.Connection, calls=known)
+    return http_problems.Protocol
 
 
 async def _drain(app: web.Application) -> None:  # noqa: RUF029 - aiohttp's signals are async
@@ -262,4 +290,4 @@ async def _add_headers(  # noqa: RUF029 - aiohttp's signals are async
     request: web.Request, response: web.StreamResponse
 ) -> None:
     response.headers["X-Request-Id"] = request.get(http_problems.TRACE, "")
-    response.headers["Server"] = http_problems.SERVER
+    response.headers["Server"] = answers.SERVER

@@ -2,9 +2,8 @@
 
 import asyncio
 
-from aiohttp import web
-
 from quarterdeck.infra import http_server
+from quarterdeck.infra.calls import Request
 from quarterdeck.manager import errors
 
 REQUEST_SECONDS_MAX = 45.0
@@ -14,9 +13,7 @@ PATIENT_PATHS = ("/execute", "/events")
 _READS = frozenset({"GET", "HEAD"})
 
 
-async def within_deadline(
-    request: web.Request, handler: http_server.Handler
-) -> web.StreamResponse:
+async def within_deadline(request: Request, handler: http_server.Handler) -> http_server.Reply:
     """Run a handler for at most `REQUEST_SECONDS_MAX`. Raises `TookTooLong`, `OutcomeNotKnown`."""
     if request.path.endswith(PATIENT_PATHS) or _is_socket(request):
         return await handler(request)
@@ -29,6 +26,6 @@ async def within_deadline(
         raise errors.OutcomeNotKnown from error
 
 
-def _is_socket(request: web.Request) -> bool:
+def _is_socket(request: Request) -> bool:
     of_socket = "/terminals/" in request.path or request.path.endswith("/stream")
     return request.method == "GET" and of_socket and "Upgrade" in request.headers

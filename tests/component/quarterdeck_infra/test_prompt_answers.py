@@ -8,7 +8,7 @@ import re
 import pytest
 from aiohttp import web
 
-from quarterdeck.infra import http_server, prompt_answers
+from quarterdeck.infra import http_server, plain_requests
 from quarterdeck.infra.prompt_answers import Content, Later
 
 SAID = b"what there is"
@@ -19,7 +19,7 @@ HEAD = "Host: h\r\n"
 class Source:
     """Answers by itself what it is asked for at `/at-once` and `/later`, and the same as a route; notes by whom it was asked."""
 
-    headers = prompt_answers.PLAIN_HEADERS
+    headers = plain_requests.HEADERS
 
     def __init__(self):
         self.asked, self.routed = [], []

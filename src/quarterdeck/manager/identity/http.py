@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from quarterdeck.infra import http_server
+from quarterdeck.infra.calls import Request
 from quarterdeck.manager.identity import model
 from quarterdeck.manager.identity.service import Identity
 from quarterdeck.wire import items, signing, users
@@ -13,7 +14,7 @@ PRINCIPAL = web.RequestKey("principal", model.Principal)
 _OPEN_PATHS = frozenset({"/health"})
 
 
-def principal(request: web.Request) -> model.Principal:
+def principal(request: Request) -> model.Principal:
     """Return who signed the request."""
     return request[PRINCIPAL]
 
@@ -21,9 +22,7 @@ def principal(request: web.Request) -> model.Principal:
 def authentication(identity: Identity) -> http_server.Middleware:
     """Return the middleware that refuses requests without a good signature."""
 
-    async def authenticate(
-        request: web.Request, handler: http_server.Handler
-    ) -> web.StreamResponse:
+    async def authenticate(request: Request, handler: http_server.Handler) -> http_server.Reply:
         if request.path not in _OPEN_PATHS:
             claim = signing.read_claim(
                 request.headers.get("Authorization"), request.headers.get(signing.DATE_HEADER)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from quarterdeck.infra import http_server
+from quarterdeck.infra import answers, http_server
+from quarterdeck.infra.answers import Answer
+from quarterdeck.infra.calls import Request
 from quarterdeck.manager.identity.http import principal
 from quarterdeck.manager.sessions.executions import At, ExecutionService
 from quarterdeck.wire import session_queries
@@ -18,7 +20,7 @@ def routes(service: ExecutionService) -> Sequence[web.RouteDef]:
     run = session + "/runs/{run}"
     kernel = session_queries.KernelQuery
     return [
-        http_server.route("POST", f"{session}/execute", api.execute, query=kernel),
+        http_server.call("POST", f"{session}/execute", api.execute, query=kernel),
         http_server.route("POST", f"{session}/interrupt", api.interrupt, query=kernel),
         http_server.route("POST", f"{session}/complete", api.complete, query=kernel),
         http_server.route("GET", f"{session}/logs", api.logs, query=kernel),
@@ -31,10 +33,10 @@ class _Api:
     def __init__(self, service: ExecutionService) -> None:
         self._service = service
 
-    async def execute(self, request: web.Request) -> web.Response:
+    async def execute(self, request: Request) -> Answer:
         at = _at(request)
         given = await http_server.body(request, Execute)
-        return http_server.reply(await self._service.execute(at, given))
+        return answers.json(await self._service.execute(at, given))
 
     async def look(self, request: web.Request) -> web.Response:
         session, run = http_server.path_id(request), http_server.path_id(request, "run")
@@ -61,6 +63,6 @@ class _Api:
         return http_server.reply(await self._service.logs(_at(request)))
 
 
-def _at(request: web.Request) -> At:
+def _at(request: Request) -> At:
     query = http_server.query(request, session_queries.KernelQuery)
     return At(principal(request), http_server.path_id(request), query.kernel)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from quarterdeck.base.tasks import Wake
-from quarterdeck.infra import http_server
+from quarterdeck.infra import answers, http_server
+from quarterdeck.infra.answers import Answer
+from quarterdeck.infra.calls import Request
 from quarterdeck.manager.identity.http import principal
 from quarterdeck.manager.sessions.prompt import PromptService
 from quarterdeck.manager.sessions.service import SessionService
@@ -19,10 +21,10 @@ def routes(
     """Return the addresses of sessions."""
     api = _Api(service, prompt, history)
     return [
-        http_server.route("POST", "/v1/sessions", api.create, query=session_queries.CreateQuery),
+        http_server.call("POST", "/v1/sessions", api.create, query=session_queries.CreateQuery),
         http_server.route("GET", "/v1/sessions", api.list, query=sessions.SessionQuery),
-        http_server.route("GET", "/v1/sessions/{id}", api.get),
-        http_server.route(
+        http_server.call("GET", "/v1/sessions/{id}", api.get),
+        http_server.call(
             "DELETE", "/v1/sessions/{id}", api.terminate, query=session_queries.EndQuery
         ),
         http_server.route("POST", "/v1/sessions/{id}/restart", api.restart),
@@ -40,32 +42,32 @@ class _Api:
         self._prompt = prompt
         self._history = history
 
-    async def create(self, request: web.Request) -> web.Response:
+    async def create(self, request: Request) -> Answer:
         given = await http_server.body(request, sessions.SessionCreate)
         query = http_server.query(request, session_queries.CreateQuery)
         wake = Wake()
         with http_server.until_in_vain(request, wake) as over:
             patience = Patience(query.wait, wake, over, sessions.SessionStatus.RUNNING)
             answer = await self._prompt.create(principal(request), given, patience)
-        return http_server.reply(answer.view, 201 if answer.new else 200)
+        return answers.json(answer.view, 201 if answer.new else 200)
 
     async def list(self, request: web.Request) -> web.Response:
         query = http_server.query(request, sessions.SessionQuery)
         found = await self._service.list(principal(request), query)
         return http_server.reply(items.Items(list(found)))
 
-    async def get(self, request: web.Request) -> web.Response:
+    async def get(self, request: Request) -> Answer:
         session = http_server.path_id(request)
-        return http_server.reply(await self._service.get(principal(request), session))
+        return answers.json(await self._service.get(principal(request), session))
 
-    async def terminate(self, request: web.Request) -> web.Response:
+    async def terminate(self, request: Request) -> Answer:
         session, by = http_server.path_id(request), principal(request)
         query = http_server.query(request, session_queries.EndQuery)
         wake = Wake()
         with http_server.until_in_vain(request, wake) as over:
             patience = Patience(query.wait, wake, over)
             view = await self._prompt.terminate(by, session, patience, force=query.force)
-        return http_server.reply(view, 202)
+        return answers.json(view, 202)
 
     async def restart(self, request: web.Request) -> web.Response:
         session = http_server.path_id(request)

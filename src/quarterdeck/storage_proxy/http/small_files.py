@@ -8,7 +8,8 @@ import functools
 import re
 
 from quarterdeck.base.errors import QuarterdeckError
-from quarterdeck.infra.prompt_answers import PLAIN_HEADERS, Asked, Content, Later
+from quarterdeck.infra import plain_requests
+from quarterdeck.infra.prompt_answers import Asked, Content, Later
 from quarterdeck.storage_proxy import model
 from quarterdeck.storage_proxy.http import bodies, client_api, downloads
 from quarterdeck.storage_proxy.http.gate import Gate
@@ -28,7 +29,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._~/-]+\Z")
 class SmallFiles:
     """Answers to plain requests for files."""
 
-    headers = PLAIN_HEADERS | {name.lower().encode() for name in WHOLE.values()}
+    headers = plain_requests.HEADERS | {name.lower().encode() for name in WHOLE.values()}
 
     def __init__(self, storage: StorageService, gate: Gate, slots: Slots) -> None:
         self._storage = storage

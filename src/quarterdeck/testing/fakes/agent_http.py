@@ -136,7 +136,7 @@ class StubAgent:
     def _authentication(self) -> http_server.Middleware:
         async def authenticate(
             request: web.Request, handler: http_server.Handler
-        ) -> web.StreamResponse:
+        ) -> http_server.Reply:
             claim = signing.read_claim(
                 request.headers.get("Authorization"), request.headers.get(signing.DATE_HEADER)
             )

@@ -4,7 +4,7 @@ It pages tags, leads to other addresses, breaks blobs off, knows no ranges, send
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
@@ -43,7 +43,9 @@ class StubRegistry:
         """Serve for the time of a block."""
 
         @web.middleware
-        async def admit(request: web.Request, handler: http_server.Handler) -> web.StreamResponse:
+        async def admit(
+            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+        ) -> web.StreamResponse:
             return self._refusal(request) or await handler(request)
 
         app = web.Application(middlewares=[admit])
