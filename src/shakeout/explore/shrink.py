@@ -21,19 +21,19 @@ First = Callable[[Sequence[list[int]]], Awaitable[list[int] | None]]
 
 @dataclass
 class Shrinker:
-    """One shrinking. It asks `fails` about at most `plans_max` plans, about none of them twice, and `at_once` at the same time."""
+    """One shrinking. It asks `fails` at most `plans_max` times, `at_once` at the same time, and about no plan twice but at the end.
+
+    A run happens in real time and may miss its moment. So what could not be done without one of the faults that are left is asked once more.
+    """
 
     fails: Fails
     plans_max: int
     at_once: int = 1
     exhausted: bool = False
     """Whether the bound was met: then the plan may not be the smallest."""
+    plans: int = 0
+    """How often it has asked."""
     _known: dict[Plan, bool] = field(default_factory=dict)
-
-    @property
-    def plans(self) -> int:
-        """How many plans it has asked about."""
-        return len(self._known)
 
     async def shrink(self, plan: Plan, moments: Mapping[int, int]) -> Plan:
         """A plan that fails, too, and no longer does without any single one of its steps.
@@ -47,6 +47,8 @@ class Shrinker:
         smaller = await self._first(_lined_up(smaller)) or smaller
         while found := await self._first(_fewer_lined_up(smaller)):
             smaller = found
+        smaller = await self._fewer_injections(smaller)
+        self._known = {plan: True for plan, fails in self._known.items() if fails}
         return await self._fewer_injections(smaller)
 
     async def _fewer_injections(self, plan: Plan) -> Plan:
@@ -80,6 +82,7 @@ class Shrinker:
     async def _learn(self, plans: Sequence[Plan]) -> None:
         allowed = plans[: max(0, self.plans_max - self.plans)]
         self.exhausted |= len(allowed) < len(plans)
+        self.plans += len(allowed)
         async with asyncio.TaskGroup() as group:
             asked = {one: group.create_task(_answer(self.fails(one))) for one in allowed}
         self._known |= {one: task.result() for one, task in asked.items()}

@@ -23,10 +23,10 @@ async def test_the_race_is_found_shrunk_and_repeated_by_its_seed_and_by_its_sche
     found, turnstile, fresh
 ):
     assert found is not None
-    assert found.conclusion is Conclusion.INVALID, found
+    assert found.conclusion is Conclusion.INVALID, str(found)
     smallest = found.smallest.plan
-    assert [one.fault.split()[0] for one in smallest.injections] == ["pause"], found
-    assert [one.action for one in smallest.calls] == ["add", "add"], found
+    assert [one.fault.split()[0] for one in smallest.injections] == ["pause"], str(found)
+    assert [one.action for one in smallest.calls] == ["add", "add"], str(found)
     assert found.smallest.verdict.failing() == {"counter"}
 
     boot = fresh(turnstile.racy)
