@@ -30,8 +30,8 @@ SELECT 'a' || n, 'i', 'http://a' || n, 64, 65536, 'ALIVE' FROM generate_series(1
 INSERT INTO sessions (id, owner_id, image, cpu, memory_mib, status, status_cause, status_actor)
 SELECT gen_random_uuid(), u.id, 'python:3.11', 1, 256, CASE WHEN n % 100 = 0 THEN 'RUNNING' ELSE 'TERMINATED' END, 'c', 'a'
 FROM generate_series(1, 2000) AS n, users u WHERE starts_with(u.name, 'plan-');
-INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor)
-SELECT gen_random_uuid(), id, 'a' || (1 + hashtext(id::text) & 127), status, 'c', 'a' FROM sessions;
+INSERT INTO kernels (id, session_id, hostname, agent_id, status, status_cause, status_actor)
+SELECT gen_random_uuid(), id, 'main1', 'a' || (1 + hashtext(id::text) & 127), status, 'c', 'a' FROM sessions;
 INSERT INTO allocations (kernel_id, agent_id, cpu, memory_mib, freed_at)
 SELECT id, agent_id, 1, 256, CASE status WHEN 'TERMINATED' THEN now() END FROM kernels;
 INSERT INTO session_mounts (session_id, folder_id, path, source) SELECT id, gen_random_uuid(), 'p', '/p' FROM sessions;

@@ -150,16 +150,31 @@ def test_there_is_one_head_and_the_manager_needs_it():
 
 
 @pytest.mark.parametrize(
-    ("table", "transitions"),
+    ("legal", "states_of", "transitions"),
     [
-        ("session_transitions", states.SESSION_TRANSITIONS),
-        ("kernel_transitions", states.KERNEL_TRANSITIONS),
-        ("folder_transitions", states.FOLDER_TRANSITIONS),
+        (
+            "SELECT one, unnest(session_steps(one)) FROM unnest(%s::text[]) AS one",
+            states.SessionStatus,
+            states.SESSION_TRANSITIONS,
+        ),
+        (
+            "SELECT one, unnest(kernel_steps(one)) FROM unnest(%s::text[]) AS one",
+            states.KernelStatus,
+            states.KERNEL_TRANSITIONS,
+        ),
+        (
+            "SELECT from_status, to_status FROM folder_transitions WHERE from_status = ANY(%s)",
+            states.FolderStatus,
+            states.FOLDER_TRANSITIONS,
+        ),
     ],
+    ids=["sessions", "kernels", "folders"],
 )
-def test_legal_transitions_in_the_database_are_those_on_the_wire(books, table, transitions):
-    """There is one truth about states. Compare the table's rows with the types'."""
-    rows = books.execute(f"SELECT from_status, to_status FROM {table}".encode()).fetchall()
+def test_legal_transitions_in_the_database_are_those_on_the_wire(
+    books, legal, states_of, transitions
+):
+    """There is one truth about states. Ask the database what may follow each; compare with the types."""
+    rows = books.execute(legal.encode(), [[*map(str, states_of), "NONSENSE"]]).fetchall()
     assert set(rows) == {(str(before), str(after)) for before, after in transitions}
 
 
@@ -219,6 +234,51 @@ def test_each_change_leaves_one_row_of_history(books):
         [session],
     ).fetchall()
     assert rows == [(None, "PENDING", "test", "test"), ("PENDING", "SCHEDULED", "test", "test")]
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("sessions", "cpu = 0"),
+        ("sessions", "memory_mib = -1"),
+        ("sessions", "cluster_size = 17"),
+        ("sessions", "isolation = 'none'"),
+        ("sessions", "type = 'other'"),
+        ("sessions", "type = 'batch'"),
+        ("sessions", "command = '{true}'"),
+        ("sessions", "idle_seconds = 0"),
+        ("kernels", "role = 'other'"),
+        ("kernels", "index = 16"),
+        ("kernels", "isolation = 'none'"),
+    ],
+)
+def test_database_refuses_what_makes_no_sense(books, table, change):
+    """Whoever writes. Change a session or its kernel by SQL to what none can be; no row becomes so."""
+    kernel = add_kernel(books)
+    with pytest.raises(psycopg.errors.CheckViolation), books.transaction():
+        books.execute(f"UPDATE {table} SET {change}".encode())
+    rows = books.execute("SELECT hostname FROM kernels WHERE id = %s", [kernel]).fetchall()
+    assert rows == [("main1",)]
+
+
+def test_a_command_belongs_to_a_batch_session_from_the_beginning(books):
+    """One without would end at once. Insert an interactive session with a command by SQL."""
+    with pytest.raises(psycopg.errors.CheckViolation):
+        books.execute(
+            "INSERT INTO sessions (id, owner_id, image, cpu, memory_mib, command, status, status_cause, status_actor)"
+            " VALUES (gen_random_uuid(), %s, 'python:3.11', 1, 1, '{true}', 'PENDING', 'test', 'test')",
+            [OWNER],
+        )
+
+
+def test_history_goes_with_its_session(books):
+    """No foreign key holds them together. Delete a session by SQL; its rows are gone, those of another are not."""
+    gone, stays = add_session(books), add_session(books)
+    books.execute("DELETE FROM sessions WHERE id = %s", [gone])
+    rows = books.execute(
+        "SELECT session_id FROM session_history WHERE session_id = ANY(%s)", [[gone, stays]]
+    ).fetchall()
+    assert rows == [(stays,)]
 
 
 def test_slots_come_free_with_the_kernel_and_only_once(books):

@@ -293,47 +293,40 @@ COMMENT ON TABLE tree_rescopes IS 'File trees that a storage-proxy may count for
 COMMENT ON COLUMN tree_rescopes.turn IS 'Who deals with the tree now; storage-proxies pass over requests of earlier turns. Microseconds since 1970, and always more than before.';
 COMMENT ON COLUMN tree_rescopes.not_before IS 'Until then it is in hand.';
 
-CREATE TABLE session_transitions (
-    from_status text NOT NULL,
-    to_status text NOT NULL,
-    PRIMARY KEY (from_status, to_status)
-);
-INSERT INTO session_transitions (from_status, to_status) VALUES
-    ('PENDING', 'SCHEDULED'),
-    ('PENDING', 'CANCELLED'),
-    ('SCHEDULED', 'CREATING'),
-    ('SCHEDULED', 'PENDING'),
-    ('SCHEDULED', 'TERMINATING'),
-    ('SCHEDULED', 'PULLING'),
-    ('PULLING', 'CREATING'),
-    ('PULLING', 'PENDING'),
-    ('PULLING', 'TERMINATING'),
-    ('CREATING', 'RUNNING'),
-    ('CREATING', 'TERMINATING'),
-    ('RUNNING', 'TERMINATING'),
-    ('RUNNING', 'RESTARTING'),
-    ('RESTARTING', 'RUNNING'),
-    ('RESTARTING', 'TERMINATING'),
-    ('TERMINATING', 'TERMINATED');
+CREATE FUNCTION session_steps(status text) RETURNS text[] IMMUTABLE LANGUAGE sql AS $$
+    SELECT CASE status
+        WHEN 'PENDING' THEN '{SCHEDULED,CANCELLED}'::text[]
+        WHEN 'SCHEDULED' THEN '{PULLING,CREATING,PENDING,TERMINATING}'
+        WHEN 'PULLING' THEN '{CREATING,PENDING,TERMINATING}'
+        WHEN 'CREATING' THEN '{RUNNING,TERMINATING}'
+        WHEN 'RUNNING' THEN '{RESTARTING,TERMINATING}'
+        WHEN 'RESTARTING' THEN '{RUNNING,TERMINATING}'
+        WHEN 'TERMINATING' THEN '{TERMINATED}'
+        ELSE '{}'
+    END
+$$;
+COMMENT ON FUNCTION session_steps IS 'What a session may become next. An expression, not a table: it is asked for at each change.';
 
-CREATE TABLE kernel_transitions (
-    from_status text NOT NULL,
-    to_status text NOT NULL,
-    PRIMARY KEY (from_status, to_status)
-);
-INSERT INTO kernel_transitions (from_status, to_status) VALUES
-    ('SCHEDULED', 'CREATING'),
-    ('SCHEDULED', 'TERMINATING'),
-    ('SCHEDULED', 'PULLING'),
-    ('PULLING', 'CREATING'),
-    ('PULLING', 'TERMINATING'),
-    ('CREATING', 'RUNNING'),
-    ('CREATING', 'TERMINATING'),
-    ('RUNNING', 'TERMINATING'),
-    ('RUNNING', 'RESTARTING'),
-    ('RESTARTING', 'RUNNING'),
-    ('RESTARTING', 'TERMINATING'),
-    ('TERMINATING', 'TERMINATED');
+CREATE FUNCTION kernel_steps(status text) RETURNS text[] IMMUTABLE LANGUAGE sql AS $$
+    SELECT CASE status
+        WHEN 'SCHEDULED' THEN '{PULLING,CREATING,TERMINATING}'::text[]
+        WHEN 'PULLING' THEN '{CREATING,TERMINATING}'
+        WHEN 'CREATING' THEN '{RUNNING,TERMINATING}'
+        WHEN 'RUNNING' THEN '{RESTARTING,TERMINATING}'
+        WHEN 'RESTARTING' THEN '{RUNNING,TERMINATING}'
+        WHEN 'TERMINATING' THEN '{TERMINATED}'
+        ELSE '{}'
+    END
+$$;
+COMMENT ON FUNCTION kernel_steps IS 'What a kernel may become next.';
+
+CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
+COMMENT ON DOMAIN positive IS 'Like the others a domain, not a CHECK of the table: that is read and asked for each version of a row, this for each value that is given.';
+CREATE DOMAIN isolation_level AS text CHECK (VALUE IN ('process', 'namespaced', 'oci'));
+CREATE DOMAIN session_type AS text CHECK (VALUE IN ('interactive', 'batch', 'inference'));
+CREATE DOMAIN kernel_role AS text CHECK (VALUE IN ('main', 'sub'));
+CREATE DOMAIN kernel_index AS integer CHECK (VALUE BETWEEN 1 AND 15);
+CREATE DOMAIN cluster_size AS integer CHECK (VALUE BETWEEN 1 AND 16);
 
 CREATE TABLE sessions (
     id uuid PRIMARY KEY,
@@ -342,35 +335,29 @@ CREATE TABLE sessions (
     image text NOT NULL REFERENCES images,
     image_digest text,
     architectures text[] NOT NULL DEFAULT '{}',
-    cpu integer NOT NULL CHECK (cpu > 0),
-    memory_mib integer NOT NULL CHECK (memory_mib > 0),
-    cluster_size integer NOT NULL DEFAULT 1 CHECK (cluster_size BETWEEN 1 AND 16),
+    cpu positive NOT NULL,
+    memory_mib positive NOT NULL,
+    cluster_size cluster_size NOT NULL DEFAULT 1,
     limits jsonb NOT NULL DEFAULT '{}',
     ports integer[] NOT NULL DEFAULT '{}',
-    isolation text NOT NULL DEFAULT 'process' CHECK (isolation IN ('process', 'namespaced', 'oci')),
+    isolation isolation_level NOT NULL DEFAULT 'process',
     environment jsonb NOT NULL DEFAULT '{}',
-    type text NOT NULL DEFAULT 'interactive' CHECK (type IN ('interactive', 'batch', 'inference')),
-    command text[] NOT NULL DEFAULT '{}' CHECK (
-        CASE type WHEN 'interactive' THEN command = '{}' WHEN 'batch' THEN command <> '{}' ELSE true END
-    ),
+    type session_type NOT NULL DEFAULT 'interactive',
+    command text[] NOT NULL DEFAULT '{}',
     depends_on uuid[] NOT NULL DEFAULT '{}',
-    batch_seconds integer CHECK (batch_seconds > 0),
-    lifetime_seconds integer CHECK (lifetime_seconds > 0),
-    idle_seconds integer CHECK (idle_seconds > 0),
+    batch_seconds positive,
+    lifetime_seconds positive,
+    idle_seconds positive,
     started_at timestamptz,
     expires_at timestamptz,
     status text NOT NULL,
     status_cause text NOT NULL,
     status_actor text NOT NULL,
-    status_changed_at timestamptz NOT NULL DEFAULT now(),
+    status_changed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     reason text,
     detail text,
     exit_code integer,
-    result text GENERATED ALWAYS AS (
-        CASE WHEN status <> 'TERMINATED' THEN NULL
-             WHEN reason = CASE type WHEN 'batch' THEN 'task-finished' ELSE 'user-requested' END THEN 'SUCCESS'
-             ELSE 'FAILURE' END
-    ) STORED,
+    result text,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON COLUMN sessions.image_digest IS 'What the image''s tag named when the session was made: it stays so when the tag moves. Null: each agent has the image of its own.';
@@ -382,7 +369,7 @@ COMMENT ON COLUMN sessions.depends_on IS 'Sessions of the same owner that have t
 COMMENT ON COLUMN sessions.expires_at IS 'The earlier end of batch_seconds and lifetime_seconds since started_at, by the clock of this database alone.';
 COMMENT ON COLUMN sessions.reason IS 'Why the session ended or is ending.';
 COMMENT ON COLUMN sessions.detail IS 'The same in words, with what is known of the end of its kernel.';
-COMMENT ON COLUMN sessions.result IS 'A batch session succeeds with exit code 0, any other when its user ended it.';
+COMMENT ON COLUMN sessions.result IS 'Of one that is TERMINATED: a batch session succeeds with exit code 0, any other when its user ended it.';
 CREATE UNIQUE INDEX sessions_live_name ON sessions (owner_id, name)
     WHERE status NOT IN ('TERMINATED', 'CANCELLED');
 CREATE INDEX sessions_live ON sessions (status, created_at, id)
@@ -424,11 +411,11 @@ CREATE INDEX session_mounts_folder ON session_mounts (folder_id);
 CREATE TABLE kernels (
     id uuid PRIMARY KEY,
     session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
-    role text NOT NULL DEFAULT 'main' CHECK (role IN ('main', 'sub')),
-    index integer NOT NULL DEFAULT 1 CHECK (index BETWEEN 1 AND 15),
-    hostname text NOT NULL GENERATED ALWAYS AS (role || index::text) STORED,
+    role kernel_role NOT NULL DEFAULT 'main',
+    index kernel_index NOT NULL DEFAULT 1,
+    hostname text NOT NULL,
     agent_id text NOT NULL REFERENCES agents,
-    isolation text CHECK (isolation IN ('process', 'namespaced', 'oci')),
+    isolation isolation_level,
     generation integer NOT NULL DEFAULT 0,
     status text NOT NULL,
     status_cause text NOT NULL,
@@ -441,6 +428,7 @@ CREATE TABLE kernels (
 );
 COMMENT ON COLUMN kernels.pull IS 'How far the pull of its image has come, as its agent last said: bytes_done, bytes_total, layer, layers.';
 COMMENT ON COLUMN kernels.role IS 'A session has one main kernel, main1, and, if it is a cluster, sub1, sub2, ...';
+COMMENT ON COLUMN kernels.hostname IS 'Role and index in one word.';
 COMMENT ON COLUMN kernels.isolation IS 'How well its agent keeps it apart, known once it runs; the session says what is the least.';
 COMMENT ON COLUMN kernels.generation IS 'How often it was to be restarted; its agent keeps the same number, and restarts it for a greater one.';
 COMMENT ON COLUMN kernels.claimed_by IS 'The manager that talks to the agent about this kernel, until claimed_until at the latest.';
@@ -459,8 +447,8 @@ COMMENT ON TABLE kernel_removals IS 'Kernels that were ended by force and that t
 CREATE TABLE allocations (
     kernel_id uuid PRIMARY KEY REFERENCES kernels ON DELETE CASCADE,
     agent_id text NOT NULL REFERENCES agents,
-    cpu integer NOT NULL CHECK (cpu > 0),
-    memory_mib integer NOT NULL CHECK (memory_mib > 0),
+    cpu positive NOT NULL,
+    memory_mib positive NOT NULL,
     allocated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     freed_at timestamptz
 );
@@ -469,7 +457,7 @@ CREATE INDEX allocations_in_use ON allocations (agent_id) INCLUDE (cpu, memory_m
 
 CREATE TABLE session_history (
     seq bigserial PRIMARY KEY,
-    session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
+    session_id uuid NOT NULL,
     kernel_id uuid,
     from_status text,
     to_status text NOT NULL,
@@ -477,18 +465,44 @@ CREATE TABLE session_history (
     actor text NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+COMMENT ON TABLE session_history IS 'Written by the triggers of sessions and their kernels, which are there: no foreign key asks again. It goes with its session.';
 COMMENT ON COLUMN session_history.kernel_id IS 'The kernel that changed, or null: the session did.';
 CREATE INDEX session_history_session ON session_history (session_id, seq);
 
-CREATE FUNCTION guard_session_status() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION guard_command() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        IF NEW.status NOT IN ('PENDING', 'CREATING') THEN
-            RAISE EXCEPTION 'a session begins PENDING, or CREATING if it was placed at once, not %', NEW.status USING ERRCODE = 'QD001';
-        END IF;
-    ELSIF NOT EXISTS (
-        SELECT FROM session_transitions WHERE from_status = OLD.status AND to_status = NEW.status
-    ) THEN
+    IF NEW.type = 'interactive' AND NEW.command <> '{}' OR NEW.type = 'batch' AND NEW.command = '{}' THEN
+        RAISE EXCEPTION 'a batch session has a command, an interactive one has none' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER sessions_guard_command BEFORE INSERT OR UPDATE OF type, command ON sessions
+    FOR EACH ROW EXECUTE FUNCTION guard_command();
+
+CREATE FUNCTION session_begins() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.status = 'CREATING' THEN
+        INSERT INTO session_history (session_id, from_status, to_status, cause, actor)
+        VALUES (NEW.id, NULL, 'PENDING', 'requested', NEW.owner_id::text),
+               (NEW.id, 'PENDING', 'SCHEDULED', 'placed', 'scheduler'),
+               (NEW.id, 'SCHEDULED', 'CREATING', NEW.status_cause, NEW.status_actor);
+    ELSIF NEW.status = 'PENDING' THEN
+        -- Nobody can wait for a session that was not there: no notification.
+        INSERT INTO session_history (session_id, to_status, cause, actor)
+        VALUES (NEW.id, NEW.status, NEW.status_cause, NEW.status_actor);
+    ELSE
+        RAISE EXCEPTION 'a session begins PENDING, or CREATING if it was placed at once, not %', NEW.status USING ERRCODE = 'QD001';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER sessions_begin AFTER INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION session_begins();
+
+CREATE FUNCTION session_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.status = OLD.status THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.status <> ALL (session_steps(OLD.status)) THEN
         RAISE EXCEPTION 'session %: % -> % is no legal transition', OLD.id, OLD.status, NEW.status
             USING ERRCODE = 'QD001';
     END IF;
@@ -497,79 +511,64 @@ BEGIN
         NEW.started_at := NEW.status_changed_at;
         NEW.expires_at := NEW.started_at + make_interval(secs => least(NEW.batch_seconds, NEW.lifetime_seconds));
     END IF;
+    IF NEW.status = 'TERMINATED' THEN
+        NEW.result := CASE WHEN NEW.reason = CASE NEW.type WHEN 'batch' THEN 'task-finished' ELSE 'user-requested' END
+            THEN 'SUCCESS' ELSE 'FAILURE' END;
+    END IF;
+    INSERT INTO session_history (session_id, from_status, to_status, cause, actor)
+    VALUES (NEW.id, OLD.status, NEW.status, NEW.status_cause, NEW.status_actor);
+    PERFORM pg_notify('session_history', NEW.id::text);
     RETURN NEW;
 END $$;
-CREATE TRIGGER sessions_guard_insert BEFORE INSERT ON sessions
-    FOR EACH ROW EXECUTE FUNCTION guard_session_status();
-CREATE TRIGGER sessions_guard_update BEFORE UPDATE OF status ON sessions
-    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION guard_session_status();
+CREATE TRIGGER sessions_change BEFORE UPDATE OF status ON sessions FOR EACH ROW EXECUTE FUNCTION session_changes();
 
-CREATE FUNCTION guard_kernel_status() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION forget_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
-        IF NEW.status NOT IN ('SCHEDULED', 'CREATING') THEN
-            RAISE EXCEPTION 'a kernel begins SCHEDULED, or CREATING if it was placed at once, not %', NEW.status USING ERRCODE = 'QD001';
-        END IF;
-    ELSIF NOT EXISTS (
-        SELECT FROM kernel_transitions WHERE from_status = OLD.status AND to_status = NEW.status
-    ) THEN
-        RAISE EXCEPTION 'kernel %: % -> % is no legal transition', OLD.id, OLD.status, NEW.status
-            USING ERRCODE = 'QD001';
-    END IF;
-    -- One writer a session at a time: history rows of a session become visible in the order of their seq.
-    PERFORM FROM sessions WHERE id = NEW.session_id FOR NO KEY UPDATE;
-    NEW.status_changed_at := clock_timestamp();
-    RETURN NEW;
-END $$;
-CREATE TRIGGER kernels_guard_insert BEFORE INSERT ON kernels
-    FOR EACH ROW EXECUTE FUNCTION guard_kernel_status();
-CREATE TRIGGER kernels_guard_update BEFORE UPDATE OF status ON kernels
-    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION guard_kernel_status();
-
-CREATE FUNCTION record_session_status() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'INSERT' AND NEW.status = 'CREATING' THEN
-        INSERT INTO session_history (session_id, from_status, to_status, cause, actor)
-        VALUES (NEW.id, NULL, 'PENDING', 'requested', NEW.owner_id::text),
-               (NEW.id, 'PENDING', 'SCHEDULED', 'placed', 'scheduler'),
-               (NEW.id, 'SCHEDULED', 'CREATING', NEW.status_cause, NEW.status_actor);
-    ELSIF TG_OP = 'INSERT' THEN
-        -- Nobody can wait for a session that was not there: no notification.
-        INSERT INTO session_history (session_id, to_status, cause, actor)
-        VALUES (NEW.id, NEW.status, NEW.status_cause, NEW.status_actor);
-    ELSE
-        INSERT INTO session_history (session_id, from_status, to_status, cause, actor)
-        VALUES (NEW.id, OLD.status, NEW.status, NEW.status_cause, NEW.status_actor);
-        PERFORM pg_notify('session_history', NEW.id::text);
-    END IF;
+    DELETE FROM session_history WHERE session_id = OLD.id;
     RETURN NULL;
 END $$;
-CREATE TRIGGER sessions_record_insert AFTER INSERT ON sessions
-    FOR EACH ROW EXECUTE FUNCTION record_session_status();
-CREATE TRIGGER sessions_record_update AFTER UPDATE OF status ON sessions
-    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION record_session_status();
+CREATE TRIGGER sessions_forget AFTER DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION forget_history();
 
-CREATE FUNCTION record_kernel_status() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION kernel_begins() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' AND NEW.status = 'CREATING' THEN
+    -- One writer a session at a time: history rows of a session become visible in the order of their seq.
+    PERFORM FROM sessions WHERE id = NEW.session_id FOR NO KEY UPDATE;
+    IF NEW.status = 'CREATING' THEN
         INSERT INTO session_history (session_id, kernel_id, from_status, to_status, cause, actor)
         VALUES (NEW.session_id, NEW.id, NULL, 'SCHEDULED', 'placed', 'scheduler'),
                (NEW.session_id, NEW.id, 'SCHEDULED', 'CREATING', NEW.status_cause, NEW.status_actor);
+    ELSIF NEW.status = 'SCHEDULED' THEN
+        INSERT INTO session_history (session_id, kernel_id, to_status, cause, actor)
+        VALUES (NEW.session_id, NEW.id, NEW.status, NEW.status_cause, NEW.status_actor);
     ELSE
-        INSERT INTO session_history (session_id, kernel_id, from_status, to_status, cause, actor)
-        VALUES (NEW.session_id, NEW.id, CASE WHEN TG_OP = 'UPDATE' THEN OLD.status END,
-                NEW.status, NEW.status_cause, NEW.status_actor);
+        RAISE EXCEPTION 'a kernel begins SCHEDULED, or CREATING if it was placed at once, not %', NEW.status USING ERRCODE = 'QD001';
     END IF;
+    NEW.hostname := NEW.role || NEW.index;
+    PERFORM pg_notify('session_history', NEW.session_id::text);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER kernels_begin BEFORE INSERT ON kernels FOR EACH ROW EXECUTE FUNCTION kernel_begins();
+
+CREATE FUNCTION kernel_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.status = OLD.status THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.status <> ALL (kernel_steps(OLD.status)) THEN
+        RAISE EXCEPTION 'kernel %: % -> % is no legal transition', OLD.id, OLD.status, NEW.status
+            USING ERRCODE = 'QD001';
+    END IF;
+    PERFORM FROM sessions WHERE id = NEW.session_id FOR NO KEY UPDATE;
+    NEW.status_changed_at := clock_timestamp();
+    INSERT INTO session_history (session_id, kernel_id, from_status, to_status, cause, actor)
+    VALUES (NEW.session_id, NEW.id, OLD.status, NEW.status, NEW.status_cause, NEW.status_actor);
     IF NEW.status = 'TERMINATED' THEN
         UPDATE allocations SET freed_at = clock_timestamp() WHERE kernel_id = NEW.id AND freed_at IS NULL;
     END IF;
     PERFORM pg_notify('session_history', NEW.session_id::text);
-    RETURN NULL;
+    RETURN NEW;
 END $$;
-CREATE TRIGGER kernels_record_insert AFTER INSERT ON kernels
-    FOR EACH ROW EXECUTE FUNCTION record_kernel_status();
-CREATE TRIGGER kernels_record_update AFTER UPDATE OF status ON kernels
-    FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION record_kernel_status();
+CREATE TRIGGER kernels_change BEFORE UPDATE OF status ON kernels FOR EACH ROW EXECUTE FUNCTION kernel_changes();
 
 CREATE FUNCTION can_run(architecture text, wanted text[]) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$
     SELECT wanted = '{}' OR architecture = ANY(wanted)
