@@ -30,6 +30,7 @@ def configure(component: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(capture=True)
 
 
@@ -60,6 +61,9 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, component: str) -> None:
         super().__init__()
         self._component = component
+        self._encode = json.JSONEncoder(
+            default=_plain, ensure_ascii=False, separators=(",", ":")
+        ).encode
 
     def format(self, record: logging.LogRecord) -> str:
         bound = dict(_bound.get())
@@ -77,7 +81,7 @@ class JsonFormatter(logging.Formatter):
             line["fields"] = fields
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=_plain, ensure_ascii=False, separators=(",", ":"))
+        return self._encode(line)
 
 
 class _LineHandler(logging.Handler):

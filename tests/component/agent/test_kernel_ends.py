@@ -1,14 +1,18 @@
 """The end of a kernel, heard of before its last words were read: they count."""
 
+import asyncio
 import os
+import select
 import socket
 
 import pytest
 
 from quarterdeck.agent.kernels import channel
 from quarterdeck.agent.kernels.errors import KernelNotStarted
-from quarterdeck.agent.kernels.process import Ends, KernelProcess
+from quarterdeck.agent.kernels.forkserver import Ends
+from quarterdeck.agent.kernels.process import KernelProcess
 from quarterdeck.agent.kernels.spec import Exit
+from quarterdeck.wire.executions import Execute
 
 
 @pytest.fixture
@@ -48,3 +52,28 @@ async def test_end_without_a_word_is_told_as_it_was(spoken):
     with pytest.raises(KernelNotStarted) as refused:
         await spoken().started()
     assert "exited with code 1" in refused.value.detail
+
+
+async def test_what_is_said_while_it_is_killed_is_taken_at_its_end():
+    """Each channel that ends would wake the agent. Ignore a kernel, have it write and finish a run: it is unread after a turn of the loop, and there after its end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    (stdout, out), (stderr, err) = os.pipe(), os.pipe()
+    kernel = KernelProcess("k", Ends(ours, stdout, stderr), lambda _: None, lambda: None)
+    channel.send(theirs, {"started": os.getpid()})
+    await kernel.started()
+    run = kernel.start(Execute("1 + 1", run="r"))
+    assert channel.receive(theirs)["execute"] == 1
+    kernel.ignore()
+    os.write(out, b"last words")
+    channel.send(theirs, {"said": "done", "number": 1, "run": "r", "status": "ok", "result": "2"})
+    await asyncio.to_thread(int)
+    assert select.select([ours, stdout], [], [], 0)[0] == [ours, stdout]
+    os.close(out)
+    os.close(err)
+    theirs.close()
+    kernel.finish(Exit(code=1))
+    assert (run.report().stdout, run.report().result, kernel.logs()) == (
+        "last words",
+        "2",
+        "last words",
+    )

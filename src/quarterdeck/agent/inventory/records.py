@@ -34,6 +34,7 @@ class Records:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._place = str(directory)
         self._sizes: dict[str, int] = {}
         """Of the records that were written in this life."""
         self._journals: set[str] = set()
@@ -93,7 +94,7 @@ class Records:
 
     def note_destroyed(self, id_: str) -> None:
         """Remember that an id was destroyed. Raises OSError."""
-        file = os.open(f"{self._directory}/{_DESTROYED}", _APPEND, 0o600)
+        file = os.open(f"{self._place}/{_DESTROYED}", _APPEND, 0o600)
         try:
             os.write(file, f"{id_}\n".encode())
         finally:
@@ -116,7 +117,7 @@ class Records:
                     path.unlink(missing_ok=True)
 
     def _name(self, id_: str, suffix: str = _SUFFIX) -> str:
-        return f"{self._directory}/{id_}{suffix}"
+        return f"{self._place}/{id_}{suffix}"
 
     def _journal(self, id_: str) -> Path:
         return self._directory / f"{id_}{_JOURNAL}"

@@ -30,6 +30,8 @@ class Control:
         self._refused = False
         self._heard = 0
         self._outgoing: deque[bytes] = deque()
+        self._listens = True
+        self._waits = False
         os.set_blocking(end.fileno(), False)
         self._loop.add_reader(end, self._read)
 
@@ -47,13 +49,19 @@ class Control:
         while read and self._heard != before and not self._refused:
             before = self._heard
             self._read()
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        self.ignore()
+        self._wait_to_send(wait=False)
         self._socket.close()
+
+    def ignore(self) -> None:
+        """Take nothing of what is said, until it is closed."""
+        if self._listens:
+            self._listens = False
+            self._loop.remove_reader(self._socket)
 
     def _refuse(self, error: channel.ChannelBroken) -> None:
         """Hear no more of one that breaks the rules."""
-        self._loop.remove_reader(self._socket)
+        self.ignore()
         if not self._refused:
             self._refused = True
             self._broken(error)
@@ -63,19 +71,27 @@ class Control:
             try:
                 self._socket.send(self._outgoing[0])
             except BlockingIOError:
-                self._loop.add_writer(self._socket, self._flush)
+                self._wait_to_send(wait=True)
                 return
             except OSError:  # nobody listens any more: the end of the process is what tells why
                 self._outgoing.clear()
                 break
             self._outgoing.popleft()
-        self._loop.remove_writer(self._socket)
+        self._wait_to_send(wait=False)
+
+    def _wait_to_send(self, *, wait: bool) -> None:
+        """Go on with `_flush` when the kernel has read something, or do not. Each call of the loop for it costs more than to send a message."""
+        if wait and not self._waits:
+            self._loop.add_writer(self._socket, self._flush)
+        elif self._waits and not wait:
+            self._loop.remove_writer(self._socket)
+        self._waits = wait
 
     def _read(self) -> None:
         try:
             packet = self._socket.recv(channel.PACKET_BYTES_MAX)
             if not packet:  # its end is told by the zygote
-                self._loop.remove_reader(self._socket)
+                self.ignore()
                 return
             self._heard += 1
             data = self._reader.feed(packet)

@@ -12,10 +12,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import quarterdeck
 from quarterdeck.agent.kernels import channel, custody, door
-from quarterdeck.agent.kernels.process import Ends
 from quarterdeck.agent.kernels.runner import Gift
 from quarterdeck.agent.kernels.spec import ISOLATED, MARK, MARK_ROOM, PLAIN, TITLE_ROOM, KernelSpec
 
@@ -26,6 +26,14 @@ CONTAINERS = "quarterdeck.agent.kernels.oci.server"
 _CREDENTIALS = struct.Struct("3i")
 
 _log = logging.getLogger(__name__)
+
+
+class Ends(NamedTuple):
+    """The agent's ends of a kernel's channels."""
+
+    control: socket.socket
+    stdout: int
+    stderr: int
 
 
 class Server:

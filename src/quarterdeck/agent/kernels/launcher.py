@@ -16,10 +16,10 @@ from quarterdeck.agent.kernels.errors import (
     KernelNotStarted,
     KernelTerminated,
 )
-from quarterdeck.agent.kernels.forkserver import Server
+from quarterdeck.agent.kernels.forkserver import Ends, Server
 from quarterdeck.agent.kernels.namespaces import Isolation
 from quarterdeck.agent.kernels.outbox import Outbox
-from quarterdeck.agent.kernels.process import Ends, KernelProcess
+from quarterdeck.agent.kernels.process import KernelProcess
 from quarterdeck.agent.kernels.spec import PID_FILE, Exit, KernelSpec
 from quarterdeck.wire.sessions import IsolationLevel
 
@@ -142,6 +142,7 @@ class Launcher:
             self._forget(id_)
             return
         process.killed = True
+        process.ignore()
         self._outbox.send({"kill": id_})
         await process.gone.wait()
         if process.left:

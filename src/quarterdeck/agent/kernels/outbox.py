@@ -1,13 +1,14 @@
 """What an agent has to say to a zygote, kept in order until that takes it. Used by `launcher`."""
 
 import asyncio
-import json
 import logging
 import os
 import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from quarterdeck.wire import decode
 
 _log = logging.getLogger(__name__)
 
@@ -28,15 +29,17 @@ class Outbox:
         self._lost = lost
         self._loop = asyncio.get_running_loop()
         self._outgoing: deque[_Outgoing] = deque()
+        self._waits = False
 
     def send(self, message: dict[str, Any], given: tuple[int, ...] = ()) -> None:
         """Send a message, now or when the zygote takes it, with descriptors, which are closed here then."""
-        self._outgoing.append(_Outgoing(json.dumps(message).encode(), given, message.get("spawn")))
-        self._flush()
+        self._outgoing.append(_Outgoing(decode.encode(message), given, message.get("spawn")))
+        if not self._waits:
+            self._flush()
 
     def close(self) -> None:
         """Forget what was not sent."""
-        self._loop.remove_writer(self._link)
+        self._wait(wait=False)
         for waiting in self._outgoing:
             for descriptor in waiting.descriptors:
                 os.close(descriptor)
@@ -48,7 +51,7 @@ class Outbox:
             try:
                 socket.send_fds(self._link, [first.data], list(first.descriptors))
             except BlockingIOError:
-                self._loop.add_writer(self._link, self._flush)
+                self._wait(wait=True)
                 return
             except OSError as error:  # if the zygote is gone, reading tells
                 _log.warning("zygote-unreachable", extra={"error": str(error)})
@@ -57,4 +60,12 @@ class Outbox:
             self._outgoing.popleft()
             for descriptor in first.descriptors:
                 os.close(descriptor)
-        self._loop.remove_writer(self._link)
+        self._wait(wait=False)
+
+    def _wait(self, *, wait: bool) -> None:
+        """Go on when the zygote takes more, or do not. Each call of the loop for it costs more than to send a message."""
+        if wait and not self._waits:
+            self._loop.add_writer(self._link, self._flush)
+        elif self._waits and not wait:
+            self._loop.remove_writer(self._link)
+        self._waits = wait

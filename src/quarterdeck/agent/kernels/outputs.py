@@ -10,6 +10,7 @@ from quarterdeck.agent.kernels.record import Kind
 
 _READ_BYTES = 2**16
 _DRAIN_READS_MAX = 16
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 class Sink(Protocol):
@@ -32,8 +33,9 @@ class Output:
         self._kind = kind
         self._log = log
         self._sink: Sink | None = None
-        self._decoder = _decoder()
+        self._decoder = _UTF8("replace")
         self._loop = asyncio.get_running_loop()
+        self._watched = True
         self._loop.add_reader(descriptor, self._read)
 
     def begin(self, sink: Sink, *, fresh: bool = True) -> None:
@@ -41,7 +43,7 @@ class Output:
         if fresh:
             self.drain()
         self._sink = sink
-        self._decoder = _decoder()
+        self._decoder = _UTF8("replace")
 
     def pass_to(self, sink: Sink) -> None:
         """Give what comes from now on to another sink, if a run is under way."""
@@ -55,11 +57,17 @@ class Output:
             self._sink.write(self._kind, rest)
         self._sink = None
 
+    def ignore(self) -> None:
+        """Take nothing of what comes, until it is asked for."""
+        if self._watched:
+            self._watched = False
+            self._loop.remove_reader(self._descriptor)
+
     def close(self, *, read: bool = True) -> None:
         """Close the pipe; `read`: take what is left before."""
         if read:
             self.end()
-        self._loop.remove_reader(self._descriptor)
+        self.ignore()
         os.close(self._descriptor)
 
     def drain(self) -> None:
@@ -75,7 +83,7 @@ class Output:
         except BlockingIOError:
             return False
         if not piece:
-            self._loop.remove_reader(self._descriptor)
+            self.ignore()
             return False
         self._log.add(piece)
         if self._sink is not None and (text := self._decoder.decode(piece)):
@@ -109,11 +117,12 @@ class Outputs:
         for one in self._both:
             one.end()
 
+    def ignore(self) -> None:
+        """Take nothing of what comes, until it is asked for."""
+        for one in self._both:
+            one.ignore()
+
     def close(self, *, read: bool) -> None:
         """Close the pipes; `read`: take what is left before."""
         for one in self._both:
             one.close(read=read)
-
-
-def _decoder() -> codecs.IncrementalDecoder:
-    return codecs.getincrementaldecoder("utf-8")("replace")

@@ -7,11 +7,9 @@ import asyncio
 import dataclasses
 import logging
 import secrets
-import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from quarterdeck.agent.kernels import channel, identity, messages
 from quarterdeck.agent.kernels.activity import Activity
@@ -25,6 +23,7 @@ from quarterdeck.agent.kernels.errors import (
     KernelNotStarted,
     KernelTerminated,
 )
+from quarterdeck.agent.kernels.forkserver import Ends
 from quarterdeck.agent.kernels.outputs import Outputs
 from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit
@@ -34,14 +33,6 @@ _RESUMED_COUNT_MIN = 2**32
 """No agent counts so far: numbers of different agents differ."""
 
 _log = logging.getLogger(__name__)
-
-
-class Ends(NamedTuple):
-    """The agent's ends of a kernel's channels."""
-
-    control: socket.socket
-    stdout: int
-    stderr: int
 
 
 class KernelProcess:
@@ -175,6 +166,11 @@ class KernelProcess:
         elif self._resuming and id_ is None:
             self._completing = Completing(Complete(""), self._free)
 
+    def ignore(self) -> None:
+        """Take nothing of what it says until its end, when what is left is read: each channel that ends would wake the agent."""
+        self._outputs.ignore()
+        self._control.ignore()
+
     def leave(self) -> None:
         """Let go of the kernel, which goes on: close every channel without a word. What was not read stays for the next agent."""
         self.left = True
@@ -191,9 +187,9 @@ class KernelProcess:
         self._on_exit(exit_)
 
     def _close(self) -> None:
+        self._control.close(read=not self.left)  # first: a run that ends with it takes what was written
         self._outputs.close(read=not self.left)
         self._written.close()
-        self._control.close(read=not self.left)
         if not self._started.done():
             self._started.set_result(None)
         if self._completing is not None:
@@ -240,8 +236,10 @@ class KernelProcess:
             case messages.Done():
                 self._end_run(said)
             case messages.Ask():
+                self._outputs.drain()
                 self._current().ask(said.question)
             case messages.Show():
+                self._outputs.drain()
                 self._current().show(said.data, result=said.result)
                 if not said.result:
                     self._control.send({"shown": self._count})
@@ -251,10 +249,9 @@ class KernelProcess:
                 self._end_resuming(said)
 
     def _current(self) -> Run:
-        """Return the run that may say something, with all it has written until now. Raises `channel.ChannelBroken`."""
+        """Return the run that may say something. Raises `channel.ChannelBroken`."""
         if self.runs.current is None:
             raise channel.ChannelBroken("a message about no run")
-        self._outputs.drain()
         return self.runs.current
 
     def _end_run(self, done: messages.Done) -> None:

@@ -170,14 +170,14 @@ class Run:
             return
         if len(self._watchers) >= WATCHERS_MAX:
             raise TooManyWatchers
-        wake = Wake()
+        loop, wake = asyncio.get_running_loop(), Wake()
+        deadline = None if seconds is None else loop.time() + seconds
         self._watchers.add(wake)
         try:
-            async with asyncio.timeout(seconds):
-                while not condition():
-                    await wake.wait()
-        except TimeoutError:
-            return
+            while not condition():
+                left = None if deadline is None else deadline - loop.time()
+                if not await wake.wait(left):
+                    return
         finally:
             self._watchers.discard(wake)
 
