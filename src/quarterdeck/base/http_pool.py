@@ -90,13 +90,16 @@ class Pool:
 
     def _slots_of(self, origin: str) -> asyncio.Semaphore:
         """Return the bound of a server; it is there as long as somebody holds it."""
-        fresh = asyncio.Semaphore(self._limits.origin_connections)
-        return self._origin_slots.setdefault(origin, fresh)
+        known = self._origin_slots.get(origin)
+        if known is None:
+            known = self._origin_slots[origin] = asyncio.Semaphore(self._limits.origin_connections)
+        return known
 
     async def _acquire(self, slots: tuple[asyncio.Semaphore, ...], origin: str) -> None:
         """Take one of each. Raises `NotConnected`, with none taken."""
-        if not any(each.locked() for each in slots):
-            await _acquire_all(slots)
+        if not any(map(asyncio.Semaphore.locked, slots)):
+            for each in slots:
+                await each.acquire()  # at once
             return
         try:
             async with asyncio.timeout(self._limits.wait_seconds):

@@ -3,7 +3,6 @@
 import random
 import re
 import secrets
-import uuid
 
 from quarterdeck.base.clock import Clock
 
@@ -14,14 +13,10 @@ _ACCESS_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 def new(clock: Clock) -> str:
     """Return a new UUID of version 7 in canonical text: ids made later sort later (to the millisecond)."""
     milliseconds = int(clock.now().timestamp() * 1000) & (2**48 - 1)
-    value = (
-        milliseconds << 80
-        | 0x7 << 76
-        | secrets.randbits(12) << 64
-        | 0b10 << 62
-        | secrets.randbits(62)
-    )
-    return str(uuid.UUID(int=value))
+    chance = secrets.randbits(74)
+    value = milliseconds << 80 | 0x7 << 76 | chance >> 62 << 64 | 0b10 << 62 | chance & (2**62 - 1)
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def is_id(text: str) -> bool:

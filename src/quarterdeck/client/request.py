@@ -49,6 +49,9 @@ class Credentials:
         if not _ACCESS_KEY.match(access_key):
             raise ConfigInvalid("the access key is not in the form of one")
         self.url = url.rstrip("/")
+        self._base = parts.path.rstrip("/")
+        self._authority = parts.netloc
+        self._origin = f"{parts.scheme}://{parts.netloc}"
         self.access_key = access_key
         self._secret_key = secret_key
 
@@ -57,17 +60,16 @@ class Credentials:
 
     def prepare(self, request: Request, now: datetime) -> Prepared:
         """Return the signed request."""
-        parts = urlsplit(self.url)
         query = f"?{urlencode(request.query)}" if request.query else ""
-        target = parts.path + request.path + query
+        target = self._base + request.path + query
         body = b"" if request.body is None else json.dumps(request.body).encode()
         content_type = "" if request.body is None else "application/json"
-        message = signing.Message(request.method, target, parts.netloc, content_type, body)
+        message = signing.Message(request.method, target, self._authority, content_type, body)
         headers = signing.sign(message, self.access_key, self._secret_key, now)
-        headers["Host"] = parts.netloc
+        headers["Host"] = self._authority
         if content_type:
             headers["Content-Type"] = content_type
-        return Prepared(request.method, f"{parts.scheme}://{parts.netloc}", target, headers, body)
+        return Prepared(request.method, self._origin, target, headers, body)
 
 
 class Grant(NamedTuple):

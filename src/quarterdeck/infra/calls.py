@@ -109,7 +109,9 @@ class Calls:
         around = list(middlewares)
         for route in routes:
             if isinstance(route, Route):
-                handler = functools.reduce(_wrapped, reversed(around), route.call)
+                handler = route.call
+                for middleware in reversed(around):
+                    handler = functools.partial(middleware, handler=handler)
                 self._routes.setdefault(route.method, []).append((_pattern(route.path), handler))
 
     def find(self, method: str, target: str) -> tuple[Handler, Mapping[str, str]] | None:
@@ -169,10 +171,6 @@ async def _answer(call: Call, handler: Handler) -> Answer:
         if isinstance(error, ConnectionError) and call.transport is None:
             raise  # the client has gone: nobody to answer
         return http_problems.told(call.method, call.path, error)
-
-
-def _wrapped(handler: Handler, middleware: Callable[..., Awaitable[Answer]]) -> Handler:
-    return lambda request: middleware(request, handler)
 
 
 def _pattern(path: str) -> re.Pattern[str]:

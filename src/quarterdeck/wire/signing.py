@@ -42,11 +42,12 @@ class Message(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Who a request says it is from, and its proof."""
+    """Who a request says it is from, and its proof; `date` is `at` as it was sent."""
 
     access_key: str
     signature: str
-    date: datetime
+    at: datetime
+    date: str
 
 
 def sign(message: Message, access_key: str, secret: str, now: datetime) -> dict[str, str]:
@@ -76,21 +77,22 @@ def read_claim(authorization: str | None, date: str | None) -> Claim:
         at = datetime.fromisoformat(date)
     except ValueError:
         raise Unauthenticated(f"{DATE_HEADER} is no date", field=DATE_HEADER) from None
-    return Claim(found["access_key"], found["signature"], at)
+    return Claim(found["access_key"], found["signature"], at, date)
 
 
 def verify(claim: Claim, message: Message, secret: str, now: datetime) -> None:
     """Check a claim. Raises `DateSkewed`, `SignatureMismatch`."""
-    if abs(now - claim.date) > SKEW_MAX:
+    if abs(now - claim.at) > SKEW_MAX:
         raise DateSkewed(
-            f"The date differs by {abs(now - claim.date).total_seconds():.0f} s; {SKEW_MAX.seconds} are allowed",
+            f"The date differs by {abs(now - claim.at).total_seconds():.0f} s; {SKEW_MAX.seconds} are allowed",
             field=DATE_HEADER,
         )
-    expected = _signature(message, secret, _text(claim.date))
+    expected = _signature(message, secret, claim.date)
     if not hmac.compare_digest(expected, claim.signature):
         raise SignatureMismatch(field="Authorization")
 
 
+@functools.lru_cache(maxsize=_KEYS_KEPT_MAX)
 def derive_secret(master_key: str, access_key: str) -> str:
     """Return the secret key that belongs to an access key."""
     digest = hmac.digest(master_key.encode(), b"keypair:" + access_key.encode(), "sha256")
@@ -109,13 +111,15 @@ def _signature(message: Message, secret: str, date: str) -> str:
             *((message.audience,) if message.audience else ()),
         )
     )
-    key = _key_of_day(secret, date[:10])
-    return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+    signer = _signer_of_day(secret, date[:10]).copy()
+    signer.update(text.encode("utf-8", "surrogateescape"))
+    return signer.hexdigest()
 
 
 @functools.lru_cache(maxsize=_KEYS_KEPT_MAX)
-def _key_of_day(secret: str, day: str) -> bytes:
-    return hmac.digest(secret.encode(), day.encode(), "sha256")
+def _signer_of_day(secret: str, day: str) -> hmac.HMAC:
+    """Return what has taken in the key of a day, to be copied."""
+    return hmac.new(hmac.digest(secret.encode(), day.encode(), "sha256"), digestmod="sha256")
 
 
 def _text(date: datetime) -> str:

@@ -8,7 +8,7 @@ from quarterdeck.base.clock import Clock
 from quarterdeck.base.config import Secret
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import http_client
-from quarterdeck.infra.errors import Refused
+from quarterdeck.infra.errors import OutcomeUnknown, Refused, Unreachable
 from quarterdeck.manager.sessions import errors
 from quarterdeck.manager.sessions.gateway import translated, url
 from quarterdeck.wire import agents, sessions
@@ -78,8 +78,11 @@ class RunGateway:
         self, method: str, target: str, type_: type[_T], body: object | None = None
     ) -> _T:
         """Call an agent, and give what it says of a session its own name."""
-        with translated(), _named():
+        try:
             return await self._client.call(method, target, type_, auth=self._auth, body=body)
+        except (Refused, Unreachable, OutcomeUnknown):
+            with translated(), _named():
+                raise
 
 
 def _run(address: str, kernel: str, run: str) -> str:
