@@ -87,6 +87,25 @@ async def test_the_next_agent_goes_on_with_a_kernel(lives, tmp_path):
     assert Launcher.reach(lives._place) is None
 
 
+async def test_agent_that_dies_while_it_takes_over_costs_no_kernel(lives, tmp_path):
+    """While code runs the second agent asks the kernel for what it has to say, and dies before it is told: the third hears that answer first."""
+    async with lives.first(tmp_path / "s") as shop:
+        kernel = await shop.make()
+        code = "import os, time\nopen('on', 'w').close()\nwhile os.path.exists('on'): time.sleep(0.001)\nx = 41"
+        mark = shop.scratch.directory(kernel.id) / "work" / "on"
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_outcome(execute(kernel, code)))
+            await until(mark.exists, within=5)
+            shop.launcher.leave()
+    async with lives.next(last=False) as launcher:
+        launcher.adopt(kernel.id, kernel.pid, print)
+    async with lives.next() as launcher:
+        again = launcher.adopt(kernel.id, kernel.pid, print)
+        mark.unlink()
+        assert (await execute(again, "x + 1")).result == "42"
+        assert (await execute(again, "x + 2")).result == "43"
+
+
 async def test_code_goes_on_and_what_comes_next_comes_after_it(lives, tmp_path):
     """The agent goes while code runs that prints a lot and answers at length; the next one has its own code run, and only that."""
     async with lives.first(tmp_path / "s") as shop:

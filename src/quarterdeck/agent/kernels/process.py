@@ -179,12 +179,10 @@ class KernelProcess:
 
     def finish(self, exit_: Exit) -> None:
         """Take note that the process has ended and none of the kernel is left; close every channel."""
-        if self._broken:
-            exit_ = dataclasses.replace(exit_, reason=self._broken)
-        self.exit = exit_
+        self.exit = dataclasses.replace(exit_, reason=self._broken or exit_.reason)
         self._close()
         self.gone.set()
-        self._on_exit(exit_)
+        self._on_exit(self.exit)
 
     def _close(self) -> None:
         self._control.close(read=not self.left)  # first: a run that ends with it takes what was written
@@ -207,9 +205,9 @@ class KernelProcess:
             return
         self._count += 1
         self._begin(run)
-        given = run.given
-        what = {"command": given.command} if given.command else {"code": given.code}
-        self._control.send({"execute": self._count, "run": run.id, "stdin": given.stdin, **what})
+        what = {"command": run.given.command} if run.given.command else {"code": run.given.code}
+        asked = {"execute": self._count, "run": run.id, "stdin": run.given.stdin}
+        self._control.send(asked | what)
 
     def _begin(self, run: Run) -> None:
         """Take what comes from now on for a run's."""
@@ -284,8 +282,10 @@ class KernelProcess:
         self._go_on()
 
     def _end_resuming(self, resumed: messages.Resumed) -> None:
-        if not self._resuming or resumed.number != self._count:
+        if not self._resuming:
             raise channel.ChannelBroken("an answer to something else")
+        if resumed.number != self._count:  # an earlier agent asked, and ended before it was told
+            return
         self._resuming = False
         if self._completing is not None:
             self._completing.end(None)
