@@ -185,7 +185,9 @@ class KernelProcess:
         self._on_exit(self.exit)
 
     def _close(self) -> None:
-        self._control.close(read=not self.left)  # first: a run that ends with it takes what was written
+        self._control.close(
+            read=not self.left
+        )  # first: a run that ends with it takes what was written
         self._outputs.close(read=not self.left)
         self._written.close()
         if not self._started.done():

@@ -50,7 +50,7 @@ SELECT %(session)s, folder, path, source, subpath, read_only
 FROM unnest(%(folders)s::uuid[], %(paths)s::text[], %(sources)s::text[], %(subpaths)s::text[], %(read_only)s::boolean[])
     AS mount (folder, path, source, subpath, read_only);
 
--- name: view_session
+-- name: view_sessions
 SELECT s.id::text, s.name, s.owner_id::text AS owner, s.image, s.image_digest, s.status, s.cpu, s.memory_mib, s.created_at, s.reason,
        s.detail, s.type, s.command, s.exit_code, s.result, s.depends_on::text[],
        s.batch_seconds, s.lifetime_seconds, s.idle_seconds, s.started_at, s.expires_at,
@@ -67,7 +67,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT json_agg(json_build_array(folder_id, path, read_only, subpath) ORDER BY path) AS mounts FROM session_mounts WHERE session_id = s.id
 ) m ON true
-WHERE s.id = %(id)s;
+WHERE s.id = ANY(%(ids)s::uuid[]);
 
 -- name: list_sessions
 -- In two parts, so that live ones are found by an index of their own, however many have ended.

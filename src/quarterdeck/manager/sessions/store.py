@@ -1,9 +1,10 @@
 """Sessions in PostgreSQL as their owners see them; the SQL is in `queries.sql`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.base.gathering import Gathering
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
@@ -26,6 +27,7 @@ class SessionStore:
     def __init__(self, database: postgres.Database, manager: str) -> None:
         self._database = database
         self._manager = manager
+        self._views = Gathering(self._look)
 
     async def insert(self, new: model.NewSession) -> model.Inserted:
         """Add a session that is PENDING, or has begun if it has no mounts, nobody else waits and there is room.
@@ -69,9 +71,8 @@ class SessionStore:
         return [row["id"] for row in rows]
 
     async def view(self, session: str) -> sessions.SessionView | None:
-        """Return a session."""
-        row = await self._database.fetch_one(_SQL["view_session"], {"id": session})
-        return None if row is None else _view(row)
+        """Return a session. Who looks while another look is under way waits for its end, and looks together with all others who do."""
+        return await self._views.get(session)
 
     async def list(
         self, owner: str, query: sessions.SessionQuery
@@ -130,6 +131,10 @@ class SessionStore:
             {"id": session, "user": by.user, "is_admin": by.is_admin},
         )
         return row is not None and bool(row["ended"])
+
+    async def _look(self, wanted: Iterable[str]) -> Mapping[str, sessions.SessionView]:
+        rows = await self._database.fetch(_SQL["view_sessions"], {"ids": list(wanted)})
+        return {row["id"]: _view(row) for row in rows}
 
     async def _insert_with_mounts(
         self, new: model.NewSession, columns: statements.Row
