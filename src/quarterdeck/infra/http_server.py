@@ -262,12 +262,19 @@ async def serve(
             auto_decompress=False,
         )
 
-    sockets = await loop.create_server(protocol, sock=listener, backlog=BACKLOG)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(runner.cleanup)
+        sockets = await loop.create_server(protocol, sock=listener, backlog=BACKLOG)
+        stack.callback(sockets.close)
+        stack.push_async_callback(_accepted)
+        stack.callback(loop.remove_reader, listener)
         yield
-    finally:
-        sockets.close()
-        await runner.cleanup()
+
+
+async def _accepted() -> None:
+    """Return when asyncio has made connections of what it has accepted, for which it takes two turns: of a server that is closed it makes none, nor does it hang up."""
+    for _ in range(2):
+        await tasks.pause(0)
 
 
 def _connection(

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from quarterdeck.base import tasks
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.errors import ConfigInvalid, QuarterdeckError
 from quarterdeck.infra import http_server
@@ -279,3 +280,26 @@ async def test_inherited_socket_is_served_from_its_backlog():
 def test_unusable_address_is_refused(text):
     with pytest.raises(ConfigInvalid):
         http_server.listen(text)
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_who_connects_while_the_server_stops_is_hung_up_on(turns):
+    """It is told so after whatever turn of the loop its connection had come to; nobody waits for an answer that does not come."""
+    listener = http_server.listen("127.0.0.1:0")
+    with socket.socket() as client:
+        client.setblocking(False)
+        async with http_server.serve(http_server.application([]), listener):
+            with contextlib.suppress(BlockingIOError):
+                client.connect(listener.getsockname())
+            for _ in range(turns):
+                await tasks.pause(0)
+        async with asyncio.timeout(5):
+            assert await _heard(client) == b""
+
+
+async def _heard(client):
+    """What comes before the end of a connection; nothing if it was refused or cut."""
+    try:
+        return await asyncio.get_running_loop().sock_recv(client, 1)
+    except ConnectionError:
+        return b""
