@@ -7,6 +7,7 @@ import pytest
 
 from quarterdeck.client.errors import Refused
 from quarterdeck.testing.racing import at_once
+from shakeout.waiting.until import until
 
 LIFE = [
     (None, "PENDING"),
@@ -132,6 +133,33 @@ async def test_twenty_at_once_for_ten_cores(user, observe):
 
     async with asyncio.timeout(60):
         assert await at_once(one, times=20) == ["2"] * 20
+
+
+async def test_who_waited_for_a_place_is_told_the_same(user, observe):
+    """A session that waited is no lesser one. Fill an agent, ask for another session with code, end the first; look at answer, history and process."""
+    cores = observe.value("SELECT cpu FROM agents WHERE id = 'agent'")
+    first = await user.sessions.create(slots={"cpu": cores}, wait=20)
+    async with asyncio.TaskGroup() as group:
+        asked = group.create_task(
+            user.sessions.create(slots={"cpu": cores}, wait=20, execute="import os; os.getpid()")
+        )
+        await until(lambda: waiting(observe, user), within=10)
+        await first.terminate(wait=20)
+    session = asked.result()
+    told = msgspec.structs.asdict(session.view)
+    assert told.pop("execution").status == "ok"
+    assert told == msgspec.structs.asdict(await session.refresh())
+    assert (await session.execute("os.getpid()")).result == session.execution.result
+    await session.terminate(wait=20)
+    assert observe.history(session.id) == LIFE
+    assert kernel_history(observe, session) == KERNEL_LIFE
+
+
+def waiting(observe, user):
+    """How many sessions of a user wait for a place, by SQL."""
+    return observe.value(
+        "SELECT count(*) FROM sessions WHERE owner_id = %s AND status = 'PENDING'", user.id
+    )
 
 
 async def test_nobody_is_passed_over_by_the_short_way(user, observe):

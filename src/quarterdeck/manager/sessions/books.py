@@ -34,8 +34,8 @@ class LifecycleBooks:
         """Claim a kernel that needs something from its agent (SCHEDULED becomes CREATING); None: nothing, or not ours to do."""
         claim = {"kernel": kernel, "manager": self._manager, "seconds": CLAIM_SECONDS}
         row = await self._database.fetch_one(
-            _SQL["claim_kernel"], claim
-        ) or await self._database.fetch_one(_SQL["begin_creating"], claim)
+            _SQL["begin_creating"], claim
+        ) or await self._database.fetch_one(_SQL["claim_kernel"], claim)
         return None if row is None else _work(row)
 
     async def release_all(self) -> None:

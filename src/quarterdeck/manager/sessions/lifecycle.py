@@ -6,6 +6,7 @@ Every step may be done again: a kernel is created and destroyed by its id, and a
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterator
 
 import msgspec
 
@@ -43,12 +44,24 @@ class Lifecycle:
         self._pulls = pulls
         self._claimed: dict[str, model.Work] = {}
         self._watched: dict[str, list[Watch]] = {}
+        self._expected: dict[str, Watch] = {}
 
     def drive(self, agent: str, session: str, kernel: str, *, watch: Watch | None = None) -> None:
-        """Look after a kernel soon, and tell who watches."""
+        """Look after a kernel soon, and tell who watches, or expects the session."""
+        watch = watch or self._expected.pop(session, None)
         if watch is not None:
+            watch.in_hand = True
             self._watched.setdefault(kernel, []).append(watch)
         self._lanes.put(model.Due(agent, session, kernel))
+
+    @contextlib.contextmanager
+    def expecting(self, session: str, watch: Watch) -> Iterator[None]:
+        """Have who watches a session told, if its kernel comes to be driven here within a block."""
+        self._expected[session] = watch
+        try:
+            yield
+        finally:
+            self._expected.pop(session, None)
 
     @property
     def has_turn(self) -> bool:
@@ -86,6 +99,7 @@ class Lifecycle:
                     break
             after_failure.pop_all()
         for watch in self._watched.pop(due.kernel, ()):
+            watch.in_hand = False
             watch.wake.set()
 
     async def _step(self, work: model.Work) -> bool:
@@ -129,7 +143,7 @@ class Lifecycle:
             ran = await self._books.running(work, view.isolation)
             for watch in watches:
                 watch.ran, watch.flushed = ran, ran is not None and not work.flushed
-                watch.execution = view.execution
+                watch.execution, watch.work = view.execution, work
         if outcome is model.Outcome.RUNS:
             return ran is None
         return await self._end(work, model.end_of(work.type, view))

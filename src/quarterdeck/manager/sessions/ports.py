@@ -229,6 +229,10 @@ class Driver(Protocol):
         """Look after a kernel soon, and tell who watches. Never blocks."""
         ...
 
+    def expecting(self, session: str, watch: Watch) -> AbstractContextManager[None]:
+        """Have who watches a session told, if its kernel comes to be driven here within a block."""
+        ...
+
     @property
     def has_turn(self) -> bool:
         """Whether a kernel that begins now is asked for at once."""

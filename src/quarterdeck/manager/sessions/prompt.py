@@ -99,7 +99,7 @@ class PromptService:
         look = partial(self._look_at_end, by, session, ending, watch)
         with self._history.place():
             return await self._history.settled(
-                session, look, patience, looked_after=bool(ending.kernels)
+                session, look, patience, in_hand=lambda: watch.in_hand
             )
 
     async def _look_at_end(
@@ -118,9 +118,12 @@ class PromptService:
     ) -> sessions.SessionView:
         """Return a session that was made once it runs or has ended; as it was made, if that cannot be seen: it is there in any case."""
         look = partial(self._look, by, made, watch)
-        begun = made.begun is not None
         try:
-            return await self._history.settled(made.view.id, look, patience, looked_after=begun)
+            with self._service.expecting(made, watch):
+                view = await self._history.settled(
+                    made.view.id, look, patience, in_hand=lambda: watch.in_hand
+                )
+            return await self._service.explained(view)
         except QuarterdeckError as error:
             extra = {"session": made.view.id, "error": repr(error)}
             _log.warning("session-not-seen", extra=extra)
@@ -129,21 +132,21 @@ class PromptService:
     async def _look(self, by: Principal, made: Made, watch: Watch) -> sessions.SessionView:
         """Return a session that was made; what the lifecycle has just told of it need not be looked up."""
         ran, watch.ran = watch.ran, None
-        if ran is None or ran.started_at is None or made.begun is None:
-            return await self._service.get(by, made.view.id)
-        begun = made.begun
+        work = watch.work
+        if ran is None or ran.started_at is None or work is None:
+            return await self._service.look(by, made.view.id)
         self._routes.learn(
-            begun.session,
+            work.session,
             model.MAIN_HOSTNAME,
             model.Route(
                 made.view.owner,
                 sessions.SessionStatus.RUNNING,
-                begun.kernel,
-                begun.address,
+                work.kernel,
+                work.address,
                 runs_command=bool(made.view.command),
             ),
         )
-        return _running(made.view, ran)
+        return _running(made.view, work, ran)
 
     async def _first(self, at: At, first: Execute) -> Execution | None:
         """Return what came of the first code; None: that is not known. The session is there and is answered with in any case."""
@@ -155,17 +158,22 @@ class PromptService:
             return None
 
 
-def _running(view: sessions.SessionView, ran: Ran) -> sessions.SessionView:
-    """Return a session of one kernel that has begun, as it is when that runs."""
-    (kernel,) = view.kernels
+def _running(view: sessions.SessionView, work: model.Work, ran: Ran) -> sessions.SessionView:
+    """Return a session of one kernel that was made, as it is when that runs."""
+    kernel = sessions.SessionKernel(
+        id=work.kernel,
+        role=sessions.KernelRole.MAIN,
+        index=1,
+        hostname=model.MAIN_HOSTNAME,
+        agent=work.agent,
+        status=sessions.KernelStatus.RUNNING,
+        isolation=ran.isolation,
+    )
     return msgspec.structs.replace(
         view,
         status=sessions.SessionStatus.RUNNING,
-        kernels=(
-            msgspec.structs.replace(
-                kernel, status=sessions.KernelStatus.RUNNING, isolation=ran.isolation
-            ),
-        ),
+        agent=work.agent,
+        kernels=(kernel,),
         isolation=ran.isolation,
         started_at=ran.started_at,
         expires_at=ran.expires_at,

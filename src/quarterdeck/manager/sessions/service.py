@@ -1,6 +1,8 @@
 """What users do with sessions: create, look, terminate. A session of another user does not exist."""
 
+import contextlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from quarterdeck.manager.identity.model import Principal
@@ -74,6 +76,12 @@ class SessionService:
             return Made(inserted.view, begun=inserted.begun)
         raise errors.SessionNameTaken(field="name")
 
+    def expecting(self, made: Made, watch: Watch) -> AbstractContextManager[None]:
+        """Have who watches told of a new session of one kernel that waits for a place, if this manager places it within a block."""
+        if not made.new or made.begun is not None or made.view.cluster_size > 1:
+            return contextlib.nullcontext()
+        return self._driver.expecting(made.view.id, watch)
+
     async def list(
         self, by: Principal, query: sessions.SessionQuery
     ) -> Sequence[sessions.SessionView]:
@@ -82,11 +90,19 @@ class SessionService:
 
     async def get(self, by: Principal, session: str) -> sessions.SessionView:
         """Return a session, and why it does not run yet. Raises `SessionNotFound`."""
+        return await self.explained(await self.look(by, session))
+
+    async def look(self, by: Principal, session: str) -> sessions.SessionView:
+        """Return a session. Raises `SessionNotFound`."""
         view = await self._store.view(session)
         if view is None or not by.may_see(view.owner):
             raise errors.SessionNotFound
+        return view
+
+    async def explained(self, view: sessions.SessionView) -> sessions.SessionView:
+        """Return a session with why it does not run yet, if so."""
         if view.status is sessions.SessionStatus.PENDING:
-            situation = await self._lookups.situation(session)
+            situation = await self._lookups.situation(view.id)
             return view if situation is None else outlook.of(situation).shown(view)
         start = outlook.of_start(view)
         return view if start is None else start.shown(view)

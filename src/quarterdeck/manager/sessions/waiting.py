@@ -62,30 +62,25 @@ class HistoryService:
             return await self._wait(by, session, after, patience)
 
     async def settled(
-        self, session: str, look: Look, patience: Patience, *, looked_after: bool
+        self, session: str, look: Look, patience: Patience, *, in_hand: Callable[[], bool]
     ) -> sessions.SessionView:
         """Return a session, as `look` gives it, once it is where the client wants it, has ended, or time is up. In a `place`.
 
-        `looked_after`: somebody is about to look after it and rings the alarm then; before that a look is seldom worth its while.
+        `in_hand` tells whether somebody is about to look after it and rings the alarm then: before that a look is seldom worth its while,
+        whatever the database notifies of.
         """
         deadline = self._clock.monotonic() + patience.seconds
-        if looked_after:
-            await patience.wake.wait(min(patience.seconds, TURN_SECONDS))
-            view = await look()
-            if patience.is_reached(view.status):
-                return view
-        with self._news.waiting(session, patience.wake):
-            return await self._watch(look, patience, deadline)
-
-    async def _watch(
-        self, look: Look, patience: Patience, deadline: float
-    ) -> sessions.SessionView:
+        left = patience.seconds
         while True:
-            view = await look()
+            if in_hand():
+                await patience.wake.wait(min(left, TURN_SECONDS))
+            with self._news.waiting(session, patience.wake):
+                view = await look()
+                left = deadline - self._clock.monotonic()
+                if patience.is_reached(view.status) or left <= 0 or patience.over():
+                    return view
+                await patience.wake.wait(min(left, LOOK_SECONDS))
             left = deadline - self._clock.monotonic()
-            if patience.is_reached(view.status) or left <= 0 or patience.over():
-                return view
-            await patience.wake.wait(min(left, LOOK_SECONDS))
 
     async def _wait(
         self, by: Principal, session: str, after: int, patience: Patience

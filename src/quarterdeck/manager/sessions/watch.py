@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from quarterdeck.base.tasks import Wake
+from quarterdeck.manager.sessions import model
 from quarterdeck.wire import sessions
 from quarterdeck.wire.executions import Execute, Execution
 
@@ -41,6 +42,10 @@ class Watch:
     wake: Wake
     first: Execute | None = None
     execution: Execution | None = None
+    in_hand: bool = False
+    """Whether this manager is about to look after the kernel, or does."""
+    work: model.Work | None = None
+    """What was asked of the kernel's agent, if the kernel ran."""
     ran: Ran | None = None
     flushed: bool = False
     """Whether the session came on disk when it began to run."""

@@ -1,6 +1,7 @@
 """The ports of the manager's sessions without a database and without agents; each fake is also a record of its calls. Placement: `placements`."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.source import ImageSource
@@ -244,6 +245,12 @@ class Recorder:
         self.told.append(("drive", session))
         if watch is not None:
             watch.wake.set()
+
+    @contextlib.contextmanager
+    def expecting(self, session: str, watch: Watch) -> Iterator[None]:
+        """Note a session that is expected."""
+        self.told.append(("expecting", session))
+        yield
 
     def go_on(self, work: model.Work, *, watch: Watch | None = None) -> None:
         """Note the session of a kernel that has begun."""

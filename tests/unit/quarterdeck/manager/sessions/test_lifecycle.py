@@ -346,3 +346,33 @@ async def test_watch_knows_whether_the_session_came_on_disk(flushed):
     world.lifecycle.go_on(replace(work, flushed=flushed), watch=watch)
     await world.lifecycle.work()
     assert watch.flushed is not flushed
+
+
+async def test_who_expects_a_session_is_told_of_the_kernel_that_it_gets():
+    """Who waits for a place is told like who began at once. Expect a session with code, drive its kernel; the code goes with it, and the watch is in hand until it rings."""
+    world = World()
+    watch = Watch(Wake(), Execute("1", run="r"))
+    in_hand = []
+    with world.lifecycle.expecting("s", watch):
+        in_hand.append(watch.in_hand)
+        world.lifecycle.drive("agent", "s", kernel_of("s"))
+        in_hand.append(watch.in_hand)
+        await world.lifecycle.work()
+    assert await watch.wake.wait(0)
+    assert [*in_hand, watch.in_hand] == [False, True, False]
+    assert watch.execution is not None
+    assert watch.execution.stdout == "1"
+    assert watch.work is not None
+    assert watch.work.kernel == kernel_of("s")
+
+
+async def test_who_expects_nothing_any_more_is_not_told():
+    """Who is gone holds nothing back. Leave the block, then drive the kernel; nobody's code goes with it."""
+    world = World()
+    watch = Watch(Wake(), Execute("1", run="r"))
+    with world.lifecycle.expecting("s", watch):
+        pass
+    world.lifecycle.drive("agent", "s", kernel_of("s"))
+    await world.lifecycle.work()
+    assert (world.kernels.first, watch.ran, watch.in_hand) == ([], None, False)
+    assert world.status is SessionStatus.RUNNING

@@ -77,14 +77,19 @@ class Sessions:
         self.ran, self.begun, self.looks, self.looked = ran, begun, list(looks), 0
         self.termination, self.made, self.flushes = Termination([DUE]), 0, []
         self.flushed, self.over, self.there = False, None, True
-        self.execution, self.first = None, Execute("")
+        self.execution, self.first, self.expected = None, Execute(""), None
 
     async def create(self, _by, _given, *, watch):
         self.made += 1
         watch.ran, watch.flushed, watch.execution = self.ran, self.flushed, self.execution
+        watch.work = WORK
         self.first = watch.first
         watch.wake.set()
-        return Made(CREATING, begun=self.begun)
+        return Made(CREATING if self.begun else view(SessionStatus.PENDING), begun=self.begun)
+
+    def expecting(self, made, _watch):
+        self.expected = made.view.id
+        return contextlib.nullcontext()
 
     async def flush(self, session):
         self.flushes.append(session)
@@ -96,7 +101,14 @@ class Sessions:
         watch.wake.set()
         return self.termination
 
-    async def get(self, _by, _session):
+    async def get(self, by, session):
+        return await self.explained(await self.look(by, session))
+
+    async def explained(self, seen):
+        reason = "explained" if seen.status is SessionStatus.PENDING else None
+        return msgspec.structs.replace(seen, reason=reason)
+
+    async def look(self, _by, _session):
         self.looked += 1
         if not self.looks:
             raise DatabaseUnavailable
@@ -152,6 +164,18 @@ async def test_what_the_lifecycle_tells_is_the_answer_without_a_look():
     assert sessions.looked == 0
 
 
+async def test_who_waited_for_a_place_is_answered_with_what_the_lifecycle_tells():
+    """The longer way ends like the short one. Have a session wait, and its kernel run; the answer has the kernel, nothing is looked up or flushed."""
+    sessions = Sessions(begun=None)
+    answer = await service(sessions).create(ADA, CODE, patience())
+    assert (answer.view.status, answer.view.agent, answer.view.started_at) == (
+        *("RUNNING", AGENT),
+        EPOCH,
+    )
+    assert [(one.id, one.status) for one in answer.view.kernels] == [("k", "RUNNING")]
+    assert (sessions.expected, sessions.looked, sessions.flushes) == ("s", 0, [])
+
+
 @pytest.mark.parametrize("ran", [None, Ran(IsolationLevel.PROCESS)])
 async def test_what_did_not_run_at_once_is_looked_at_until_it_does(ran):
     """An agent may be slow. Tell of no kernel, or of one whose session waits for others; the session is looked at until it runs."""
@@ -173,6 +197,7 @@ async def test_when_time_is_up_the_session_is_answered_as_it_is():
     sessions = Sessions(None, None, looks=[SessionStatus.PENDING])
     answer = await service(sessions).create(ADA, CODE, patience(1e-9))
     assert (answer.view.status, answer.view.execution) == ("PENDING", None)
+    assert answer.view.reason == "explained"
 
 
 async def test_code_whose_outcome_is_not_known_costs_no_session():

@@ -10,7 +10,7 @@ from quarterdeck.base.tasks import Wake
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model, waiting
 from quarterdeck.testing.fakes.clock import EPOCH
-from quarterdeck.wire.sessions import HistoryRow
+from quarterdeck.wire.sessions import HistoryRow, SessionView, Slots
 from quarterdeck.wire.states import SessionStatus
 from quarterdeck.wire.users import Role
 
@@ -51,6 +51,18 @@ class Book:
         )
         for _, wake in self.wakes:
             wake.set()
+
+
+def view(status):
+    return SessionView(
+        id="s",
+        name=None,
+        owner="ada",
+        image="python:3.11",
+        status=status,
+        slots=Slots(),
+        created_at=EPOCH,
+    )
 
 
 def service(book):
@@ -137,3 +149,26 @@ async def test_waiters_are_bounded(monkeypatch):
             await history.history(ADA, "s", 0, patience(30))
         assert list(await history.history(ADA, "s", 0, patience(0))) == []
         book.add()
+
+
+async def test_nobody_looks_while_the_session_is_in_hand():
+    """Each change on the way would cost a look. Hold it in hand, add changes, then give it back; the first look is after that."""
+    book, hand, looks = Book(), [True], []
+
+    async def look():
+        looks.append(hand[0])
+        return view(SessionStatus.RUNNING)
+
+    async def told():
+        book.add(SessionStatus.SCHEDULED)
+        book.add(SessionStatus.CREATING)
+        hand[0] = False
+        waits.wake.set()
+
+    waits = patience(30, until=SessionStatus.RUNNING)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        answer = group.create_task(
+            service(book).settled("s", look, waits, in_hand=lambda: hand[0])
+        )
+        group.create_task(told())
+    assert (answer.result().status, looks) == ("RUNNING", [False])
