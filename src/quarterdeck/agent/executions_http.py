@@ -17,10 +17,10 @@ def routes(executions: Executions) -> Sequence[web.RouteDef]:
     run = "/v1/kernels/{id}/runs/{run}"
     return [
         http_server.call("PUT", run, api.execute),
-        http_server.route("GET", run, api.look, query=RunQuery),
-        http_server.route("POST", f"{run}/input", api.reply),
-        http_server.route("POST", "/v1/kernels/{id}/interrupt", api.interrupt),
-        http_server.route("POST", "/v1/kernels/{id}/complete", api.complete),
+        http_server.call("GET", run, api.look, query=RunQuery),
+        http_server.call("POST", f"{run}/input", api.reply),
+        http_server.call("POST", "/v1/kernels/{id}/interrupt", api.interrupt),
+        http_server.call("POST", "/v1/kernels/{id}/complete", api.complete),
     ]
 
 
@@ -33,25 +33,25 @@ class _Api:
         given = await http_server.body(request, Execute)
         return answers.json(await self._executions.execute(kernel, run, given))
 
-    async def look(self, request: web.Request) -> web.Response:
+    async def look(self, request: Request) -> Answer:
         kernel, run = _ids(request)
         query = http_server.query(request, RunQuery)
-        return http_server.reply(await self._executions.look(kernel, run, query))
+        return answers.json(await self._executions.look(kernel, run, query))
 
-    async def reply(self, request: web.Request) -> web.Response:
+    async def reply(self, request: Request) -> Answer:
         kernel, run = _ids(request)
         self._executions.reply(kernel, run, await http_server.body(request, Input))
-        return http_server.no_content()
+        return answers.DONE
 
-    async def interrupt(self, request: web.Request) -> web.Response:
+    async def interrupt(self, request: Request) -> Answer:
         kernel = http_server.path_id(request)
         self._executions.interrupt(kernel, await http_server.body(request, Interrupt))
-        return http_server.no_content()
+        return answers.DONE
 
-    async def complete(self, request: web.Request) -> web.Response:
+    async def complete(self, request: Request) -> Answer:
         kernel = http_server.path_id(request)
         given = await http_server.body(request, Complete)
-        return http_server.reply(await self._executions.complete(kernel, given))
+        return answers.json(await self._executions.complete(kernel, given))
 
 
 def _ids(request: Request) -> tuple[str, str]:

@@ -59,11 +59,11 @@ def routes(service: AgentService) -> Sequence[web.RouteDef]:
     """Return the addresses of kernels."""
     api = _Api(service)
     return [
-        http_server.route("GET", "/v1/kernels", api.list),
+        http_server.call("GET", "/v1/kernels", api.list),
         http_server.call("PUT", "/v1/kernels/{id}", api.create),
-        http_server.route("GET", "/v1/kernels/{id}", api.show),
+        http_server.call("GET", "/v1/kernels/{id}", api.show),
         http_server.call("DELETE", "/v1/kernels/{id}", api.destroy),
-        http_server.route("GET", "/v1/kernels/{id}/logs", api.logs),
+        http_server.call("GET", "/v1/kernels/{id}/logs", api.logs),
     ]
 
 
@@ -71,20 +71,20 @@ class _Api:
     def __init__(self, service: AgentService) -> None:
         self._service = service
 
-    async def list(self, _: web.Request) -> web.Response:
-        return http_server.reply(items.Items(list(self._service.inventory())))
+    async def list(self, _: Request) -> Answer:
+        return answers.json(items.Items(list(self._service.inventory())))
 
     async def create(self, request: Request) -> Answer:
         kernel = http_server.path_id(request)
         given = await http_server.body(request, KernelCreate)
         return answers.json(await self._service.create(kernel, given))
 
-    async def show(self, request: web.Request) -> web.Response:
-        return http_server.reply(self._service.show(http_server.path_id(request)))
+    async def show(self, request: Request) -> Answer:
+        return answers.json(self._service.show(http_server.path_id(request)))
 
     async def destroy(self, request: Request) -> Answer:
         await self._service.destroy(http_server.path_id(request))
         return answers.DONE
 
-    async def logs(self, request: web.Request) -> web.Response:
-        return http_server.reply(Logs(self._service.logs(http_server.path_id(request))))
+    async def logs(self, request: Request) -> Answer:
+        return answers.json(Logs(self._service.logs(http_server.path_id(request))))

@@ -21,11 +21,11 @@ def routes(service: ExecutionService) -> Sequence[web.RouteDef]:
     kernel = session_queries.KernelQuery
     return [
         http_server.call("POST", f"{session}/execute", api.execute, query=kernel),
-        http_server.route("POST", f"{session}/interrupt", api.interrupt, query=kernel),
-        http_server.route("POST", f"{session}/complete", api.complete, query=kernel),
-        http_server.route("GET", f"{session}/logs", api.logs, query=kernel),
-        http_server.route("GET", run, api.look, query=SessionRunQuery),
-        http_server.route("POST", f"{run}/input", api.reply, query=kernel),
+        http_server.call("POST", f"{session}/interrupt", api.interrupt, query=kernel),
+        http_server.call("POST", f"{session}/complete", api.complete, query=kernel),
+        http_server.call("GET", f"{session}/logs", api.logs, query=kernel),
+        http_server.call("GET", run, api.look, query=SessionRunQuery),
+        http_server.call("POST", f"{run}/input", api.reply, query=kernel),
     ]
 
 
@@ -38,29 +38,29 @@ class _Api:
         given = await http_server.body(request, Execute)
         return answers.json(await self._service.execute(at, given))
 
-    async def look(self, request: web.Request) -> web.Response:
+    async def look(self, request: Request) -> Answer:
         session, run = http_server.path_id(request), http_server.path_id(request, "run")
         query = http_server.query(request, SessionRunQuery)
         at = At(principal(request), session, query.kernel)
-        return http_server.reply(await self._service.look(at, run, query))
+        return answers.json(await self._service.look(at, run, query))
 
-    async def reply(self, request: web.Request) -> web.Response:
+    async def reply(self, request: Request) -> Answer:
         at, run = _at(request), http_server.path_id(request, "run")
         await self._service.reply(at, run, await http_server.body(request, Input))
-        return http_server.no_content()
+        return answers.DONE
 
-    async def interrupt(self, request: web.Request) -> web.Response:
+    async def interrupt(self, request: Request) -> Answer:
         at = _at(request)
         await self._service.interrupt(at, await http_server.body(request, Interrupt))
-        return http_server.no_content()
+        return answers.DONE
 
-    async def complete(self, request: web.Request) -> web.Response:
+    async def complete(self, request: Request) -> Answer:
         at = _at(request)
         given = await http_server.body(request, Complete)
-        return http_server.reply(await self._service.complete(at, given))
+        return answers.json(await self._service.complete(at, given))
 
-    async def logs(self, request: web.Request) -> web.Response:
-        return http_server.reply(await self._service.logs(_at(request)))
+    async def logs(self, request: Request) -> Answer:
+        return answers.json(await self._service.logs(_at(request)))
 
 
 def _at(request: Request) -> At:

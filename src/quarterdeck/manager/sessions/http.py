@@ -22,13 +22,13 @@ def routes(
     api = _Api(service, prompt, history)
     return [
         http_server.call("POST", "/v1/sessions", api.create, query=session_queries.CreateQuery),
-        http_server.route("GET", "/v1/sessions", api.list, query=sessions.SessionQuery),
+        http_server.call("GET", "/v1/sessions", api.list, query=sessions.SessionQuery),
         http_server.call("GET", "/v1/sessions/{id}", api.get),
         http_server.call(
             "DELETE", "/v1/sessions/{id}", api.terminate, query=session_queries.EndQuery
         ),
-        http_server.route("POST", "/v1/sessions/{id}/restart", api.restart),
-        http_server.route(
+        http_server.call("POST", "/v1/sessions/{id}/restart", api.restart),
+        http_server.call(
             "GET", "/v1/sessions/{id}/history", api.history, query=sessions.HistoryQuery
         ),
     ]
@@ -51,10 +51,10 @@ class _Api:
             answer = await self._prompt.create(principal(request), given, patience)
         return answers.json(answer.view, 201 if answer.new else 200)
 
-    async def list(self, request: web.Request) -> web.Response:
+    async def list(self, request: Request) -> Answer:
         query = http_server.query(request, sessions.SessionQuery)
         found = await self._service.list(principal(request), query)
-        return http_server.reply(items.Items(list(found)))
+        return answers.json(items.Items(list(found)))
 
     async def get(self, request: Request) -> Answer:
         session = http_server.path_id(request)
@@ -69,11 +69,11 @@ class _Api:
             view = await self._prompt.terminate(by, session, patience, force=query.force)
         return answers.json(view, 202)
 
-    async def restart(self, request: web.Request) -> web.Response:
+    async def restart(self, request: Request) -> Answer:
         session = http_server.path_id(request)
-        return http_server.reply(await self._service.restart(principal(request), session), 202)
+        return answers.json(await self._service.restart(principal(request), session), 202)
 
-    async def history(self, request: web.Request) -> web.Response:
+    async def history(self, request: Request) -> Answer:
         session = http_server.path_id(request)
         query = http_server.query(request, sessions.HistoryQuery)
         wake = Wake()
@@ -84,4 +84,4 @@ class _Api:
                 query.after,
                 Patience(query.wait, wake, over, query.until),
             )
-        return http_server.reply(items.Items(list(rows)))
+        return answers.json(items.Items(list(rows)))
