@@ -12,6 +12,7 @@ from benchmarks import floor, platforms, processes
 from benchmarks.figure import Figure
 from benchmarks.floor import Floor
 from benchmarks.peers import Peer
+from quarterdeck.agent.kernels.firsts import NURSERY
 from quarterdeck.client.sessions import Session
 from quarterdeck.testing.oracles import Observe
 from quarterdeck.testing.tenancy import User
@@ -132,15 +133,14 @@ async def rates(user: User, gateway: Peer, bare: Floor) -> list[Figure]:
 
 
 async def memory(cluster: Cluster, user: User, gateway: Peer) -> Figure:
-    """What the processes of an idle session share with nobody: the interpreter, and who waits for its end."""
+    """What the processes of an idle session share with nobody. The first of their namespace has no memory of its own."""
     session = await user.sessions.create(slots=SLOTS)
     await session.reaches("RUNNING", within=30)
     await session.execute("1+1")
     observe = Observe(cluster)
     marked = observe.kernel_pids(observe.kernel(session.id) or "")
     observe.close()
-    parents = {found.parent for pid in marked if (found := procfs.stat(pid))}
-    ours = [sum(processes.private_mb(pid) for pid in parents.union(marked))]
+    ours = [sum(map(processes.private_mb, marked))]
     await end(session)
     return Figure(
         *("private memory of an idle session", "MB", ours, 3),
@@ -157,7 +157,7 @@ async def idling(cluster: Cluster, gateway: Peer) -> list[Figure]:
     before = sum(processes.cpu_seconds(pid) for pid in pids)
     await asyncio.sleep(IDLE_SECONDS)
     used = sum(processes.cpu_seconds(pid) for pid in pids) - before
-    proportional = sum(processes.memory_mb(pid) for pid in pids)
+    proportional = sum(processes.memory_mb(pid) for pid in pids if not shares_all(pid))
     peer = gateway.samples("idle", IDLE_SECONDS)
     return [
         Figure(
@@ -171,6 +171,13 @@ async def idling(cluster: Cluster, gateway: Peer) -> list[Figure]:
             peer=peer[1:],
         ),
     ]
+
+
+def shares_all(pid: int) -> bool:
+    """Tell whether this is a first process of a kernel's namespace, which has the memory of the one that made it."""
+    own = procfs.stat(pid)
+    maker = procfs.stat(own.parent) if own else None
+    return own is not None and maker is not None and own.comm == maker.comm == NURSERY
 
 
 async def first_output(user: User) -> float:

@@ -106,12 +106,13 @@ async def main(config: Config, stop: asyncio.Event) -> None:
             "kernels": len(service.inventory()),
         }
         _log.info("agent-ready", extra=extra)
-        await _until(stop, kernels, () if config.dummy else _works(service, scratch))
+        await _until(stop, kernels, () if config.dummy else _works(service, scratch, kernels))
 
 
-def _works(service: AgentService, scratch: Scratch) -> _Works:
+def _works(service: AgentService, scratch: Scratch, kernels: Backend) -> _Works:
     """Return what goes on in the background of an agent with real kernels."""
-    guard = Guard(service.running, ProcMeter(scratch.directory), clocks.SystemClock())
+    meter = ProcMeter(scratch.directory, kernels.first)
+    guard = Guard(service.running, meter, clocks.SystemClock())
     return (
         tasks.every(LOOK_SECONDS, guard.look, name="guard"),
         tasks.every(PREPARE_SECONDS, service.prepare, name="directories", wake=service.few),

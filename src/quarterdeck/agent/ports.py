@@ -135,6 +135,10 @@ class Backend(Kernels, Protocol):
         """Return when kernels can be made. Raises `ForkServerDied`."""
         ...
 
+    def first(self, id_: str) -> int | None:
+        """Return the first process of a kernel's pid namespace, 0: it is not known; None: it has none that is known to adopt its orphans."""
+        ...
+
     async def close(self) -> None:
         """End all that is left; for a backend that cannot start."""
         ...

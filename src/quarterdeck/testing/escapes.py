@@ -137,7 +137,14 @@ PROCESSES = (
     Escape(
         "the environment of anybody", "got = secret in reads(*glob.glob('/proc/[0-9]*/environ'))"
     ),
-    Escape("the memory of its supervisor", "got = open('/proc/1/mem', 'rb').read(1)"),
+    Escape("the memory of the first process", "got = open('/proc/1/mem', 'rb').read(1)"),
+    Escape(
+        "descriptors of the first process", "got = os.getpid() > 1 and os.listdir('/proc/1/fd')"
+    ),
+    Escape(
+        "how soon the first process is ended for want of memory",
+        "open('/proc/1/oom_score_adj', 'w').write('1000')\ngot = os.getpid() > 1",
+    ),
     Escape(
         "processes of others", "got = any_of(lambda pid: os.kill(pid, 0) is None, target['pids'])"
     ),
@@ -145,11 +152,11 @@ PROCESSES = (
         "a signal to another's process", "os.kill(target['victim'], signal.SIGKILL)\ngot = True"
     ),
     Escape(
-        "its supervisor, ended",
+        "the first process, ended",
         "os.kill(1, signal.SIGKILL)\nos.kill(1, signal.SIGTERM)\ngot = False",
     ),
     Escape("tracing another's process", "got = call(101, 16, target['victim'], 0, 0) == 0"),
-    Escape("tracing its supervisor", "got = call(101, 16, 1, 0, 0) == 0"),
+    Escape("tracing the first process", "got = call(101, 16, 1, 0, 0) == 0"),
     Escape(
         "reading another's memory",
         "room = ctypes.create_string_buffer(16)\n"
@@ -233,7 +240,7 @@ MACHINE = (
         "got = call(435, struct.pack('11Q', 0x10000000, *[0] * 10), 88) >= 0",
     ),
     Escape(
-        "namespaces of its supervisor",
+        "namespaces of the first process",
         "got = call(308, os.open('/proc/1/ns/mnt', os.O_RDONLY), 0) == 0",
     ),
     Escape(

@@ -100,7 +100,7 @@ def known(
             str(cluster.place(one).directory) for one in ("manager", "postgres", "storage-proxy")
         ],
         "agent": ancestors[-1],
-        "zygote": ancestors[1],
+        "zygote": ancestors[0],
         "pids": [one.pid for one in procfs.everyone() if one.pid > 1000][:200],
         "victim": bait.victim.pid,
         "shared": bait.shared,

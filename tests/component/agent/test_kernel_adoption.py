@@ -237,7 +237,10 @@ async def test_the_descriptors_of_a_kernel_are_its_own(lives, tmp_path):
         code = "import os\nsum(os.path.exists(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd'))"
         counts = {(await execute(kernel, code)).result for kernel in kernels}
         assert len(counts) == 1
-        assert len({open_files(supervisor(one.pid)) for one in kernels}) == 1
+        assert (
+            len({open_files(shop.launcher.first(one.id) or parent(one.pid)) for one in kernels})
+            == 1
+        )
         await shop.launcher.close()
 
 
@@ -249,7 +252,7 @@ async def test_a_stranger_in_place_of_a_zygote_is_none(lives, place):
         assert Launcher.reach(place) is None
 
 
-def supervisor(pid):
+def parent(pid):
     """The parent of a kernel, from /proc."""
     found = procfs.stat(pid)
     assert found is not None

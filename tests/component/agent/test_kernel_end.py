@@ -55,6 +55,19 @@ def parent(pid):
         ("import os; os.execvp('sh', ['sh', '-c', 'exit 7'])", "exited with code 7"),
         ("import os; os.closerange(3, 70000)", "ended because its code closed"),
         ("import os; os.kill(os.getpid(), 40)", "killed by signal 40"),
+        (
+            "import signal; signal.setitimer(0, 0.01); signal.pause()",
+            "killed by signal 14 (SIGALRM)",
+        ),
+        (
+            "import os, resource as r; r.setrlimit(r.RLIMIT_CPU, (1, 2))\nwhile True: pass",
+            "signal 24 (SIGXCPU)",
+        ),
+        ("import faulthandler; faulthandler._sigabrt()", "killed by signal 6 (SIGABRT)"),
+        (
+            "import os, signal\nif os.fork() == 0: os.kill(os.getppid(), 15); os._exit(0)\nwhile True: signal.pause()",
+            "signal 15 (SIGTERM)",
+        ),
     ],
 )
 async def test_the_end_of_the_process_is_told_in_words(any_workshop, code, words):
@@ -114,10 +127,10 @@ async def test_processes_that_outlive_a_dying_kernel_are_ended(any_workshop):
     assert processes_in(any_workshop.scratch.directory(kernel.id)) == set()
 
 
-async def test_killing_the_supervisor_saves_nobody(any_workshop):
+async def test_killing_who_adopts_orphans_saves_nobody(any_workshop):
     kernel = await any_workshop.make()
     await execute(kernel, STRAYS)
-    os.kill(parent(kernel.pid), signal.SIGKILL)
+    os.kill(any_workshop.launcher.first(kernel.id) or parent(kernel.pid), signal.SIGKILL)
     await kernel.gone.wait()
     assert processes_in(any_workshop.scratch.directory(kernel.id)) == set()
 

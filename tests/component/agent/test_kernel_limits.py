@@ -30,7 +30,7 @@ async def guarded(workshop, code, *, memory_mib=512, **limits):
         memory_bytes=memory_mib * 2**20, processes=request.limits.pids, cores=(0,)
     )
     entry = Entry(kernel.id, request, kernel=kernel)
-    meter = ProcMeter(workshop.scratch.directory)
+    meter = ProcMeter(workshop.scratch.directory, workshop.launcher.first)
     guard = Guard(lambda: [] if kernel.exit else [entry], meter, SystemClock())
     async with asyncio.timeout(20), tasks.background() as background:
         background.start(tasks.every(LOOK_SECONDS, guard.look, name="guard"))
@@ -61,7 +61,7 @@ for _ in range(5):
     if os.fork() == 0: time.sleep(60)
 """
     assert (await execute(kernel, code)).error is None
-    meter = ProcMeter(any_workshop.scratch.directory)
+    meter = ProcMeter(any_workshop.scratch.directory, any_workshop.launcher.first)
     used = await asyncio.to_thread(meter.usage, kernel.id, kernel.pid, 2**27)
     assert used is not None
     assert 2**27 < used.memory_bytes < 2 * 2**27

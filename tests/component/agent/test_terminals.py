@@ -8,6 +8,7 @@ import pytest
 from quarterdeck.agent.kernels import terminal as terminals
 from quarterdeck.agent.kernels.doorway import Entrance
 from quarterdeck.agent.kernels.errors import TerminalFailed, TooManyViewers
+from quarterdeck.agent.kernels.meter import ProcMeter
 from quarterdeck.agent.kernels.terminal import Terminal
 from quarterdeck.wire.terminals import Size
 from shakeout.waiting.until import until
@@ -47,13 +48,20 @@ async def test_a_shell_has_no_more_rights_than_the_kernel(place):
 
 
 async def test_a_shell_is_a_child_of_the_kernels_first_process(place, workshop):
+    """So it counts as any process of the kernel, and ends with it."""
     kernel, entrance = place
     terminal = await Terminal.open(entrance, Size())
     reading = asyncio.get_running_loop().create_task(shown(terminal))
     await terminal.write(b"sleep 600 & echo $PPID.\n")
+    meter = ProcMeter(workshop.scratch.directory, workshop.launcher.first)
+    await until(
+        lambda: meter.usage(kernel.id, kernel.pid, 2**30),
+        within=5,
+        satisfied=lambda used: used is not None and used.threads == 3,
+    )
     await workshop.end(kernel)
     async with asyncio.timeout(5):
-        assert b"1.\r\n" in await reading or terminal.ended
+        assert b"\n1.\r\n" in await reading
 
 
 async def test_a_slow_viewer_loses_nothing_and_a_late_one_sees_the_end(place, monkeypatch):

@@ -15,7 +15,7 @@ from quarterdeck.agent.kernels.door import Door
 ENDS = 3
 """Descriptors of an agent's ends of a kernel's channels: control, stdout, stderr."""
 
-PROTOCOL = 2
+PROTOCOL = 3
 """What zygote and agent say to each other; an agent parts from a zygote that tells another one."""
 
 MESSAGE_BYTES_MAX = 2**16
@@ -25,9 +25,10 @@ DESCRIPTORS_MAX = 16
 
 @dataclass
 class _Kept:
-    """The agent's ends of one kernel's channels, and its end once it has come."""
+    """The agent's ends of one kernel's channels, the first process of its pid namespace, and its end once it has come."""
 
     ends: tuple[int, ...]
+    first: int = 0
     end: dict[str, Any] | None = None
 
 
@@ -41,6 +42,10 @@ class Custody:
         """Keep an agent's ends of a kernel's channels."""
         self.forget(kernel)
         self._kept[kernel] = _Kept(tuple(ends))
+
+    def note_first(self, kernel: str, pid: int) -> None:
+        """Take note of the first process of a kernel's pid namespace, as the agent sees it; 0: it has none of its own."""
+        self._kept[kernel].first = pid
 
     def end(self, kernel: str, status: int | None, reason: str | None) -> dict[str, Any]:
         """Take note that a kernel has ended, and return how that is told: again and again until `forget`."""
@@ -70,7 +75,8 @@ class Custody:
     def hand_over(self, agent: socket.socket) -> None:
         """Give an agent what is kept of all kernels. Raises OSError."""
         for kernel, kept in self._kept.items():
-            socket.send_fds(agent, [json.dumps({"held": kernel}).encode()], list(kept.ends))
+            told = {"held": kernel, "first": kept.first}
+            socket.send_fds(agent, [json.dumps(told).encode()], list(kept.ends))
             if kept.end is not None:
                 agent.send(json.dumps(kept.end).encode())
 

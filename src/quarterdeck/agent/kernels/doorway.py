@@ -63,9 +63,13 @@ def main(slave: int, entrance: Entrance) -> None:
         linux.setns(namespace, 0)
         os.close(namespace)
     reading, writing = os.pipe2(os.O_CLOEXEC)
-    child = os.fork()
-    if child == 0:
+    between = os.fork()
+    if (
+        between == 0
+    ):  # it is in the kernel's pid namespace, whose first process adopts what it leaves
         try:
+            if os.fork():
+                os._exit(0)
             _become_shell(slave, entrance, found, writing)
         except OSError as error:
             os.write(
@@ -74,6 +78,7 @@ def main(slave: int, entrance: Entrance) -> None:
         finally:
             os._exit(1)
     os.close(writing)
+    os.waitpid(between, 0)
     with os.fdopen(reading, "rb") as told:
         why = told.read(_WHY_BYTES_MAX)
     if why:

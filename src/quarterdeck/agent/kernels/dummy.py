@@ -188,6 +188,9 @@ class DummyKernels:
     async def ready(self) -> None:
         """Return at once."""
 
+    def first(self, _id: str) -> None:
+        """Return that there is none."""
+
     async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> DummyKernel:
         """Make a kernel, or fail, as its behaviour says."""
         behaviour = self._behaviour(spec.environment)

@@ -105,6 +105,13 @@ class Launcher:
         """The process id of the zygote."""
         return self._server.pid
 
+    def first(self, id_: str) -> int | None:
+        """Return the first process of a kernel's pid namespace, 0: it is not known; None: kernels have no such namespaces here."""
+        if not self.isolation.pids:
+            return None
+        process = self._processes.get(id_)
+        return 0 if process is None else process.first
+
     async def spawn(self, spec: KernelSpec, on_exit: Callable[[Exit], None]) -> KernelProcess:
         """Make a kernel and return when it is ready for code.
 
@@ -239,8 +246,8 @@ class Launcher:
                     self._ready.set_result(Isolation(**isolation))
             case {"ready": _}:
                 self._ready.set_exception(ForkServerDied("It speaks another protocol"))
-            case {"held": id_}:
-                self._hold(id_, given)
+            case {"held": id_, "first": first}:
+                self._hold(id_, first, given)
             case {"refused": id_}:
                 _log.error("kernel-refused", extra=message)
                 self._finish(id_, Exit())
@@ -252,9 +259,10 @@ class Launcher:
             case _:
                 _log.warning("zygote-not-understood", extra={"message_keys": list(message)})
 
-    def _hold(self, id_: str, given: list[int]) -> None:
+    def _hold(self, id_: str, first: int, given: list[int]) -> None:
         control, stdout, stderr = given
         process = self._process(id_, Ends(socket.socket(fileno=control), stdout, stderr))
+        process.first = first
         process.resume()
         self._processes[id_] = self._held[id_] = process
 

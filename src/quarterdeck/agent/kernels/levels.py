@@ -68,6 +68,10 @@ class Levels:
             return self._containers.adopt(id_, pid, on_exit)
         return self._plain.adopt(id_, pid, on_exit)
 
+    def first(self, id_: str) -> int | None:
+        """Return the first process of the pid namespace of a kernel without an image, see `Launcher`; None: there is none such."""
+        return None if id_ in self._containers else self._plain.first(id_)
+
     def leave(self) -> None:
         """Let go of all kernels."""
         self._containers.leave()

@@ -15,9 +15,10 @@ class _Said(msgspec.Struct, frozen=True, tag_field="said", forbid_unknown_fields
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The first message: the kernel's pid, or the code of the reason why it cannot be."""
+    """The first message: the kernel's pid and that of the first process of its pid namespace, or the code of the reason why it cannot be."""
 
     started: int | None = None
+    first: int = 0
     refused: str | None = None
     detail: str = ""
 

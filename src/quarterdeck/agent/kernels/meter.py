@@ -1,6 +1,7 @@
 """What a kernel uses, read from /proc and from its directory. It blocks; used by `agent.guard` in a thread.
 
-A kernel's processes are the descendants of its supervisor: orphans come back to that one, so nobody leaves the tree.
+A kernel's processes are the descendants of its own process and of the first of its pid namespace, or of its parent where there is none such:
+orphans come back to those, so nobody leaves the tree.
 """
 
 import os
@@ -18,7 +19,7 @@ _PARENT, _TIMES, _THREADS, _RESIDENT = 1, slice(11, 15), 17, 21
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of all processes of a kernel: threads, memory that is theirs alone, processor time. The supervisor does not count."""
+    """Of all processes of a kernel: threads, memory that is theirs alone, processor time. Who adopts orphans does not count."""
 
     threads: int
     memory_bytes: int
@@ -39,44 +40,55 @@ class _Process:
 class ProcMeter:
     """The port `Meter` for kernels with directories below a root."""
 
-    def __init__(self, directory: Callable[[str], Path]) -> None:
-        """`directory`: where a kernel's directory is."""
+    def __init__(
+        self, directory: Callable[[str], Path], first: Callable[[str], int | None]
+    ) -> None:
+        """`directory`: where a kernel's directory is. `first`: the first process of its pid namespace, see `Launcher`."""
         self._directory = directory
+        self._first = first
 
-    def usage(self, _kernel: str, pid: int, memory_bytes_max: int) -> Usage | None:
+    def usage(self, kernel: str, pid: int, memory_bytes_max: int) -> Usage | None:
         """Return what the processes of a kernel use; None: they are gone. Memory is exact only if it is more than a maximum."""
-        return _usage(pid, memory_bytes_max)
+        return _usage(pid, self._first(kernel), memory_bytes_max)
 
     def disk_bytes(self, kernel: str, pid: int) -> Generator[int, None, None]:
         """Count what a kernel's directory takes on disk, with files that are deleted but still open or mapped; the last number is that of all."""
-        return disk.count(self._directory(kernel), _pids(pid))
+        return disk.count(self._directory(kernel), self._pids(kernel, pid))
+
+    def _pids(self, kernel: str, pid: int) -> Iterator[int]:
+        process = _process(pid)
+        for one in () if process is None else _all(process, self._first(kernel)):
+            yield one.pid
 
 
-def _usage(pid: int, memory_bytes_max: int) -> Usage | None:
-    first = _process(pid)
-    if first is None:
+def _usage(pid: int, first: int | None, memory_bytes_max: int) -> Usage | None:
+    kernel = _process(pid)
+    if kernel is None:
         return None
-    processes = [one for one in _tree(first.parent) if one.pid != first.parent]
+    everyone = list(_all(kernel, first))
+    processes = [one for one in everyone if one.pid not in {kernel.parent, first}]
     memory = sum(one.resident for one in processes)
     if memory > memory_bytes_max:
         memory = sum(_proportional(one.pid) for one in processes)
     return Usage(
         threads=sum(one.threads for one in processes),
         memory_bytes=memory,
-        cpu_seconds=sum(one.ticks for one in _tree(first.parent)) / _TICKS,
+        cpu_seconds=sum(one.ticks for one in everyone) / _TICKS,
         memory_kills=0 if (room := rooms.room_of(pid)) is None else rooms.kills(room),
     )
 
 
-def _pids(pid: int) -> Iterator[int]:
-    first = _process(pid)
-    for process in () if first is None else _tree(first.parent):
-        yield process.pid
+def _all(kernel: _Process, first: int | None) -> Iterator[_Process]:
+    """Yield a kernel's process, the others, and who adopts orphans."""
+    if first is None:
+        yield from _tree(kernel.parent)
+    else:
+        yield from _tree(kernel.pid, *((first,) if first else ()))
 
 
-def _tree(root: int) -> Iterator[_Process]:
-    """Yield a process and its descendants."""
-    waiting, known = [root], {root}
+def _tree(*roots: int) -> Iterator[_Process]:
+    """Yield processes and their descendants."""
+    waiting, known = [*roots], {*roots}
     while waiting:
         process = _process(waiting.pop())
         if process is not None:

@@ -52,7 +52,7 @@ class KernelProcess:
     ) -> None:
         self.id = id_
         self._pid_file = pid_file
-        self.pid = 0
+        self.pid = self.first = 0
         self.exit: Exit | None = None
         self.killed = False
         self.gone = asyncio.Event()
@@ -86,7 +86,7 @@ class KernelProcess:
             raise KernelNotStarted(f"The kernel ended at its start: {self.exit}")
         if message.started is None:
             raise KernelNotStarted(message.detail, code=message.refused or KernelNotStarted.code)
-        self.pid = identity.pid(message.started, self._pid_file)
+        self.pid, self.first = identity.pid(message.started, self._pid_file), message.first
 
     def start(self, given: Execute) -> Run:
         """Run code or a command after what was asked for earlier; the same id again is the same run. Raises `KernelBusy` when 16 wait already, `RunConflict`, `RunForgotten`, `KernelDied`, `KernelTerminated`."""

@@ -12,9 +12,9 @@ from typing import NoReturn
 from quarterdeck.agent.kernels import channel, spec
 
 
-def become(command: tuple[str, ...], control: socket.socket, pid: int) -> NoReturn:
-    """Tell that the kernel has started, and be the program; one that cannot be run ends as in a shell, with 126 or 127."""
-    channel.send(control, {"started": pid})
+def become(command: tuple[str, ...], control: socket.socket, started: dict[str, int]) -> NoReturn:
+    """Tell that the kernel has `started`, and be the program; one that cannot be run ends as in a shell, with 126 or 127."""
+    channel.send(control, started)
     for (
         number
     ) in signal.valid_signals():  # by Python, or by whoever has started the agent, as `nohup` does

@@ -1,7 +1,7 @@
 """The user's process: waits until it is needed, sets itself up by its spec, then runs the code that the agent sends and answers.
 
-Messages on its control channel: `{"started": pid}` or `{"refused": code, "detail": …}`; then the conversation of `responder`. Forked by
-`supervisor`.
+Messages on its control channel: `{"started": pid, "first": pid}` or `{"refused": code, "detail": …}`; then the conversation of `responder`. A child of
+the zygote's, see `children`.
 """
 
 import itertools
@@ -46,10 +46,11 @@ class Marks(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a kernel lives: as whom it runs, and in which frame if it has namespaces."""
+    """Where a kernel lives: as whom it runs, in which frame if it has namespaces, and who is the first in that of its pids, as the agent sees it."""
 
     owner: Owner
     frame: Frame | None
+    first: int = 0
 
 
 def main(link: int, place: Place, marks: Marks) -> NoReturn:
@@ -58,6 +59,7 @@ def main(link: int, place: Place, marks: Marks) -> NoReturn:
     for first, last in itertools.pairwise((2, *sorted(keep))):
         os.closerange(first + 1, last)
     pid = int(os.readlink("/proc/self"))  # noqa: PTH115 - a number, not a path: the pid as the agent sees it
+    started = {"started": pid, "first": place.first}
     _prepare(marks)
     if place.frame is not None:
         namespaces.settle(place.owner, place.frame)
@@ -77,8 +79,8 @@ def main(link: int, place: Place, marks: Marks) -> NoReturn:
         channel.send(control, {"refused": "kernel-failed", "detail": str(error)})
         os._exit(1)
     if kernel.command:
-        program.become(kernel.command, control, pid)
-    serve(control, streams, pid, partial(_show, marks.title, kernel.id))
+        program.become(kernel.command, control, started)
+    serve(control, streams, started, partial(_show, marks.title, kernel.id))
 
 
 def rehearse() -> None:

@@ -23,14 +23,14 @@ EXIT_CHANNEL_LOST = 121
 def serve(
     control: socket.socket,
     streams: Streams,
-    pid: int,
+    started: dict[str, int],
     show: Callable[[str], None] = lambda _: None,
 ) -> NoReturn:
-    """Be an interpreter for the agent until it lets go. `pid`: this process, as the agent sees it; `show`: see `Responder`."""
+    """Be an interpreter for the agent until it lets go. `started`: who this process is, see `messages.Start`; `show`: see `Responder`."""
     responder = Responder(control, streams, show)
     gc.enable()
     try:
-        channel.send(control, {"started": pid})
+        channel.send(control, started)
         responder.serve()
     except (channel.ChannelBroken, OSError):
         os._exit(EXIT_CHANNEL_LOST)

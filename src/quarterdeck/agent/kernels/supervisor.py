@@ -1,8 +1,7 @@
-"""The first process of a kernel: parent of the runner, which it outlives by a moment to see that nothing of the kernel remains.
+"""The first process of a kernel without namespaces: parent of the runner, which it outlives to see that nothing of the kernel remains.
 
-In a pid namespace it is pid 1: the operating system kills everything in it with it. Elsewhere it is the subreaper of all that the
-kernel starts, and kills until no child is left. It writes the runner's wait status to a pipe of the zygote's. Forked by `zygote`.
-It does little, because each page that it touches is memory of the kernel.
+It is the subreaper of all that the kernel starts, and kills until no child is left. It writes the runner's wait status to a pipe of the
+zygote's. Used by `children`. It does little, because each page that it touches is memory of the kernel.
 """
 
 import os
@@ -16,13 +15,12 @@ from quarterdeck.agent.kernels import linux
 _AWAITED = {signal.SIGCHLD, signal.SIGTERM}
 
 
-def main(run: Callable[[], NoReturn], status: int, *, parent: int | None) -> NoReturn:
-    """Fork the runner, wait for its end, then end all. `parent`: the zygote's pid; None: this process is pid 1 of its own.
+def main(run: Callable[[], NoReturn], status: int, *, parent: int) -> NoReturn:
+    """Fork the runner, wait for its end, then end all. `parent`: the zygote's pid.
 
     `status` is the descriptor of the pipe; the process keeps no other.
     """
-    if parent is not None:
-        _adopt(parent)
+    _adopt(parent)
     runner = os.fork()
     if runner == 0:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -30,11 +28,10 @@ def main(run: Callable[[], NoReturn], status: int, *, parent: int | None) -> NoR
         run()
     os.closerange(0, status)
     os.closerange(status + 1, status + 64)
-    code = _wait(runner) if parent is None else _wait_or_be_told(runner)
+    code = _wait_or_be_told(runner)
     if code is not None:
         _leave(status, code)
-    if parent is not None:
-        _kill_descendants()
+    _kill_descendants()
     os._exit(0)
 
 
@@ -86,14 +83,6 @@ def _adopt(parent: int) -> None:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os._exit(1)
-
-
-def _wait(runner: int) -> int:
-    """Reap until the runner has ended, and return its wait status."""
-    while True:
-        pid, status = os.waitpid(-1, 0)
-        if pid == runner:
-            return status
 
 
 def _wait_or_be_told(runner: int) -> int | None:

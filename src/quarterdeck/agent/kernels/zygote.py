@@ -6,7 +6,7 @@ known for good. It says `{"ready": isolation, "protocol": n}`, `{"refused": id, 
 `{"gone": id, "status": …}`.
 
 With `{"door": seconds}` (a listening socket, its directory) it outlives its agent: it waits that long for the next one, and gives it
-`{"held": id}` with the ends of each kernel, before it says that it is ready. Without a door it ends when the agent does, as it does on
+`{"held": id, "first": pid}` with the ends of each kernel, before it says that it is ready. Without a door it ends when the agent does, as it does on
 `{"end": true}`. In a pid namespace of its own, all kernels end with it.
 """
 
@@ -26,7 +26,8 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
-from quarterdeck.agent.kernels import custody, linux, namespaces, runner, streams, supervisor
+from quarterdeck.agent.kernels import custody, linux, namespaces, runner, streams
+from quarterdeck.agent.kernels.children import Apart, Children, Supervised
 from quarterdeck.agent.kernels.custody import Line
 from quarterdeck.agent.kernels.linux import Mark
 from quarterdeck.agent.kernels.namespaces import Frame, Isolation
@@ -48,10 +49,9 @@ REFILL_AFTER_MS = 4
 
 
 class Child(NamedTuple):
-    """A supervisor: where it tells how its runner ended, and the way to the runner while that waits to be needed."""
+    """A process, as `children` know it, and the way to what becomes a kernel while that waits to be needed."""
 
     pid: int
-    status: int
     link: socket.socket
     owner: Owner
 
@@ -72,8 +72,7 @@ class Zygote:
         self._kernels: dict[str, Child] = {}
         self._marks = Marks(Mark.of_last_argument(), Mark.of_variable(MARK))
         self._marks.title.write("zygote")
-        self._pid = os.getpid()
-        self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY) if isolation.pids else -1
+        self._children: Children = Apart() if isolation.pids else Supervised()
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, _nothing)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
@@ -85,7 +84,8 @@ class Zygote:
         self._say_ready()
         while self._line.lasts():
             poll = select.poll()
-            poll.register(self._wake, select.POLLIN)
+            for descriptor in (self._wake, *self._children.sources()):
+                poll.register(descriptor, select.POLLIN)
             for source in self._line.sources():
                 poll.register(source, select.POLLIN)
             self._work({descriptor for descriptor, _ in poll.poll(self._wait_ms())})
@@ -97,7 +97,9 @@ class Zygote:
             self._refill()
         if self._wake in ready:
             os.read(self._wake, 4096)
-            self._reap()
+        if not ready.isdisjoint((self._wake, *self._children.sources())):
+            for pid, status in self._children.ended():
+                self._forget(pid, status)
         if self._line.speaks(ready) and (said := self._line.receive()) is not None:
             self._take(*said)
         if self._line.knocks(ready) and self._line.admit():
@@ -137,6 +139,7 @@ class Zygote:
                 self._refill_at = time.monotonic() + REFILL_AFTER_MS / 1000
             child = self._idle.popleft() if self._idle else self._fork()
             self._kernels[kernel] = child
+            self._line.custody.note_first(kernel, self._children.first(child.pid))
             with child.link:
                 self._give(child, given)
         except BrokenPipeError:
@@ -177,42 +180,19 @@ class Zygote:
     def _fork(self) -> Child:
         """Make a process that waits to become a kernel. Raises OSError."""
         link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        status, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        high = [fcntl(one, F_DUPFD_CLOEXEC, DESCRIPTOR_FIRST) for one in (theirs.fileno(), write)]
+        high = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, DESCRIPTOR_FIRST)
         try:
             owner = self._owners.take()
-            return Child(self._fork_isolated(owner, *high), status, link, owner)
+            run = partial(self._become, owner, high)
+            return Child(
+                self._children.fork(run, high, *self._kept_by_children(owner)), link, owner
+            )
         except OSError:
             link.close()
-            os.close(status)
             raise
         finally:
             theirs.close()
-            for descriptor in (write, *high):
-                os.close(descriptor)
-
-    def _fork_isolated(self, owner: Owner, link: int, status: int) -> int:
-        if not self._isolation.pids:
-            return self._fork_supervisor(owner, link, status)
-        linux.unshare(linux.CLONE_NEWPID)
-        try:
-            return self._fork_supervisor(owner, link, status)
-        finally:
-            linux.setns(self._own_pids, linux.CLONE_NEWPID)
-
-    def _fork_supervisor(self, owner: Owner, link: int, status: int) -> int:
-        pid = os.fork()
-        if pid:
-            return pid
-        try:
-            signal.set_wakeup_fd(-1)
-            custody.close_all_but(link, status, *self._kept_by_children(owner))
-            run = partial(self._become, owner, link)
-            supervisor.main(run, status, parent=None if self._isolation.pids else self._pid)
-        except BaseException:  # noqa: BLE001 - supervisor: a forked process must not go on as the zygote
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(1)
+            os.close(high)
 
     def _make_frame(self) -> Frame | None:
         """Return what all kernels have in common."""
@@ -224,42 +204,30 @@ class Zygote:
         """Return the descriptors that a process needs to become a kernel."""
         return () if self._frame is None else (self._frame.pattern,)
 
-    def _become(self, owner: Owner, link: int) -> NoReturn:
+    def _become(self, owner: Owner, link: int, first: int) -> NoReturn:
         """Be a process that waits to become a kernel."""
-        runner.main(link, Place(owner, self._frame), self._marks)
+        runner.main(link, Place(owner, self._frame, first), self._marks)
 
     def _kill(self, kernel: str) -> None:
         child = self._kernels.get(kernel)
         if child is None:
             self._line.say({"gone": kernel, "status": None})
-        elif self._isolation.pids:
-            os.kill(child.pid, signal.SIGKILL)
         else:
-            os.kill(child.pid, signal.SIGTERM)
-            os.kill(child.pid, signal.SIGCONT)
+            self._children.kill(child.pid)
 
-    def _reap(self) -> None:
-        for pid, status in supervisor.reaped():
-            if status != 0 and not self._isolation.pids:  # it was kept from ending its kernel
-                known = {child.pid for child in (*self._idle, *self._kernels.values())}
-                supervisor.kill_children(except_for=known)
-            self._forget(pid)
-
-    def _forget(self, pid: int) -> None:
-        """Take note that a supervisor has ended and all its processes with it."""
+    def _forget(self, pid: int, status: int | None) -> None:
+        """Take note that a child has ended and all its processes with it."""
         for child in self._idle:
             if child.pid == pid:
                 self._idle.remove(child)
                 self._owners.give_back(child.owner)
                 child.link.close()
-                os.close(child.status)
                 return
         for kernel, child in self._kernels.items():
             if child.pid == pid:
                 del self._kernels[kernel]
                 reason = self._owners.give_back(child.owner)
-                code = supervisor.read_status(child.status)
-                self._line.say(self._line.custody.end(kernel, code, reason))
+                self._line.say(self._line.custody.end(kernel, status, reason))
                 return
 
     def _say_ready(self) -> None:

@@ -35,11 +35,12 @@ def test_an_end_is_told_with_its_reason_until_it_is_forgotten(line):
     zygote, agent = line
     custody = Custody()
     custody.keep("k", [os.open(os.devnull, os.O_RDONLY) for _ in range(3)])
+    custody.note_first("k", 7)
     gone = custody.end("k", 9, "killed: memory limit 64 MiB")
     assert gone == {"gone": "k", "status": 9, "reason": "killed: memory limit 64 MiB"}
     for _ in range(2):
         custody.hand_over(zygote)
-        assert told(agent) == [{"held": "k"}, gone]
+        assert told(agent) == [{"held": "k", "first": 7}, gone]
     custody.forget("k")
     custody.hand_over(zygote)
     assert told(agent) == []

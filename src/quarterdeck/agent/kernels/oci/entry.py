@@ -38,7 +38,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     streams.unbuffer_c_streams()
     given = streams.Streams(high[1], high[2])
-    serving.serve(socket.socket(fileno=high[0]), given, pid, Title().show)
+    serving.serve(socket.socket(fileno=high[0]), given, {"started": pid}, Title().show)
 
 
 def _wait() -> None:

@@ -91,6 +91,9 @@ class Containers:
             self._pool.note(grouped)
         return kernel
 
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._directories
+
     async def fill(self) -> None:
         """Have containers wait for kernels that may come, and end those that need not. Never returns: for a background."""
         await tasks.every(LOOK_SECONDS, self._look, name="containers that wait", wake=self._wake)

@@ -1,6 +1,6 @@
-"""The process that has one container made, and ends as that ends. Forked by `server`, under a `supervisor`.
+"""The process that has one container made, and ends as that ends. A child of `server`.
 
-It is in a mount and a pid namespace of its own: what is mounted here is gone with it. Killing the supervisor kills all of it; what is left
+It is in a mount and a pid namespace of its own: what is mounted here is gone with it. With the first process of that all of it ends; what is left
 then are runc's notes in the kernel's directory and empty control groups.
 """
 

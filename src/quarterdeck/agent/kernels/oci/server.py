@@ -47,7 +47,7 @@ class Server(Zygote):
     def _kept_by_children(self, owner: Owner) -> tuple[int, ...]:
         return () if owner.mapping < 0 else (owner.mapping,)
 
-    def _become(self, owner: Owner, link: int) -> NoReturn:
+    def _become(self, owner: Owner, link: int, _first: int) -> NoReturn:
         process.main(link, owner, programs.runc() or "runc")
 
 
