@@ -25,6 +25,7 @@ _EXPECTED = (
     "the database system is shutting down",
     "connection to client lost",
     "terminating connection due to administrator command",
+    "terminating autovacuum process due to administrator command",
     "terminating connection due to unexpected postmaster exit",
 )
 """What PostgreSQL calls fatal for one session, and is not for the server: somebody asked too early, as the harness

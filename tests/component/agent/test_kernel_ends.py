@@ -67,7 +67,8 @@ async def test_what_is_said_while_it_is_killed_is_taken_at_its_end():
     os.write(out, b"last words")
     channel.send(theirs, {"said": "done", "number": 1, "run": "r", "status": "ok", "result": "2"})
     await asyncio.to_thread(int)
-    assert select.select([ours, stdout], [], [], 0)[0] == [ours, stdout]
+    waiting = [ours.fileno(), stdout]
+    assert select.select(waiting, [], [], 0)[0] == waiting
     os.close(out)
     os.close(err)
     theirs.close()

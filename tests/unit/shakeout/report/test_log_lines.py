@@ -41,6 +41,12 @@ def read(text: str, since: float = 5.0):
             "FATAL: the database system is starting up",
         ),
         (
+            "1970-01-01 00:00:09.125 UTC [42] FATAL:  terminating autovacuum process due to administrator command",
+            9.125,
+            Level.INFO,
+            "FATAL: terminating autovacuum process due to administrator command",
+        ),
+        (
             "1970-01-01 00:00:09.125 UTC [42] PANIC:  no disk",
             9.125,
             Level.CRITICAL,
