@@ -6,6 +6,7 @@ is one that has nothing of its own: it shares the nursery's memory and descripto
 which waits for a signal. The nursery ignores the ends of its children, and they inherit that: orphans are reaped by the operating system.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ NURSERY = "qd-nursery"
 
 _REQUEST = b"."
 _PID_BYTES_MAX = 32
+_DESCRIPTORS = 2
 
 
 class First(NamedTuple):
@@ -48,12 +50,18 @@ class Firsts:
 
     def take(self) -> First:
         """Return one that nobody else has. Raises OSError."""
-        said, given, _, _ = socket.recv_fds(self._link, _PID_BYTES_MAX, 2, socket.MSG_CMSG_CLOEXEC)
+        said, given, _, _ = socket.recv_fds(
+            self._link, _PID_BYTES_MAX, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
         self._ask()
-        if not given:
-            raise OSError(int(said), os.strerror(int(said)))
+        number = int(said)
+        if len(given) < _DESCRIPTORS:
+            for descriptor in given:
+                os.close(descriptor)
+            number = -number if number < 0 else errno.EMFILE  # there was no room for both
+            raise OSError(number, os.strerror(number))
         namespace, handle = given
-        return First(namespace, handle, int(said))
+        return First(namespace, handle, number)
 
     def _ask(self) -> None:
         self._link.send(_REQUEST)
@@ -68,7 +76,7 @@ def _be_nursery(link: socket.socket) -> NoReturn:
             try:
                 first = _make(own)
             except OSError as error:
-                link.send(str(error.errno).encode())
+                link.send(str(-(error.errno or errno.EIO)).encode())
                 continue
             socket.send_fds(link, [str(first.pid).encode()], [first.namespace, first.handle])
             os.close(first.namespace)
