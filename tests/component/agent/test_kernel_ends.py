@@ -19,7 +19,7 @@ from quarterdeck.wire.executions import Execute
 def spoken():
     """Makes a kernel of which all is heard at once: what it has said, and its end."""
 
-    def make(*messages):
+    def make(*messages, unread=None):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         outputs = []
         for _ in range(2):
@@ -29,6 +29,8 @@ def spoken():
         with theirs:
             for message in messages:
                 channel.send(theirs, message)
+            if unread is not None:
+                channel.send(ours, unread)
         kernel = KernelProcess("k", Ends(ours, *outputs), lambda _: None, lambda: None)
         kernel.finish(Exit(code=1))
         return kernel
@@ -45,6 +47,16 @@ async def test_why_it_could_not_be_made_is_told(spoken):
         "mount-source-missing",
         "data: not there",
     )
+
+
+async def test_what_was_said_counts_though_it_had_not_read_what_it_was_told(spoken):
+    """The end of such a channel is an error first, and then what was said. End with a message unread; the reason is there."""
+    kernel = spoken(
+        {"refused": "mount-source-missing", "detail": "data: not there"}, unread={"execute": 1}
+    )
+    with pytest.raises(KernelNotStarted) as refused:
+        await kernel.started()
+    assert refused.value.code == "mount-source-missing"
 
 
 async def test_end_without_a_word_is_told_as_it_was(spoken):

@@ -97,6 +97,8 @@ class Control:
             data = self._reader.feed(packet)
             if data is not None:
                 self._take(data)
+        except ConnectionResetError:
+            self._heard += 1  # told once, before what was said: not all was read there
         except (BlockingIOError, ConnectionError):
             return
         except channel.ChannelBroken as error:
