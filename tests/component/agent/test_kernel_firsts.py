@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,29 @@ if os.fork() == 0:
 os.wait()[1]
 """
 
+BESIDE = """
+import ctypes
+libc = ctypes.CDLL(None)
+room = ctypes.create_string_buffer(2**16)
+top = ctypes.c_void_p(ctypes.addressof(room) + 2**15)
+libc.clone(ctypes.cast(libc.pause, ctypes.c_void_p), top, FLAGS, None)
+"""
+CLONE_PARENT = 0x8000
+
+BY_AN_ORDINARY_USER = """
+import os
+from quarterdeck.agent.kernels import linux, namespaces
+from quarterdeck.agent.kernels.firsts import Firsts
+if os.geteuid() == 0:
+    os.setgroups(())
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)  # as whatever such a user starts
+namespaces.enter_user_namespace(mounts=True)
+linux.enter_pid_namespace(lambda: None)
+print(Firsts.open().take().pid > 0)
+"""
+
 
 def stat(pid):
     """A process that lives."""
@@ -38,8 +63,16 @@ def read(pid, name):
 
 
 def open_files(pid):
-    """The kinds of what a process has open."""
-    return {str(one.readlink()).partition(":")[0] for one in Path(f"/proc/{pid}/fd").iterdir()}
+    """The kinds of what a process has open, at a moment when it opens and closes nothing; else nothing."""
+    try:
+        return {str(one.readlink()).partition(":")[0] for one in Path(f"/proc/{pid}/fd").iterdir()}
+    except FileNotFoundError:
+        return set()
+
+
+def place(pid):
+    """The pid namespace of a process."""
+    return Path(f"/proc/{pid}/ns/pid").readlink()
 
 
 def children(pid):
@@ -56,7 +89,11 @@ async def test_it_does_nothing_and_has_nothing_of_its_own(workshop):
     assert {name: read(first.pid, name) for name in ("maps", "environ")} == {
         name: read(maker.pid, name) for name in ("maps", "environ")
     }
-    assert open_files(first.pid) == {"socket", "pid"}
+    await until(
+        lambda: open_files(first.pid),
+        within=5,  # its maker may be making another
+        satisfied=lambda kinds: kinds == {"socket", "pid"},
+    )
     assert "SigCgt:\t0000000000000000" in read(first.pid, "status")
     assert first.cpu_seconds == 0
 
@@ -66,6 +103,25 @@ async def test_a_kernel_is_the_zygotes_own_child(workshop):
     kernel = await workshop.make()
     assert stat(stat(kernel.pid).parent).comm == "qd-zygote"
     assert (await execute(kernel, "import os; os.getpid(), os.getppid()")).result == "(2, 0)"
+
+
+def test_an_ordinary_user_has_them_too():
+    """Who may not look into a process may not name it. As such a user, in namespaces as a zygote's, have one made."""
+    command = [sys.executable, "-c", BY_AN_ORDINARY_USER]
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, env=path, capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr
+
+
+async def test_nobody_can_be_a_process_beside_its_kernel(workshop):
+    """A child of the kernel's own parent, the zygote, is counted by no limit. Try to make one; one of the kernel's own can be made."""
+    kernel = await workshop.make()
+    code = BESIDE.replace("FLAGS", str(CLONE_PARENT | signal.SIGCHLD))
+    assert (await execute(kernel, code)).result == "-1"
+    beside = children(stat(kernel.pid).parent)
+    assert [one for one in beside if place(one) == place(kernel.pid)] == [str(kernel.pid)]
+    own = BESIDE.replace("FLAGS", str(int(signal.SIGCHLD)))
+    assert int((await execute(kernel, own)).result) > 0
 
 
 async def test_orphans_are_reaped_and_children_are_left_to_whoever_waits(workshop):

@@ -98,6 +98,7 @@ def test_what_was_left_empty_is_gone_at_once_and_removed_with_the_next_ones_made
         lambda top: (top / "work").rmdir(),
         lambda top: [(top / str(number)).touch() for number in range(5)],
         lambda top: ((top / "tmp").rmdir(), (top / "tmp").write_text("a file")),
+        lambda top: ((top / "tmp").rmdir(), (top / "tmp").symlink_to(top / "work")),
     ],
 )
 def test_what_somebody_has_left_is_not_set_aside(tmp_path, leave):
@@ -109,6 +110,20 @@ def test_what_somebody_has_left_is_not_set_aside(tmp_path, leave):
     assert top.is_dir()
     root.remove("one")
     assert not top.exists()
+    root.close()
+
+
+def test_what_takes_long_to_look_into_is_not_set_aside(tmp_path):
+    """A directory that had thousands of files may stay large when they are gone, and is removed by a thread. A large one is not set aside, be it empty."""
+    root = Scratch.open(tmp_path / "scratch")
+    work = made(root, "one") / "work"
+    for number in range(500):
+        (work / f"{number:0200}").touch()
+    for entry in work.iterdir():
+        entry.unlink()
+    is_large = work.stat().st_size > 4096
+    assert root.set_aside("one") is not is_large
+    root.remove("one")
     root.close()
 
 

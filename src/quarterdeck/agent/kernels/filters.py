@@ -15,8 +15,8 @@ _NUMBER, _ARCHITECTURE, _FIRST, _SECOND, _THIRD, _FOURTH = 0, 4, 16, 24, 32, 40
 """Offsets in what the program judges; of arguments the lower half."""
 
 _ALLOW, _ERROR, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_NAMESPACE_FLAGS = 0x7E020080
-"""All CLONE_NEW... of `clone`."""
+_CLONE_FLAGS = 0x7E028080
+"""All CLONE_NEW... of `clone`, and CLONE_PARENT: a child of the zygote's would be out of sight of limits."""
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
 
@@ -137,7 +137,7 @@ def _verdicts(machine: str) -> dict[int, list[_Step]]:
     }
     verdicts = {number: [_refuse(errno.EPERM)] for number in (*denied, *_DENIED_EVERYWHERE)}
     verdicts |= {number: [_refuse(errno.ENOSYS)] for number in (_CLONE3, _OPENAT2)}
-    verdicts[_CLONE[machine]] = _judge(_FIRST, [(_JUMP_BITS, 0, 1, _NAMESPACE_FLAGS)])
+    verdicts[_CLONE[machine]] = _judge(_FIRST, [(_JUMP_BITS, 0, 1, _CLONE_FLAGS)])
     verdicts[_IOCTL[machine]] = _judge(
         _SECOND, [(_JUMP_EQUAL, 1, 0, _TIOCSTI), (_JUMP_EQUAL, 0, 1, _TIOCLINUX)]
     )

@@ -91,8 +91,10 @@ def _prepare(link: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     custody.close_all_but(link.fileno())
     os.closerange(0, 3)
-    linux.prctl(linux.PR_SET_DUMPABLE, 0)  # a kernel may have the same user
     linux.set_name(NURSERY)
+    linux.prctl(
+        linux.PR_SET_DUMPABLE, 0
+    )  # a kernel may have the same user; last, as an ordinary user may not name such a process
 
 
 def _make(own: int) -> First:

@@ -11,6 +11,7 @@ import os
 import secrets
 import select
 import signal
+import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -26,6 +27,9 @@ USED = "used-"
 """What the directory of a kernel that has left no files is called there, until it is removed."""
 
 _BATCH = 1000
+_QUICK_BYTES_MAX = 4096
+"""The size of a directory that is looked into at once: that of a new one."""
+
 _STRAY_WAIT_MS = 5000
 
 _log = logging.getLogger(__name__)
@@ -169,11 +173,19 @@ def remove_tree(top: Path) -> None:
 def _is_unused(top: str) -> bool:
     """Tell whether a kernel's directory is as it was made. Raises OSError."""
     own = {TEMPORARY, WORK}
+    if not all(_is_small(one) for one in (top, f"{top}/{TEMPORARY}", f"{top}/{WORK}")):
+        return False
     return _some_names(top) == own and not any(_some_names(f"{top}/{one}") for one in own)
 
 
+def _is_small(path: str) -> bool:
+    """Tell whether this is a directory, no link to one, that is quickly read: those of ext4 stay as large as they ever were. Raises OSError."""
+    found = os.lstat(path)
+    return stat.S_ISDIR(found.st_mode) and found.st_size <= _QUICK_BYTES_MAX
+
+
 def _some_names(directory: str) -> set[str]:
-    """Return up to three of the names in a directory that may have millions. Raises OSError."""
+    """Return up to three of the names in a directory. Raises OSError."""
     with os.scandir(directory) as entries:
         return {entry.name for entry in itertools.islice(entries, 3)}
 

@@ -53,6 +53,12 @@ def test_clone_makes_threads_and_processes_but_no_namespaces():
     assert judged(435) == NO_SUCH_CALL
 
 
+def test_clone_makes_no_child_of_its_parents():
+    """It would be the zygote's, where no limit of its kernel looks."""
+    assert judged(56, 0x8000 | 17) == NOT_PERMITTED
+    assert judged(220, 0x8000 | 17, machine="aarch64", architecture=ARM) == NOT_PERMITTED
+
+
 def test_terminals_cannot_be_typed_into_by_programs():
     assert judged(16, 0, 0x5401) == ALLOW
     assert judged(16, 0, 0x5412) == judged(16, 0, 0x541C) == NOT_PERMITTED
