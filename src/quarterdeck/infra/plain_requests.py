@@ -96,6 +96,9 @@ class Connection(http_problems.Protocol):
         waiter, self._held = self._held, None
         if waiter is None or waiter.done():
             return  # the server waits no longer
+        if self._messages:
+            # The parser had counted this request, too: it may hold back more than aiohttp would ask for.
+            super().data_received(b"")
         self._waiter = waiter
         if self._close or self._force_close:
             waiter.cancel()

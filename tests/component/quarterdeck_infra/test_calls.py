@@ -281,6 +281,19 @@ async def test_call_behind_one_that_takes_its_time_waits(connect, things):
     assert said == [b'"waited"', b'{"name":"a"}', b'{"name":"b"}']
 
 
+async def test_all_that_came_behind_a_call_is_answered(connect, things):
+    """A connection reads 32 requests ahead. Send a call that takes its time, then more than that at once; each is answered, in its order."""
+    reader, writer = await connect()
+    writer.write(request("PUT /wait"))
+    await things.begun.wait()
+    targets = [f"{THING}?loud={word}" for word in ("true", "false") * 40]
+    writer.write(b"".join(request(f"GET {target}") for target in targets))
+    await passing()
+    things.wake.set()
+    bodies = [(await answer(reader))[1] for _ in range(81)]
+    assert [msgspec.json.decode(body)[3] for body in bodies[1:]] == targets
+
+
 @pytest.mark.parametrize("headers", [USER, USER + BY_AIOHTTP], ids=["plain", "by aiohttp"])
 async def test_client_that_hangs_up_is_noticed(connect, things, caplog, headers):
     """Hang up while a handler waits, once with a reset; it hears of it, goes on to its end, and nothing is logged."""
