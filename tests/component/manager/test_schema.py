@@ -271,6 +271,41 @@ def test_a_command_belongs_to_a_batch_session_from_the_beginning(books):
         )
 
 
+ADD_KERNEL = (
+    "INSERT INTO kernels (id, session_id, agent_id, status, status_cause, status_actor)"
+    " VALUES (%s, %s, 'box', 'SCHEDULED', 'test', 'test') ON CONFLICT (id) DO "
+)
+
+
+@pytest.mark.parametrize(
+    ("conflict", "steps"),
+    [
+        ("NOTHING", [(None, "SCHEDULED")]),
+        ("UPDATE SET status = 'CREATING'", [(None, "SCHEDULED"), ("SCHEDULED", "CREATING")]),
+    ],
+    ids=["nothing", "update"],
+)
+def test_kernel_that_is_there_does_not_begin_again(books, conflict, steps):
+    """History tells what became of rows, not what was tried. Add a kernel by SQL twice; read the rows."""
+    session = add_session(books)
+    kernel = add_kernel(books, session=session)
+    books.execute((ADD_KERNEL + conflict).encode(), [kernel, session])
+    rows = books.execute(
+        "SELECT from_status, to_status FROM session_history WHERE kernel_id = %s ORDER BY seq",
+        [kernel],
+    ).fetchall()
+    assert rows == steps
+
+
+def test_hostname_is_role_and_index_whoever_writes(books):
+    """Kernels of a session find each other by it. Change what it is made of by SQL, then itself."""
+    kernel = add_kernel(books)
+    for change in ("role = 'sub', index = 2", "hostname = 'other'"):
+        books.execute(f"UPDATE kernels SET {change} WHERE id = %s".encode(), [kernel])
+        found = books.execute("SELECT hostname FROM kernels WHERE id = %s", [kernel]).fetchone()
+        assert found == ("sub2",)
+
+
 def test_history_goes_with_its_session(books):
     """No foreign key holds them together. Delete a session by SQL; its rows are gone, those of another are not."""
     gone, stays = add_session(books), add_session(books)

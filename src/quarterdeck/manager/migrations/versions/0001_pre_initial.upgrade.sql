@@ -529,10 +529,18 @@ BEGIN
 END $$;
 CREATE TRIGGER sessions_forget AFTER DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION forget_history();
 
-CREATE FUNCTION kernel_begins() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION name_kernel() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- One writer a session at a time: history rows of a session become visible in the order of their seq.
     PERFORM FROM sessions WHERE id = NEW.session_id FOR NO KEY UPDATE;
+    NEW.hostname := NEW.role || NEW.index;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER kernels_name BEFORE INSERT OR UPDATE OF role, index, hostname ON kernels
+    FOR EACH ROW EXECUTE FUNCTION name_kernel();
+
+CREATE FUNCTION kernel_begins() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
     IF NEW.status = 'CREATING' THEN
         INSERT INTO session_history (session_id, kernel_id, from_status, to_status, cause, actor)
         VALUES (NEW.session_id, NEW.id, NULL, 'SCHEDULED', 'placed', 'scheduler'),
@@ -543,11 +551,11 @@ BEGIN
     ELSE
         RAISE EXCEPTION 'a kernel begins SCHEDULED, or CREATING if it was placed at once, not %', NEW.status USING ERRCODE = 'QD001';
     END IF;
-    NEW.hostname := NEW.role || NEW.index;
     PERFORM pg_notify('session_history', NEW.session_id::text);
-    RETURN NEW;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER kernels_begin BEFORE INSERT ON kernels FOR EACH ROW EXECUTE FUNCTION kernel_begins();
+-- AFTER: of a kernel that was there already (ON CONFLICT) nothing begins.
+CREATE TRIGGER kernels_begin AFTER INSERT ON kernels FOR EACH ROW EXECUTE FUNCTION kernel_begins();
 
 CREATE FUNCTION kernel_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
