@@ -6,6 +6,7 @@ gives an `Answer`. So are the middlewares, which run around it in their order. F
 
 import asyncio
 import functools
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ _ID = "[0-9a-f-]{36}"
 """What may be an id. Whatever else stands in such a place is the affair of aiohttp's router."""
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 class Call:
@@ -155,10 +157,15 @@ class Connection(plain_requests.Connection):
             with log.bind(trace=trace):
                 answer = await _answer(call, handler)
             self.write(answer, trace)
-        except (ConnectionError, asyncio.CancelledError) as error:
+        except ConnectionError:
             self.force_close()
-            if isinstance(error, asyncio.CancelledError):
-                raise
+        except Exception as error:  # noqa: BLE001 - supervisor: nobody waits for an answer that there will not be
+            extra = {"method": call.method, "path": call.path, "trace": trace}
+            _log.error("call-not-answered", extra=extra, exc_info=error)
+            self.force_close()
+        except asyncio.CancelledError:
+            self.force_close()
+            raise
         finally:
             self._answering = None
             self.end()

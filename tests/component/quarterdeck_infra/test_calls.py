@@ -85,6 +85,8 @@ class Things:
             raise FAILURES[given.name]
         if given.name == "taken":
             raise Taken(f"Somebody has {given.name!r}", field="name")
+        if given.name == "unspeakable":
+            raise Taken("\ud800")
         return answers.json(given, 201)
 
     async def delete(self, request):
@@ -318,6 +320,16 @@ async def test_broken_connection_to_somebody_else_is_a_mistake(connect, headers,
     assert told.startswith(b"HTTP/1.1 500 ")
     assert b'"code":"internal"' in body
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("headers", ["", BY_AIOHTTP], ids=["plain", "by aiohttp"])
+async def test_client_whose_answer_cannot_be_made_does_not_wait_for_it(connect, headers, caplog):
+    """Have a refusal in words that no JSON has; the connection ends, and it is logged."""
+    caplog.set_level(logging.ERROR)
+    reader, writer = await connect()
+    writer.write(post("unspeakable", headers))
+    assert b"HTTP/1.1 409" not in await reader.read()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 @pytest.mark.parametrize("headers", [USER, USER + BY_AIOHTTP], ids=["plain", "by aiohttp"])
