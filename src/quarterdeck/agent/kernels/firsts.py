@@ -50,21 +50,25 @@ class Firsts:
 
     def take(self) -> First:
         """Return one that nobody else has. Raises OSError."""
+        _check_room()
         said, given, _, _ = socket.recv_fds(
             self._link, _PID_BYTES_MAX, _DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
         )
         self._ask()
         number = int(said)
-        if len(given) < _DESCRIPTORS:
-            for descriptor in given:
-                os.close(descriptor)
-            number = -number if number < 0 else errno.EMFILE  # there was no room for both
-            raise OSError(number, os.strerror(number))
+        if not given:
+            raise OSError(-number, os.strerror(-number))
         namespace, handle = given
         return First(namespace, handle, number)
 
     def _ask(self) -> None:
         self._link.send(_REQUEST)
+
+
+def _check_room() -> None:
+    """Raise OSError if there is no room for two descriptors more: one that comes then is lost, and its process stays for ever."""
+    for descriptor in os.pipe():
+        os.close(descriptor)
 
 
 def _be_nursery(link: socket.socket) -> NoReturn:
