@@ -144,9 +144,12 @@ class Connection(plain_requests.Connection):
         return None
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's
-        """End the request under way after so many seconds."""
+        """End the request under way after so many seconds, also where aiohttp waits for nothing, since the client has gone."""
+        has_gone = self.transport is None
         try:
             await super().shutdown(timeout)
+            if has_gone and self._answering is not None:
+                await asyncio.wait([self._answering], timeout=timeout)
         finally:
             if self._answering is not None:
                 self._answering.cancel()

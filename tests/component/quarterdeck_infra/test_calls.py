@@ -347,6 +347,24 @@ async def test_server_that_stops_waits_for_calls_and_wakes_them(things, headers)
 
 
 @pytest.mark.parametrize("headers", [USER, USER + BY_AIOHTTP], ids=["plain", "by aiohttp"])
+async def test_call_whose_client_has_gone_has_its_time_as_well(things, headers):
+    """Hang up on a call that does not care, stop the server, and let the call end only then; it does so by itself."""
+
+    async def allow():
+        await passing()
+        things.wake.set()
+
+    async with asyncio.TaskGroup() as group, serving(things, drain_seconds=3600) as connect:
+        _, writer = await connect()
+        writer.write(request("PUT /wait?loud=true", headers))
+        await things.begun.wait()
+        writer.close()
+        await passing()
+        group.create_task(allow())
+    assert things.ended == ["over"]
+
+
+@pytest.mark.parametrize("headers", [USER, USER + BY_AIOHTTP], ids=["plain", "by aiohttp"])
 async def test_call_that_outlasts_the_end_of_the_server_is_cancelled(things, headers):
     async with serving(things, drain_seconds=0.05) as connect:
         reader, writer = await connect()
