@@ -1,7 +1,9 @@
 """The first process of a kernel's pid namespace: it has nothing, does nothing, adopts orphans, and is the end of all."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -9,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from quarterdeck.agent.kernels.errors import KernelNotStarted
 from quarterdeck.agent.kernels.firsts import NURSERY
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.meter import ProcMeter
+from quarterdeck.testing import workshops
 from quarterdeck.testing.workshops import execute
 from shakeout.process import procfs
 from shakeout.waiting.until import until
@@ -173,6 +177,42 @@ async def test_no_kernel_is_made_when_nobody_makes_first_processes(workshop, van
         await launcher.died.wait()
     await vanished(kernel.pid)
     await launcher.close()
+
+
+async def test_what_cannot_be_made_takes_no_owner(tmp_path):
+    """A nursery without room for descriptors makes nothing. Ask until it is noticed, then again and again: no uid goes with each try."""
+    async with (
+        workshops.zygote(isolate=True) as launcher,
+        workshops.opened(launcher, tmp_path) as shop,
+    ):
+        kernel = await shop.make()
+        zygote = stat(kernel.pid).parent
+        resource.prlimit(stat(launcher.first(kernel.id)).parent, resource.RLIMIT_NOFILE, (2, 4096))
+        while await made(shop):
+            pass
+        before = owners(zygote)
+        assert [await made(shop) for _ in range(5)] == [False] * 5
+        assert owners(zygote) == before
+
+
+async def made(shop):
+    """Tell whether a kernel could be made."""
+    try:
+        await shop.make()
+    except KernelNotStarted:
+        return False
+    return True
+
+
+def owners(zygote):
+    """How many namespaces of owners a zygote has open."""
+    found = 0
+    for one in Path(f"/proc/{zygote}/fd").iterdir():
+        with contextlib.suppress(
+            FileNotFoundError
+        ):  # it tries again, and opens other things for that
+            found += str(one.readlink()).startswith("user:")
+    return found
 
 
 def threads(launcher, workshop, kernel):

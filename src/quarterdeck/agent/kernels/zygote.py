@@ -183,16 +183,19 @@ class Zygote:
         high = fcntl(theirs.fileno(), F_DUPFD_CLOEXEC, DESCRIPTOR_FIRST)
         try:
             owner = self._owners.take()
-            run = partial(self._become, owner, high)
-            return Child(
-                self._children.fork(run, high, *self._kept_by_children(owner)), link, owner
-            )
+            try:
+                run = partial(self._become, owner, high)
+                pid = self._children.fork(run, high, *self._kept_by_children(owner))
+            except OSError:
+                self._owners.give_back(owner)
+                raise
         except OSError:
             link.close()
             raise
         finally:
             theirs.close()
             os.close(high)
+        return Child(pid, link, owner)
 
     def _make_frame(self) -> Frame | None:
         """Return what all kernels have in common."""
