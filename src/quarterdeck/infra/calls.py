@@ -156,22 +156,21 @@ class Connection(plain_requests.Connection):
 
     async def _answer(self, call: Call, handler: Handler) -> None:
         trace = http_problems.trace_of(call.headers)
-        try:
-            with log.bind(trace=trace):
-                answer = await _answer(call, handler)
-            self.write(answer, trace)
-        except ConnectionError:
-            self.force_close()
-        except Exception as error:  # noqa: BLE001 - supervisor: nobody waits for an answer that there will not be
-            extra = {"method": call.method, "path": call.path, "trace": trace}
-            _log.error("call-not-answered", extra=extra, exc_info=error)
-            self.force_close()
-        except asyncio.CancelledError:
-            self.force_close()
-            raise
-        finally:
-            self._answering = None
-            self.end()
+        with log.bind(trace=trace):
+            try:
+                self.write(await _answer(call, handler), trace)
+            except ConnectionError:
+                self.force_close()
+            except Exception as error:  # noqa: BLE001 - supervisor: nobody waits for an answer that there will not be
+                where = {"method": call.method, "path": call.path}
+                _log.error("call-not-answered", extra=where, exc_info=error)
+                self.force_close()
+            except asyncio.CancelledError:
+                self.force_close()
+                raise
+            finally:
+                self._answering = None
+                self.end()
 
 
 async def _answer(call: Call, handler: Handler) -> Answer:
