@@ -1,7 +1,10 @@
 """Terminals in a real kernel, without HTTP: what is kept, who waits for whom, what a shell there can and cannot do."""
 
 import asyncio
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -14,6 +17,39 @@ from quarterdeck.wire.terminals import Size
 from shakeout.waiting.until import until
 
 pytestmark = pytest.mark.usefixtures("mounts")
+
+BY_AN_ORDINARY_USER = """
+import os, signal
+from quarterdeck.agent.kernels import doorway, linux, namespaces
+if os.geteuid() == 0:
+    os.setgroups(())
+    os.setresgid(12345, 12345, 12345)
+    os.setresuid(12345, 12345, 12345)
+    linux.prctl(linux.PR_SET_DUMPABLE, 1)  # as whatever such a user starts
+main, other = os.openpty()
+reading, writing = os.pipe()
+zygote = os.fork()
+if zygote == 0:
+    namespaces.enter_user_namespace(mounts=True)
+    kernel = os.fork()
+    if kernel == 0:
+        namespaces.enter_user_namespace(mounts=False)
+        os.write(writing, str(os.getpid()).encode())
+        signal.pause()
+    os.wait()
+    os._exit(0)
+kernel = int(os.read(reading, 100))
+try:
+    doorway.main(other, doorway.Entrance(kernel, "/", {"PS1": ""}))
+    os.write(main, b"echo $((40 + 2)).; exit\\n")
+    seen = b""
+    while b"42." not in seen:
+        seen += os.read(main, 1000)
+    print("there")
+finally:
+    os.kill(kernel, signal.SIGKILL)
+    os.waitpid(zygote, 0)
+"""
 
 
 @pytest.fixture
@@ -47,12 +83,20 @@ async def test_a_shell_has_no_more_rights_than_the_kernel(place):
     assert "\r\n4096\r\n" in seen
 
 
+def test_ordinary_users_have_shells_in_their_namespaces():
+    """There nobody may change his groups. As such a user, make namespaces within each other as a zygote and a kernel do, and have a shell there count."""
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": os.defpath}
+    command = [sys.executable, "-c", BY_AN_ORDINARY_USER]
+    done = subprocess.run(command, env=path, capture_output=True, text=True, check=False)
+    assert done.stdout == "there\n", done.stderr
+
+
 async def test_a_shell_is_a_child_of_the_kernels_first_process(place, workshop):
     """So it counts as any process of the kernel, and ends with it."""
     kernel, entrance = place
     terminal = await Terminal.open(entrance, Size())
     reading = asyncio.get_running_loop().create_task(shown(terminal))
-    await terminal.write(b"sleep 600 & echo $PPID.\n")
+    await terminal.write(b"echo $PPID.; sleep 600 &\n")
     meter = ProcMeter(workshop.scratch.directory, workshop.launcher.first)
     await until(
         lambda: meter.usage(kernel.id, kernel.pid, 2**30),

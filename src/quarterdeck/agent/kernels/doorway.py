@@ -141,8 +141,7 @@ def _become_shell(slave: int, entrance: Entrance, found: Found, told: int) -> No
     os.setsid()
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     if found.users is not None:
-        linux.setns(found.users, linux.CLONE_NEWUSER)
-        owners.become(Owner(0, 0) if os.getuid() == 65534 else Owner(os.getuid(), os.getgid()))
+        linux.setns(found.users, linux.CLONE_NEWUSER)  # where only the agent's user is
     elif os.getuid() != found.uid:
         owners.become(Owner(found.uid, found.gid))
     os.chdir(entrance.directory)
