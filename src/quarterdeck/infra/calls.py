@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from aiohttp import web
 from aiohttp.helpers import parse_content_type
 from aiohttp.http import RawRequestMessage
-from multidict import MultiMapping
 
 from quarterdeck.base import log
 from quarterdeck.infra import http_problems, plain_requests
@@ -56,7 +55,7 @@ class Call:
         self._kept: dict[web.RequestKey[Any], Any] = {}
 
     @property
-    def query(self) -> MultiMapping[str]:
+    def query(self) -> Mapping[str, str]:
         """The parameters of the query."""
         return self._url.query
 
