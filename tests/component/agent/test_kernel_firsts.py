@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -15,6 +16,8 @@ from quarterdeck.agent.kernels.errors import KernelNotStarted
 from quarterdeck.agent.kernels.firsts import NURSERY
 from quarterdeck.agent.kernels.launcher import Launcher
 from quarterdeck.agent.kernels.meter import ProcMeter
+from quarterdeck.agent.kernels.owners import Owners
+from quarterdeck.agent.kernels.rooms import Rooms
 from quarterdeck.testing import workshops
 from quarterdeck.testing.workshops import execute
 from shakeout.process import procfs
@@ -221,3 +224,27 @@ def threads(launcher, workshop, kernel):
     used = meter.usage(kernel.id, kernel.pid, 2**30)
     assert used is not None
     return used.threads
+
+
+class FullOnce(Rooms):
+    """Rooms of which the first cannot be had."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def take(self):
+        self.asked += 1
+        if self.asked == 1:
+            raise OSError(errno.ENOSPC, "no room")
+        return "room"
+
+
+def test_owner_for_whom_there_is_no_room_is_the_next_ones():
+    """Each lost one would be a uid and a descriptor. Refuse a room once: who comes next is the first of all."""
+    owners = Owners(mapped=True, rooms=FullOnce())
+    with pytest.raises(OSError, match="no room"):
+        owners.take()
+    taken, first = owners.take(), Owners(mapped=True).take()
+    assert (taken.uid, taken.room) == (first.uid, "room")
+    os.close(taken.mapping)
+    os.close(first.mapping)

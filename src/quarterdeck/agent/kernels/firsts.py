@@ -6,6 +6,7 @@ is one that has nothing of its own: it shares the nursery's memory and descripto
 which waits for a signal. The nursery ignores the ends of its children, and they inherit that: orphans are reaped by the operating system.
 """
 
+import contextlib
 import errno
 import os
 import signal
@@ -96,9 +97,8 @@ def _prepare(link: socket.socket) -> None:
     custody.close_all_but(link.fileno())
     os.closerange(0, 3)
     linux.set_name(NURSERY)
-    linux.prctl(
-        linux.PR_SET_DUMPABLE, 0
-    )  # a kernel may have the same user; last, as an ordinary user may not name such a process
+    # A kernel may have the same user. Last, as an ordinary user may not name such a process.
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
 
 
 def _make(own: int) -> First:
@@ -106,15 +106,17 @@ def _make(own: int) -> First:
     linux.unshare(linux.CLONE_NEWPID)
     try:
         pid = linux.clone_pausing()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(os.kill, pid, signal.SIGKILL)
             namespace = os.open("/proc/self/ns/pid_for_children", os.O_RDONLY | os.O_CLOEXEC)
+            undo.callback(os.close, namespace)
             handle = os.pidfd_open(pid)
-        except OSError:
-            os.kill(pid, signal.SIGKILL)
-            raise
+            undo.callback(os.close, handle)
+            first = First(namespace, handle, _pid_outside(handle))
+            undo.pop_all()
     finally:
         linux.setns(own, linux.CLONE_NEWPID)
-    return First(namespace, handle, _pid_outside(handle))
+    return first
 
 
 def _pid_outside(handle: int) -> int:

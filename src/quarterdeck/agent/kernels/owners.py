@@ -53,8 +53,14 @@ class Owners:
 
     def take(self) -> Owner:
         """Return an owner that no other kernel has. Raises OSError."""
-        owner = self._one()
-        return owner if self._rooms is None else owner._replace(room=self._rooms.take())
+        if self._rooms is None:
+            return self._one()
+        room = self._rooms.take()
+        try:
+            return self._one()._replace(room=room)
+        except OSError:
+            self._rooms.give_back(room)
+            raise
 
     def give_back(self, owner: Owner) -> str | None:
         """Let another kernel have this owner: every process of the kernel is gone. Returns why, if it had no memory left."""
