@@ -7,7 +7,7 @@ KINDS = {"kernel-changed", "session-changed", "agent-changed"}
 
 
 async def test_events_carry_ids_and_nothing_else(user, observe):
-    """The stream holds kind and id. Run a session through for which another waits, look at each entry since: nobody is told for nothing."""
+    """The stream holds kind and id. Run a session through for which another waits, look at each entry since, which may come after the answer: nobody is told for nothing."""
     last = observe.redis.xrevrange(events.STREAM, count=1)
     session = await user.sessions.create(name="quiet", environment={"TOKEN": "s3cr3t"})
     await session.reaches("RUNNING", within=10)
@@ -16,10 +16,17 @@ async def test_events_carry_ids_and_nothing_else(user, observe):
     await session.terminate()
     await session.reaches("TERMINATED", within=10)
     since = f"({last[0][0]}" if last else "-"
-    entries = [fields for _, fields in observe.redis.xrange(events.STREAM, min=since)]
-    assert entries
-    assert all(set(fields) == {"kind", "id"} and fields["kind"] in KINDS for fields in entries)
-    assert {session.id, waiting.id} <= {fields["id"] for fields in entries}
+
+    def told():
+        return [fields for _, fields in observe.redis.xrange(events.STREAM, min=since)]
+
+    await until(
+        lambda: {fields["id"] for fields in told()},
+        within=10,
+        describe="both sessions to be told of",
+        satisfied=lambda ids: {session.id, waiting.id} <= ids,
+    )
+    assert all(set(fields) == {"kind", "id"} and fields["kind"] in KINDS for fields in told())
 
 
 async def test_stream_is_bounded(observe):
