@@ -22,12 +22,15 @@ CELL = "cell"
 
 PROGRAM = f"""exec 4<&0 0</dev/null
 trap : INT
-__qd_run() {{ trap "return 130" INT; command . {GIVEN}/{CELL} 3>&- 4<&-; }}
+__qd_run() {{ __qd_cut=; trap "__qd_cut=130; return 130" INT; command . {GIVEN}/{CELL} 3>&- 4<&-; }}
 __qd_tell() {{ trap : INT; echo $__qd_at $__qd_end >&3; }}
-__qd_serve() {{ while read -r __qd_at <&4; do __qd_run; __qd_end=$?; __qd_tell; done; exit 0; }}
+__qd_serve() {{ while read -r __qd_at <&4; do __qd_run; __qd_end=${{__qd_cut:-$?}}; __qd_tell; done; exit 0; }}
 while :; do __qd_serve; __qd_end=$?; __qd_tell; done
 """
-"""An interrupt makes the piece return, be it in a loop; one that comes a moment late makes the loop of pieces return, which begins again."""
+"""An interrupt makes the piece return, be it in a loop; one that comes a moment late makes the loop of pieces return, which begins again.
+
+Which status a piece has then that was between two commands differs from shell to shell; so it is kept that it was cut.
+"""
 CLAIM = "claim"
 """In what a container is given that waited: how it becomes the kernel."""
 
