@@ -237,10 +237,8 @@ async def test_the_descriptors_of_a_kernel_are_its_own(lives, tmp_path):
         code = "import os\nsum(os.path.exists(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd'))"
         counts = {(await execute(kernel, code)).result for kernel in kernels}
         assert len(counts) == 1
-        assert (
-            len({open_files(shop.launcher.first(one.id) or parent(one.pid)) for one in kernels})
-            == 1
-        )
+        supervisors = [parent(one.pid) for one in kernels if not shop.launcher.first(one.id)]
+        assert len(set(map(open_files, supervisors))) <= 1
         await shop.launcher.close()
 
 

@@ -44,7 +44,7 @@ def connect(cluster):
         auth = http_client.Signed(agents.CREDENTIAL, Secret(secret), SystemClock())
         address = f"{url}/v1/kernels/{kernel}/ports/{port}"
         async with (
-            asyncio.timeout(20),
+            asyncio.timeout(60),
             websockets.Clients.open() as clients,
             clients.connect(address, auth=auth, heartbeat_seconds=None) as socket,
         ):

@@ -192,12 +192,16 @@ def furnish(kernel: KernelSpec, trees: Sequence[int]) -> None:
     roots.name(kernel.hostname, kernel.hosts_file())
 
 
-def confine(owner: Owner, program: bytes | None) -> None:
-    """Give up for good every right over the machine that this process has."""
+def become(owner: Owner) -> None:
+    """Be of a user, or of a user namespace, that no other kernel is of: a limit of processes that is set now counts this kernel's alone."""
     if owner.mapping >= 0:
         owners.become(owner)
     else:
         enter_user_namespace(mounts=False)
+
+
+def confine(program: bytes | None) -> None:
+    """Give up for good every right over the machine that this process has."""
     linux.drop_capabilities()
     if program is not None:
         linux.set_filter(program)
@@ -268,7 +272,8 @@ def _try(*, user: bool) -> None:
         try:
             settle(owner, frame_)
             roots.name("trial", "")
-            confine(owner, frame_.program)
+            become(owner)
+            confine(frame_.program)
             code = 0
         except OSError as error:
             code = min(error.errno or 1, 255)

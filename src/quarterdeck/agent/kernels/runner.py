@@ -4,7 +4,6 @@ Messages on its control channel: `{"started": pid, "first": pid}` or `{"refused"
 the zygote's, see `children`.
 """
 
-import itertools
 import json
 import os
 import signal
@@ -55,9 +54,6 @@ class Place(NamedTuple):
 
 def main(link: int, place: Place, marks: Marks) -> NoReturn:
     """Wait for a gift on `link`, then be that kernel until it is killed or the agent is gone."""
-    keep = (link, *(() if place.frame is None else (place.frame.pattern,)))
-    for first, last in itertools.pairwise((2, *sorted(keep))):
-        os.closerange(first + 1, last)
     pid = int(os.readlink("/proc/self"))  # noqa: PTH115 - a number, not a path: the pid as the agent sees it
     started = {"started": pid, "first": place.first}
     _prepare(marks)
@@ -94,11 +90,9 @@ def _prepare(marks: Marks) -> None:
     """Do all that needs no spec."""
     os.setsid()
     os.umask(0o022)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     linux.set_name("qd-kernel")
     marks.title.write("idle")
-    os.environ.clear()
     sys.argv[:] = [""]
     sys.path.insert(0, "")
     sys.dont_write_bytecode = True
@@ -133,8 +127,9 @@ def _set_up(kernel: KernelSpec, place: Place, trees: list[int], marks: Marks) ->
     marks.kernel.write(kernel.environment.get(MARK, kernel.id))
     if place.frame is not None:
         namespaces.furnish(kernel, trees)
+        namespaces.become(place.owner)
         limits.apply(kernel, own_user=True)
-        namespaces.confine(place.owner, place.frame.program)
+        namespaces.confine(place.frame.program)
     elif kernel.binds:
         raise SetUpFailed(
             "mounts-unsupported", "This machine allows no mounts to the agent's user"

@@ -72,6 +72,7 @@ class Zygote:
         self._kernels: dict[str, Child] = {}
         self._marks = Marks(Mark.of_last_argument(), Mark.of_variable(MARK))
         self._marks.title.write("zygote")
+        os.environ.clear()  # no kernel has anything of it
         self._children: Children = Apart() if isolation.pids else Supervised()
         self._wake, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, _nothing)
@@ -251,6 +252,7 @@ def main(descriptor: int, *, isolate: bool, kind: type[Zygote] = Zygote) -> None
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     streams.unbuffer_c_streams()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for _ in range(REHEARSALS):
         runner.rehearse()
     gc.disable()

@@ -4,7 +4,6 @@ It is in a mount and a pid namespace of its own: what is mounted here is gone wi
 then are runc's notes in the kernel's directory and empty control groups.
 """
 
-import itertools
 import os
 import signal
 import socket
@@ -24,9 +23,6 @@ from quarterdeck.agent.kernels.spec import SetUpFailed
 
 def main(link: int, owner: Owner, runc: str) -> NoReturn:
     """Wait for a gift on `link`, then be that kernel until it ends."""
-    keep = (link, *((owner.mapping,) if owner.mapping >= 0 else ()))
-    for first, last in itertools.pairwise((2, *sorted(keep))):
-        os.closerange(first + 1, last)
     host = os.open("/proc", os.O_PATH | os.O_CLOEXEC)
     _prepare()
     gift = _wait(link)
@@ -54,7 +50,6 @@ def _prepare() -> None:
     """Do all that needs no spec."""
     os.setsid()
     os.umask(0o022)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     linux.set_name("qd-container")
     linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)

@@ -9,7 +9,7 @@ import sys
 from typing import Any, NoReturn
 
 from quarterdeck.agent.kernels import zygote
-from quarterdeck.agent.kernels.namespaces import Frame
+from quarterdeck.agent.kernels.namespaces import Frame, Isolation
 from quarterdeck.agent.kernels.oci import process, programs
 from quarterdeck.agent.kernels.owners import Owner
 from quarterdeck.agent.kernels.runner import NO_FAILURE
@@ -21,6 +21,10 @@ class Server(Zygote):
     """Forks processes that wait to become containers."""
 
     idle_count = 2
+
+    def __init__(self, agent: socket.socket, isolation: Isolation) -> None:
+        self._runc = programs.runc() or "runc"
+        super().__init__(agent, isolation)
 
     def _take(self, message: dict[str, Any], given: list[int]) -> None:
         match message:
@@ -48,7 +52,7 @@ class Server(Zygote):
         return () if owner.mapping < 0 else (owner.mapping,)
 
     def _become(self, owner: Owner, link: int, _first: int) -> NoReturn:
-        process.main(link, owner, programs.runc() or "runc")
+        process.main(link, owner, self._runc)
 
 
 if __name__ == "__main__":
