@@ -1,7 +1,6 @@
 """A plain call is answered without a request of aiohttp's; every other one goes its way, to the same handler. Nobody can tell which by the answer."""
 
 import asyncio
-import contextlib
 import logging
 import re
 
@@ -13,6 +12,8 @@ from quarterdeck.base import log, tasks
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra import answers, http_server
 from quarterdeck.infra.calls import Call
+from quarterdeck.testing import connections
+from quarterdeck.testing.connections import answer, asked, passing
 
 ID = "01a21925-2573-7fc7-98d0-263a2cd3894d"
 THING = f"/things/{ID}"
@@ -108,8 +109,7 @@ class Things:
         return answers.json("waited")
 
 
-@contextlib.asynccontextmanager
-async def serving(things, **more):
+def serving(things, **more):
     """Serve things; give a function that connects."""
     routes = [
         http_server.call("GET", "/things/{id}", things.get, query=ThingQuery),
@@ -121,18 +121,8 @@ async def serving(things, **more):
     async def authenticate(request, handler):
         return await things.authenticate(request, handler)
 
-    listener = http_server.listen("127.0.0.1:0")
-    with contextlib.ExitStack() as stack:
-
-        async def connect():
-            reader, writer = await asyncio.open_connection(*listener.getsockname())
-            stack.callback(writer.close)
-            return reader, writer
-
-        app = http_server.application(routes, middlewares=[authenticate], body_bytes_max=1000)
-        async with http_server.serve(app, listener, **more):
-            async with asyncio.timeout(20):
-                yield connect
+    app = http_server.application(routes, middlewares=[authenticate], body_bytes_max=1000)
+    return connections.served(app, **more)
 
 
 @pytest.fixture
@@ -156,28 +146,6 @@ def request(line=f"GET {THING}", headers=USER, body=b""):
 def post(name, headers=""):
     """A request to take a thing in."""
     return request("POST /things", USER + JSON + headers, msgspec.json.encode({"name": name}))
-
-
-async def answer(reader):
-    """Read one answer, what differs from one to the next left out."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = re.search(rb"Content-Length: (\d+)", head)
-    body = await reader.readexactly(int(length[1])) if length else b""
-    told = re.sub(rb"(Date|X-Request-Id): .*?\r\n", rb"\1\r\n", head)
-    return told, re.sub(rb'"trace":"[0-9a-f]{32}"', b"trace", body)
-
-
-async def asked(connect, data):
-    """Send something on a connection of its own, and read one answer."""
-    reader, writer = await connect()
-    writer.write(data)
-    return await answer(reader)
-
-
-async def passing():
-    """Let the loop, which is the server's, too, take some turns."""
-    for _ in range(50):
-        await asyncio.to_thread(str)
 
 
 REQUESTS = {

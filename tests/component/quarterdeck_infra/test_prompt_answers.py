@@ -1,7 +1,6 @@
 """Plain small requests are answered as they come in, every other one goes aiohttp's way; nobody can tell which by the answer, or by what follows."""
 
 import asyncio
-import contextlib
 import logging
 import re
 
@@ -10,6 +9,8 @@ from aiohttp import web
 
 from quarterdeck.infra import http_server, plain_requests
 from quarterdeck.infra.prompt_answers import Content, Later
+from quarterdeck.testing import connections
+from quarterdeck.testing.connections import answer, asked, passing
 
 SAID = b"what there is"
 KIND = {"Content-Type": "text/plain", "X-Kind": "plain"}
@@ -51,26 +52,14 @@ class Source:
         return web.Response(body=said, headers=KIND)
 
 
-@contextlib.asynccontextmanager
-async def serving(source, **more):
+def serving(source, **more):
     """Serve with a source; give a function that connects."""
     routes = [
         http_server.route(method, path, source.route)
         for method in ("GET", "PUT", "POST")
         for path in ("/at-once", "/later", "/error", "/slow", "/route")
     ]
-    listener = http_server.listen("127.0.0.1:0")
-    with contextlib.ExitStack() as stack:
-
-        async def connect():
-            reader, writer = await asyncio.open_connection(*listener.getsockname())
-            stack.callback(writer.close)
-            return reader, writer
-
-        app = http_server.application(routes)
-        async with http_server.serve(app, listener, prompt=source, **more):
-            async with asyncio.timeout(20):
-                yield connect
+    return connections.served(http_server.application(routes), prompt=source, **more)
 
 
 @pytest.fixture
@@ -89,27 +78,6 @@ def request(line="GET /at-once", headers="", body=b""):
     """A request as bytes."""
     length = f"Content-Length: {len(body)}\r\n" if body else ""
     return f"{line} HTTP/1.1\r\n{HEAD}{length}{headers}\r\n".encode() + body
-
-
-async def answer(reader):
-    """Read one answer, what differs from one to the next left out."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
-    told = re.sub(rb"(Date|X-Request-Id): .*?\r\n", rb"\1\r\n", head)
-    return told, await reader.readexactly(length)
-
-
-async def passing():
-    """Let the loop, which is the server's, too, take some turns."""
-    for _ in range(50):
-        await asyncio.to_thread(str)
-
-
-async def asked(connect, data):
-    """Send something on a connection of its own, and read one answer."""
-    reader, writer = await connect()
-    writer.write(data)
-    return await answer(reader)
 
 
 @pytest.mark.parametrize("body", [b"", b"x" * 65_536], ids=["without", "with"])

@@ -2,14 +2,13 @@
 
 import asyncio
 import contextlib
-import re
 
 import msgspec
 import pytest
 from yarl import URL
 
 from quarterdeck.base.clock import SystemClock
-from quarterdeck.testing import system
+from quarterdeck.testing import connections, system
 from quarterdeck.wire import agents, signing
 
 NOBODY = "0198c0de-0000-7000-8000-00000000dead"
@@ -66,10 +65,7 @@ class Asker:
         with contextlib.closing(writer):
             writer.write("\r\n".join([*lines, "", ""]).encode() + body)
             async with asyncio.timeout(20):
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = re.search(rb"Content-Length: (\d+)", head)
-                answer = await reader.readexactly(int(length[1])) if length else b""
-        return re.sub(rb"Date: .*?\r\n", b"", head), answer
+                return await connections.answer(reader)
 
 
 @pytest.fixture
