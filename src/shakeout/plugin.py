@@ -20,6 +20,7 @@ from shakeout import (
     harness,
     hookspecs,
     options,
+    sayable,
     sessions,
     settings,
     signals,
@@ -38,7 +39,7 @@ SIGNALS = pytest.StashKey[signals.EndOfRun]()
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
-    for module in (fixtures, skips, in_process, evidence, classify, terminal):
+    for module in (fixtures, skips, in_process, evidence, classify, terminal, sayable):
         pluginmanager.register(module, module.__name__)
 
 

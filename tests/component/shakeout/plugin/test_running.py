@@ -41,6 +41,16 @@ async def test_health(cluster, ask, supervisor, number, record_property):
     record_property("worker", os.environ["PYTEST_XDIST_WORKER"])
 """
 
+NO_TEXT = """
+import logging
+
+def test_passes():
+    logging.getLogger().error("a \\ud800 log")
+
+def test_fails():
+    raise ValueError("no \\ud800 name")
+"""
+
 PLAIN = """
 import sys
 import pytest
@@ -144,6 +154,16 @@ def test_time_out_stops_a_coroutine_where_it_waits(project):
         assert outcomes[test]["failure"].startswith("Failed: Timeout (>0.3s)")
     assert ">       await asyncio.Event().wait()" in outcomes["test_waits_for_ever"]["failure"]
     assert passed(outcomes["test_afterwards"])
+
+
+@pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"])
+def test_what_no_encoding_has_is_told_by_its_escape(project, workers):
+    """Log and raise a lone surrogate, which reports of workers cannot carry: both tests are judged, and the cause is told line by line."""
+    project.write(test_it=NO_TEXT)
+    code, output = project.run(*workers)
+    assert code == 1
+    assert "1 failed, 1 passed" in output
+    assert "\ncause: ValueError: no \\ud800 name.\n" in output
 
 
 def test_workers_boot_a_cluster_each(project):
