@@ -341,6 +341,7 @@ async def test_session_runs_what_the_tag_named_when_it_was_made(hub, user, obser
 
 async def test_failed_pull_frees_the_slots_and_says_why(hub, user, observe):
     """Behaviour 63: pull failure. Take a layer away behind the registry's back; the session ends with the reason, its slots are free."""
+    containers.required()
     layout = tagged("one")
     await hub.shelf.push("team/tool", layout)
     await hub.rescan()
