@@ -50,15 +50,22 @@ class at_least:  # noqa: N801 - used like a function: `satisfied=at_least(3)`
         return max(0.0, self.wanted - value)
 
 
+def condition(satisfied: Callable[[Any], object]) -> Callable[[Any], object]:
+    """The same condition; one that only compares becomes `equals`.
+
+    A bound `wanted.__eq__` answers NotImplemented, which counts as true, to a value of another type.
+    """
+    if isinstance(satisfied, functools.partial) and satisfied.func is operator.eq:
+        return equals(satisfied.args[0])
+    if getattr(satisfied, "__name__", "") == "__eq__" and hasattr(satisfied, "__self__"):
+        return equals(satisfied.__self__)
+    return satisfied
+
+
 def measure(satisfied: Callable[[Any], object]) -> Callable[[Any], float | None] | None:
     """The distance that belongs to a condition; None where nobody knows what nearer means."""
-    if isinstance(satisfied, Measured):
-        return satisfied.distance
-    if isinstance(satisfied, functools.partial) and satisfied.func is operator.eq:
-        return equals(satisfied.args[0]).distance
-    if getattr(satisfied, "__name__", "") == "__eq__" and hasattr(satisfied, "__self__"):
-        return equals(satisfied.__self__).distance
-    return None
+    found = condition(satisfied)
+    return found.distance if isinstance(found, Measured) else None
 
 
 def between(value: object, wanted: object) -> float | None:

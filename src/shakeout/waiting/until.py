@@ -7,6 +7,7 @@ span of the test's timeline.
 import asyncio
 import dataclasses
 import inspect
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Generic, Protocol, TypeVar, overload
 
@@ -14,6 +15,7 @@ from shakeout.timeline import record
 from shakeout.waiting import errors, nearest, samples, witness
 
 Value = TypeVar("Value")
+Answer = TypeVar("Answer")
 Wake = AsyncIterator[object] | Callable[[], Awaitable[object]]
 
 POLL_SECONDS_MIN = 0.005
@@ -67,10 +69,14 @@ async def until(
     miss where `satisfied` tells how near a value is, see `shakeout.waiting.nearest`.
 
     Raises WaitTimedOut or WaitHopeless, which show the samples over time and what the components
-    of the test logged meanwhile.
+    of the test logged meanwhile; ValueError for a time that is none, TypeError for a condition that
+    gives no answer.
     """
+    if math.isnan(within):
+        raise ValueError("`within` is a number of seconds, not nan: that wait would never end")
     what = describe or samples.name_of(probe)
-    wait = _Wait(_Question(probe, within, what, satisfied, hopeless, retry_on))
+    condition = nearest.condition(satisfied)
+    wait = _Wait(_Question(probe, within, what, condition, hopeless, retry_on))
     if wake is None:
         return await wait.run(_Polling())
     try:
@@ -181,7 +187,7 @@ class _Wait(Generic[Value]):
                 self._seen.exception(self._elapsed(), error)
             else:
                 self._seen.value(self._elapsed(), value)
-                if self._question.satisfied(value):
+                if _answer("satisfied", self._question.satisfied(value)):
                     return value
                 self._give_up_if_hopeless(value)
             if last:
@@ -204,7 +210,7 @@ class _Wait(Generic[Value]):
 
     def _give_up_if_hopeless(self, value: Value) -> None:
         hopeless = self._question.hopeless
-        cause = hopeless(value) if hopeless else None
+        cause = _answer("hopeless", hopeless(value)) if hopeless else None
         if cause:
             text = cause if isinstance(cause, str) else f"saw {samples.render(value)}"
             raise errors.WaitHopeless(self._what, self._elapsed(), self._evidence(), text)
@@ -224,3 +230,14 @@ class _Wait(Generic[Value]):
             lines.append(f"log of {component} since the wait began:")
             lines.extend(f"  {line}" for line in logged)
         return "\n".join(f"  {line}" for line in lines)
+
+
+def _answer(asked: str, answer: Answer) -> Answer:
+    """What a condition says. Raises TypeError for what would count as true, and is no answer."""
+    if answer is NotImplemented:
+        raise TypeError(f"`{asked}` cannot compare this value: it answers NotImplemented")
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise TypeError(f"`{asked}` must answer at once: it is asynchronous; wait in the probe")
+    return answer

@@ -14,6 +14,8 @@ CLAIM_SECONDS = 8.0
 """How long a manager may take for one call about a kernel; longer than any deadline of the lifecycle."""
 DUE_ROWS_MAX = 500
 POSTPONED_SECONDS = 5.0
+DETAIL_CHARACTERS_MAX = 2000
+"""Of what an agent says of an end: part of that may be the words of a user's code, or of an image."""
 
 _SQL = queries.load(__package__)
 
@@ -81,13 +83,14 @@ class LifecycleBooks:
         self, kernel: str, end: model.End, actor: str, *, generation: int
     ) -> Sequence[model.Due]:
         """Make the session of a live kernel TERMINATING, with all its kernels, and return them; none if it was not before that, or was restarted since `generation`."""
+        detail = end.detail and _storable(end.detail)[:DETAIL_CHARACTERS_MAX]
         rows = await self._database.fetch(
             _SQL["end_session_of"],
             {
                 "kernel": kernel,
                 "actor": actor,
                 "reason": end.reason.value,
-                "detail": end.detail,
+                "detail": detail,
                 "exit_code": end.exit_code,
                 "generation": generation,
             },
@@ -96,8 +99,9 @@ class LifecycleBooks:
 
     async def keep_logs(self, session: str, text: str) -> None:
         """Keep what a session has written; what was kept first stays."""
-        kept = {"session": session, "text": text.replace("\0", "\N{REPLACEMENT CHARACTER}")}
-        await self._database.execute(_SQL["keep_logs"], kept)
+        await self._database.execute(
+            _SQL["keep_logs"], {"session": session, "text": _storable(text)}
+        )
 
     async def ended(self, work: model.Work) -> Over | None:
         """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free. None: the session is not over, or was before."""
@@ -145,6 +149,11 @@ def ending(row: Mapping[str, Any]) -> model.Work:
         ),
         type=sessions.SessionType(row["type"]),
     )
+
+
+def _storable(text: str) -> str:
+    """Return text as the database takes it, whoever wrote it."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _work(row: Mapping[str, Any]) -> model.Work:

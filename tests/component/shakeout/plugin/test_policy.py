@@ -186,6 +186,29 @@ def test_gate_is_red_when_a_test_is_not_listed(gated):
     assert gated.run("tests/test_new.py")[0] == 0, "while it is written it may run alone"
 
 
+RERUNS = """
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    again = pytest.TestReport(item.nodeid, item.location, {}, "rerun", None, "call")
+    item.ihook.pytest_runtest_logreport(report=again)
+    return (yield)
+
+def pytest_report_teststatus(report):
+    return ("rerun", "R", "RERUN") if report.outcome == "rerun" else None
+"""
+
+
+def test_gate_takes_outcomes_of_other_plugins_for_what_comes_before_the_last_word(gated):
+    """Plugins that repeat tests have a word of their own for it. Report each test so before it runs."""
+    conftest = gated.directory / "conftest.py"
+    conftest.write_text(conftest.read_text() + RERUNS)
+    code, output = gated.run("-p", "no:randomly")
+    assert code == 0, output
+    assert "6 passed, 6 rerun" in output
+
+
 def test_gate_does_not_judge_a_run_that_stopped(gated):
     gated.write(test_one="def test_a(): raise AssertionError\n")
     code, output = gated.run("-x", "-p", "no:randomly")

@@ -45,3 +45,13 @@ def test_what_cannot_be_judged_is_told_on_standard_error(tmp_path, capsys):
 def test_only_some_actions_may_be_judged(tmp_path):
     path = saved(tmp_path / "history", 1, 2)
     assert judge.main([path, "--model", "register", "--actions", "write"]) == 0
+
+
+def test_a_history_without_what_was_asked_for_is_not_valid(tmp_path, capsys):
+    """Nothing judged is no verdict. Ask for an action that nobody did, and for one that failed."""
+    path = saved(tmp_path / "history", 1, 2)
+    assert judge.main([path, "--model", "register", "--actions", "raed"]) == 3
+    failed = Operation(0, "A", "write", "x", (1,), 0, 1, Outcome.FAIL)
+    file.save(History((failed,)), tmp_path / "failed")
+    assert judge.main([str(tmp_path / "failed"), "--model", "register"]) == 3
+    assert capsys.readouterr().err.count("nothing of what was asked for happened") == 2

@@ -1,5 +1,6 @@
 """Reading JUnit reports: whose they are, what they say, and which are left over from earlier runs."""
 
+import json
 import os
 from pathlib import Path
 
@@ -125,6 +126,22 @@ def test_gate_is_red_when_tests_are_missing(gate, tmp_path):
     assert gate("--under", "tests/a")[0] == 0
 
 
+@pytest.mark.parametrize("directory", ["tests/a", "./tests/a/", "tests//a"])
+def test_gate_judges_a_part_however_it_is_spelt(gate, tmp_path, directory):
+    """A part that lost its tests is red. Say the part in several ways."""
+    report(tmp_path / "reports" / "a.xml", B)
+    code, lines = gate("--under", directory)
+    assert code == 1
+    assert "too few: tests/a/test_a.py: 0 of 1 tests ran" in lines
+
+
+@pytest.mark.parametrize("directory", ["tests/aa", "tests/a/test_a.py", "/tests/a"])
+def test_gate_cannot_judge_a_part_that_does_not_exist(gate, tmp_path, directory):
+    """Nothing judged is not green. Ask for a directory that holds no test, beside one that does."""
+    report(tmp_path / "reports" / "a.xml", A, B)
+    assert gate("--under", "tests/b", "--under", directory)[0] == 2
+
+
 def test_gate_shows_typed_skips(gate, tmp_path):
     skip = '<skipped message="prerequisite missing: root (be root)"/>'
     report(tmp_path / "reports" / "a.xml", A, case("tests/b/test_b.py::b", skip))
@@ -136,6 +153,12 @@ def test_gate_shows_typed_skips(gate, tmp_path):
 
 def test_gate_cannot_judge_without_reports(gate):
     assert gate() == (2, ["0 passed, 0 failed, 0 skipped"])
+
+
+def test_gate_that_cannot_judge_speaks_json(gate):
+    code, (line,) = gate("--json")
+    assert code == 2
+    assert json.loads(line)["verdict"] == "unknown"
 
 
 def test_gate_speaks_json(gate, tmp_path):

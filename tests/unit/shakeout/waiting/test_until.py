@@ -210,3 +210,30 @@ async def test_until_shows_what_components_logged_since_it_began():
     with pytest.raises(errors.WaitTimedOut) as caught:
         await until(lambda: False, within=0)
     assert "log of manager since the wait began:\n    line after 10" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, 4.0])
+async def test_until_is_not_satisfied_with_a_value_of_another_type(value):
+    """No wait ends with what it did not wait for. A bound `__eq__` answers NotImplemented, which is true."""
+    with pytest.raises(errors.WaitTimedOut):
+        await until(lambda: value, within=0, satisfied=(3).__eq__)
+    assert await until(lambda: 3.0, within=0, satisfied=(3).__eq__) == 3
+
+
+async def never(_value: object) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("asked", ["satisfied", "hopeless"])
+@pytest.mark.parametrize("condition", [never, (3).__le__])
+async def test_until_refuses_a_condition_that_gives_no_answer(asked, condition):
+    """A coroutine and NotImplemented count as true. Give either as a condition, and look who complains."""
+    conditions = {"satisfied": lambda _value: False, asked: condition}
+    with pytest.raises(TypeError, match=f"`{asked}`"):
+        await until(lambda: 2.5, within=0, **conditions)
+
+
+async def test_until_refuses_a_time_that_is_none():
+    """What is not a number is never over. Ask for it."""
+    with pytest.raises(ValueError, match="not nan"):
+        await until(lambda: False, within=float("nan"))
