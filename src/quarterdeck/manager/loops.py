@@ -1,6 +1,6 @@
 """The manager's loops: what runs at which pace and what wakes it. `app` starts them all in one task group."""
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +63,7 @@ class FolderLoops:
         yield every(
             REMOVAL_SECONDS, transferring.run, name="tree-rescoping", wake=transferring.wake
         )
-        for number in range(CLONES):
-            yield every(CLONE_SECONDS, cloning.run, name=f"clone-{number}", wake=cloning.wake)
+        yield from _crew(CLONES, CLONE_SECONDS, cloning.run, name="clone", wake=cloning.wake)
 
 
 @dataclass(frozen=True)
@@ -116,9 +115,9 @@ class Loops:
         yield every(IDLE_SECONDS, self._forget_keys, name="keys", wake=self.keys_wake)
         yield every(RETRY_SECONDS, self._listen, name="events")
         rescanner = self.rescanner
-        for number in range(RESCANS):
-            name = f"rescan-{number}"
-            yield every(RESCAN_SECONDS, rescanner.run, name=name, wake=rescanner.wake)
+        yield from _crew(
+            RESCANS, RESCAN_SECONDS, rescanner.run, name="rescan", wake=rescanner.wake
+        )
         for number in range(WORKERS):
             yield every(0, self.lifecycle.work, name=f"worker-{number}")
 
@@ -131,3 +130,12 @@ class Loops:
 
     async def _forget_keys(self) -> None:
         self.keys.forget_all()
+
+
+def _crew(
+    count: int, seconds: float, step: Callable[[], Awaitable[object]], *, name: str, wake: Wake
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """Give loops that do the same, of which the first looks at this pace whether there is work. Who finds some wakes the others."""
+    for number in range(count):
+        pace = seconds if number == 0 else IDLE_SECONDS
+        yield every(pace, step, name=f"{name}-{number}", wake=wake)

@@ -60,8 +60,9 @@ class Cloning:
             del self._waiting[clone.id]
 
     async def run(self) -> None:
-        """Make copies until none waits."""
+        """Make copies until none waits; other loops may find more."""
         while (clone := await self._clones.claim()) is not None:
+            self.wake.set()
             await self._make(clone)
 
     async def _ended(

@@ -51,8 +51,9 @@ class Rescanner:
                 wake.set()
 
     async def run(self) -> None:
-        """Do rescans until none waits."""
+        """Do rescans until none waits; other loops may find more."""
         while (claim := await self._rescans.claim()) is not None:
+            self.wake.set()
             with self._watching(claim) as cancelled:
                 await self._do(claim, cancelled)
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from quarterdeck.base import tasks
 from quarterdeck.manager.folders import errors, model
 from quarterdeck.manager.folders.cloning import Cloning
 from quarterdeck.manager.folders.gate import Gate
@@ -88,6 +89,28 @@ async def test_clone_that_another_manager_has_taken_is_left_to_it(monkeypatch):
     await world.clones.begin(clone, view, "ada", "copy")
     await world.cloning.run()
     assert world.states == [("copy", "CREATING"), ("data", "CLONING")]
+
+
+async def test_loop_that_finds_a_copy_to_make_wakes_the_others(monkeypatch):
+    """Only one loop looks by itself. Let others wait to be woken, leave two copies as a dead manager does, and look once: both are made at the same time."""
+    world = World()
+    both, sources = asyncio.Barrier(2), set()
+
+    async def made(_, clone):
+        sources.add(clone.source)
+        await both.wait()
+
+    monkeypatch.setattr(world.trees, "clone", made)
+    async with asyncio.timeout(20), tasks.background() as background:
+        background.start(tasks.every(3600, world.cloning.run, name="c", wake=world.cloning.wake))
+        await tasks.pause(0)
+        for name in ("one", "two"):
+            await world.rows.insert(name, "ada", FolderCreate(name))
+            await world.rows.ready(name)
+            clone = model.Clone(f"clone of {name}", name, "local", "ada")
+            await world.clones.begin(clone, world.rows.rows[name], "ada", f"copy of {name}")
+        await world.cloning.run()
+    assert sources == {"one", "two"}
 
 
 async def test_copy_that_is_made_when_its_folder_is_gone_is_removed(monkeypatch):

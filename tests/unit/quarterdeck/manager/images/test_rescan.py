@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from quarterdeck.base import tasks
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.infra.errors import (
     ManifestNotFound,
@@ -234,3 +235,19 @@ async def test_look_that_overlaps_another_at_the_same_registry_ends_well(deck):
         go.set()
     assert deck.store.rescans["hub"].id == "next"
     assert deck.store.rescans["hub"].status is RescanStatus.DONE
+
+
+async def test_loop_that_finds_a_registry_to_look_at_wakes_the_others(deck):
+    """Only one loop looks by itself. Let another wait to be woken, ask for two rescans behind their backs, and look once: both are done at the same time."""
+    both = asyncio.Barrier(2)
+    deck.catalogues.check = both.wait
+    async with asyncio.timeout(20), tasks.background() as background:
+        run, wake = deck.rescanner.run, deck.rescanner.wake
+        background.start(tasks.every(3600, run, name="rescan", wake=wake))
+        await tasks.pause(0)
+        for name in ("hub", "yard"):
+            given = images.RegistryCreate(name=name, url=f"http://{name}")
+            await deck.store.insert_registry(name, given)
+            await deck.store.request(f"rescan of {name}", name)
+        await run()
+        assert deck.store.rescans["hub"].status is RescanStatus.DONE
