@@ -3,12 +3,21 @@
 import sys
 from collections.abc import Sequence
 
-from quarterdeck.cli import arguments
+EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 refused or failed, 2 not usable as typed, 130 interrupted."""
-    given = arguments.parse(sys.argv[1:] if argv is None else argv)
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _main(argv: Sequence[str]) -> int:
+    from quarterdeck.cli import arguments  # here, because Ctrl-C may come while it is loaded
+
+    given = arguments.parse(argv)
     from quarterdeck.cli import (
         run,
     )  # here, because `qd --help` must not wait for the network's modules

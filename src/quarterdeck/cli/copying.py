@@ -13,7 +13,6 @@ from quarterdeck.cli import addresses
 from quarterdeck.cli import console as console_module
 from quarterdeck.cli.addresses import Remote
 from quarterdeck.cli.console import Console
-from quarterdeck.cli.hands import Hands
 from quarterdeck.cli.progress import Bar
 from quarterdeck.client import api_folders as api
 from quarterdeck.client import files, procedures, request
@@ -124,6 +123,8 @@ class _Copying:
         return self._run(apart, fetch, "local")
 
     def _run(self, copies: list[files.Copy], work: Work, name: str) -> int:
+        from quarterdeck.cli.hands import Hands  # here: only what copies may wait for its threads
+
         done = []
         bar = Bar(self._console, self._clock, copies)
         crew = Hands(self._transport, copies, lambda mine, copy: self._one(mine, copy, work, bar))

@@ -10,7 +10,7 @@ from typing import Any
 from quarterdeck.client import api, api_folders
 from quarterdeck.client.errors import Ambiguous, NotFound, SessionEnded
 from quarterdeck.client.request import Procedure
-from quarterdeck.wire.images import IMAGES_MAX
+from quarterdeck.wire import pages
 from quarterdeck.wire.states import SESSION_TERMINAL, SessionStatus
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
@@ -236,5 +236,5 @@ def list_images(*, missing: bool = False) -> Procedure[list[dict[str, Any]]]:
         after = found[-1]["name"] if found else ""
         page = (yield api.list_images(missing=missing, after=after))["items"]
         found += page
-        if len(page) < IMAGES_MAX:
+        if len(page) < pages.IMAGES_MAX:
             return found

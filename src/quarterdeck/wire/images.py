@@ -42,15 +42,12 @@ class ImageView(msgspec.Struct, frozen=True, kw_only=True):
     variants: tuple[ImageVariant, ...] = ()
 
 
-IMAGES_MAX = 500
-"""Of one answer."""
-
 REPOSITORIES_MAX = 1000
 """Of one answer about a rescan: those with problems come first."""
 
 
 class ImageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which images to list: those that are offered; with `all` those that are missing, too. At most `IMAGES_MAX`, by name, `after` one."""
+    """Which images to list: those that are offered; with `all` those that are missing, too. At most `pages.IMAGES_MAX`, by name, `after` one."""
 
     all: bool = False
     after: Annotated[str, Meta(max_length=512)] = ""

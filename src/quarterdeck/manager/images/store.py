@@ -8,7 +8,7 @@ import msgspec
 from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.images import errors, model
-from quarterdeck.wire import images
+from quarterdeck.wire import images, pages
 
 _SQL = queries.load(__package__)
 
@@ -22,7 +22,7 @@ class ImageStore:
 
     async def list(self, *, missing: bool, after: str = "") -> Sequence[images.ImageView]:
         """Return the images by name, with those that are missing or without, from one name on, some hundreds at most."""
-        wanted = {"missing": missing, "name": None, "after": after, "limit": images.IMAGES_MAX}
+        wanted = {"missing": missing, "name": None, "after": after, "limit": pages.IMAGES_MAX}
         rows = await self._database.fetch(_SQL["list_images"], wanted)
         return [_view(row) for row in rows]
 

@@ -9,7 +9,7 @@ import msgspec
 from quarterdeck.infra.errors import ManifestNotFound
 from quarterdeck.manager.images import errors, model
 from quarterdeck.testing.image_layouts import Layout
-from quarterdeck.wire import decode, images, oci
+from quarterdeck.wire import decode, images, oci, pages
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
@@ -30,7 +30,7 @@ class FakeImages:
         """Return the images by name."""
         found = [self.images[name] for name in sorted(self.images) if name > after]
         shown = [one for one in found if missing or one.missing_since is None]
-        return shown[: images.IMAGES_MAX]
+        return shown[: pages.IMAGES_MAX]
 
     async def get(self, name: str) -> images.ImageView | None:
         """Return an image."""

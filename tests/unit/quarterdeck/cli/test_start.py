@@ -1,0 +1,58 @@
+"""How `qd` starts, in a process of its own: what a command does not need is not loaded, and Ctrl-C is no crash."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SECONDS_MAX = 60
+SLOW = {
+    "aiohttp",
+    "asyncio",
+    "concurrent",
+    "email",
+    "logging",
+    "msgspec",
+    "ssl",
+    "typing_extensions",
+}
+LOADS = "import sys; from quarterdeck.cli import arguments, run; print(*sys.modules)"
+INTERRUPTED = """
+import signal, sys
+
+class Interrupt:
+    def find_spec(name, path=None, target=None):
+        if name == "{module}":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt)
+from quarterdeck.cli.__main__ import main
+sys.exit(main(["session", "ls"]))
+"""
+
+
+def python(code):
+    """Run code in another interpreter, with the paths of this one."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+
+
+def test_commands_do_not_wait_for_what_they_do_not_need():
+    """What people type all day starts fast. Load all commands; of modules that take tens of milliseconds there is none."""
+    loaded = {name.partition(".")[0] for name in python(LOADS).stdout.split()}
+    assert "quarterdeck" in loaded
+    assert loaded & SLOW == set()
+
+
+@pytest.mark.parametrize("module", ["cli.arguments", "cli.run", "client.transport"])
+def test_interrupt_while_it_starts_is_no_crash(module):
+    """Ctrl-C may come at any moment. Send it while a module is loaded; it ends as it does later, and says nothing."""
+    ended = python(INTERRUPTED.format(module=f"quarterdeck.{module}"))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
