@@ -84,7 +84,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if report.failed and call.excinfo is not None:
+    if report.failed:
         _note_failure(item, call, report)
     elif report.skipped:
         item.user_properties.append((VERDICT, "skipped"))
@@ -197,11 +197,13 @@ def _note_failure(
     from shakeout.report.model import Kind  # noqa: PLC0415 - as above
     from shakeout.report.testimony import Testimony  # noqa: PLC0415 - as above
 
-    assert call.excinfo is not None
     made = harness.of(item.config)
     testimony = item.stash.setdefault(TESTIMONY, Testimony(item.nodeid))
     testimony.collect()
-    found = cause.of(call.excinfo.value, testimony.services)
+    if call.excinfo is None:
+        found = cause.refused(report.longreprtext)
+    else:
+        found = cause.of(call.excinfo.value, testimony.services)
     found = cause.with_last_words(found, testimony.lines())
     found = cause.with_statement(found, report.longreprtext)
     found = cause.with_place(found, made.tasks_at_alarm, str(item.path))

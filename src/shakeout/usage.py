@@ -119,20 +119,17 @@ class Use:
             raise death
 
     def _begin_leak_check(self, running: Running, leak_check: check.LeakCheck) -> None:
-        try:
+        with _looking_into(running):
             self._runner.run(leak_check.begin())
-        except errors.CouldNotLook:
-            running.dirty = True
-            raise
 
     def _find_leaks(self, running: Running, leak_check: check.LeakCheck) -> None:
         """After a failure, what was left behind only means a new cluster."""
         failed = self._item.stash.get(FAILED, False)
         within = check.SETTLE_SECONDS_MAX_FAILED if failed else check.SETTLE_SECONDS_MAX
         try:
-            self._runner.run(leak_check.verify(within=within))
+            with _looking_into(running):
+                self._runner.run(leak_check.verify(within=within))
         except (errors.Leaked, errors.CouldNotLook):
-            running.dirty = True
             if not failed:
                 raise
 
@@ -176,6 +173,16 @@ class Watch:
         return [*mine, *self._running.cluster.system.allowed_log]
 
 
+@contextlib.contextmanager
+def _looking_into(running: Running) -> Iterator[None]:
+    """A cluster in which something is left, or into which nobody can look, is for no other test."""
+    try:
+        yield
+    except BaseException:
+        running.dirty = True
+        raise
+
+
 def raise_untold(clusters: Clusters) -> None:
     """Tell the deaths that no test has failed with. Raises DiedBetweenTests, or a group of them, first cause first."""
     told = [errors.DiedBetweenTests(*each) for each in clusters.untold]
@@ -211,14 +218,15 @@ def note_outcome(
     item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> None:
     """Remember that the test failed, and which death it told; show what the components logged."""
-    if call.excinfo is None or not report.failed:
+    if not report.failed:
         return
     item.stash[FAILED] = True
     item.stash[keeping.FAILURE] = report.longreprtext
+    error = call.excinfo.value if call.excinfo else None
     for running in item.stash.get(USED, []):
-        if running.guard.done() and running.guard.result() is call.excinfo.value:
+        if running.guard.done() and running.guard.result() is error:
             running.death_told = True
-            item.ihook.pytest_shakeout_died(nodeid=item.nodeid, death=call.excinfo.value)
+            item.ihook.pytest_shakeout_died(nodeid=item.nodeid, death=error)
     if LOGBOOK in item.stash:
         for component, lines in item.stash[LOGBOOK].of_test().items():
             report.sections.append((f"log of {component}", "\n".join(lines)))

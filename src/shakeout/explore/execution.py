@@ -13,7 +13,7 @@ from typing import Protocol
 from shakeout.checks.consistency.verdict import Checker, Validity, Verdict, merged, named
 from shakeout.explore.plan import Call, Injection, Plan
 from shakeout.faults import lifecycle
-from shakeout.faults.errors import FaultError
+from shakeout.faults.errors import ClusterShared, FaultStuck, FaultUnavailable
 from shakeout.faults.fault import Fault
 from shakeout.history.operation import History, Outcome
 from shakeout.history.recorder import Outcomes, Recorder
@@ -159,9 +159,9 @@ class _Running:
                 self.outcomes[injection.number] = f"from {self._now_ms()} ms"
                 await self._until_ms(self._now_ms() + injection.hold_ms)
             self.outcomes[injection.number] += f" to {self._now_ms()} ms"
-        except FaultError as refused:
+        except (ClusterShared, FaultUnavailable) as refused:
             self.outcomes[injection.number] = f"{NOT_DONE}{refused}"
-        except (WaitingError, ProcessError, SystemFault) as error:
+        except (FaultStuck, WaitingError, ProcessError, SystemFault) as error:
             validity = Validity.INVALID if entered else Validity.UNKNOWN
             self.outcomes[injection.number] = "not recovered from" if entered else "without effect"
             self.failing.add(injection.number)

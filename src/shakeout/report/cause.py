@@ -39,6 +39,12 @@ def interrupted(by: BaseException) -> Cause:
     )
 
 
+def refused(text: str) -> Cause:
+    """Nothing was raised, and the test was failed all the same: it passed where that is not accepted."""
+    head, _, rest = text.partition("\n")
+    return Cause(Kind.ASSERTION, _end(head), _tail(rest), "", signature(head))
+
+
 def signature(text: str) -> str:
     """A text without what differs from run to run: numbers, addresses, identifiers."""
     return _VARIABLE.sub("#", text)

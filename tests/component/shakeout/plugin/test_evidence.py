@@ -250,6 +250,32 @@ def test_outcomes_of_tests_with_a_cluster_are_remembered(left):
     assert {one.system for one in found} == {"healthy"}
 
 
+EXPECTED = """
+import pytest
+
+
+@pytest.mark.xfail
+async def test_with_cluster(cluster): pass
+
+
+@pytest.mark.xfail(strict=True, reason="the tide")
+def test_without_cluster(): pass
+"""
+
+
+def test_test_that_is_failed_without_an_error_has_not_passed(project):
+    """Whatever pytest calls failed is so in each report. Let tests pass that are expected to fail, and run them again."""
+    project.write(test_it=EXPECTED)
+    arguments = ("-p", "no:cacheprovider", "--junitxml=report.xml", "--classify-flakes=1")
+    code, output = project.run(*arguments, "--shakeout-report=evidence")
+    assert code == 1
+    told = project.properties()
+    assert {one["verdict"] for one in told.values()} == {"product failed"}, output
+    assert told["test_with_cluster"]["cause"].startswith("xfail without a typed reason: ")
+    assert told["test_without_cluster"]["cause"] == "[XPASS(strict)] the tide."
+    assert "shakeout: verdicts: 2 product failed" in output
+
+
 INTERRUPTED = """
 import asyncio
 import os

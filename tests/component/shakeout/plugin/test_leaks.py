@@ -137,3 +137,32 @@ def test_shared_cluster_must_not_be_changed(outcomes, test, change):
         f"SharedClusterChanged: the shared cluster was changed: {change}"
         in outcomes[test]["error"]
     )
+
+
+LOCKED = """
+import asyncio
+
+import pytest
+
+
+async def test_locks_the_door(cluster):
+    path = cluster.address("redis").removeprefix("unix://")
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"CONFIG SET requirepass secret\\r\\n")
+    assert await reader.readline() == b"+OK\\r\\n"
+    writer.close()
+
+
+async def test_innocent(cluster, ask):
+    await ask(cluster, "hull", "/health")
+"""
+
+
+def test_cluster_that_cannot_be_looked_into_is_for_no_other_test(project):
+    """One test's damage is not told as another's. Let nobody look into Redis any more; the next test gets a new cluster."""
+    project.write(test_it=LOCKED)
+    code, _ = project.run("--junitxml=report.xml", "-p", "no:cacheprovider")
+    told = project.outcomes()
+    assert code == 1
+    assert "NOAUTH Authentication required" in told["test_locks_the_door"]["error"]
+    assert not told["test_innocent"].keys() & {"error", "failure"}

@@ -10,6 +10,7 @@ from shakeout.checks.consistency.models import Register
 from shakeout.explore import run
 from shakeout.explore.run import Conclusion, Effort
 from shakeout.explore.scenario import Action, Disturbance, Scenario
+from shakeout.faults.errors import FaultStuck
 from shakeout.history.operation import Outcome
 from shakeout.history.recorder import Outcomes
 from shakeout.waiting.until import until
@@ -219,6 +220,34 @@ async def test_a_fault_that_cannot_be_injected_is_told_and_harms_nothing():
     report = await run.run(scenario(disturbances=(Disturbance(Calm()),)), boot, 1)
     assert report.conclusion is Conclusion.VALID
     assert "not done: storm bay cannot be injected: no wind" in str(report)
+
+
+class Stuck(Storm):
+    """A fault of which one act does not come to an end."""
+
+    def __init__(self, act):
+        self.act = act
+
+    async def inject(self, _cluster):
+        if self.act == "injecting":
+            raise FaultStuck(self.act, 10)
+
+    async def recover(self, _cluster):
+        if self.act == "undoing":
+            raise FaultStuck(self.act, 10)
+
+
+@pytest.mark.parametrize(
+    ("act", "conclusion"),
+    [("injecting", Conclusion.UNKNOWN), ("undoing", Conclusion.INVALID)],
+)
+async def test_a_fault_that_does_not_come_to_an_end_is_not_valid(act, conclusion):
+    """A member that never comes back is no milder plan. Let the time of one act be up."""
+    stuck = scenario(disturbances=(Disturbance(Stuck(act)),))
+    report = await run.run(stuck, boot, 1, effort=Effort(plans_max=0))
+    assert report.conclusion is conclusion
+    assert not report.first.not_done
+    assert f"{act} has not ended within 10 s" in str(report.first.verdict)
 
 
 async def test_a_scenario_can_be_carried_out_once_on_a_given_cluster():
