@@ -83,7 +83,15 @@ async def test_the_end_of_the_process_is_told_in_words(any_workshop, code, words
 
 
 @pytest.mark.parametrize(
-    "said", [b"{}", b'{"done": 1}', b"[" * 50, b'{"done": 99, "status": "bad"}']
+    "said",
+    [
+        b"{}",
+        b'{"done": 1}',
+        b"[" * 50,
+        b'{"done": 99, "status": "bad"}',
+        b'{"said": "\\u0000' + b"x" * 1000 + b'"}',
+    ],
+    ids=["nothing", "a number", "brackets", "another's", "words"],
 )
 async def test_a_kernel_that_forges_messages_is_killed_and_says_why(any_workshop, said):
     """Regression: what user code wrote to the control channel came out of the agent as an error 500."""
@@ -98,6 +106,8 @@ async def test_a_kernel_that_forges_messages_is_killed_and_says_why(any_workshop
     with pytest.raises(KernelDied) as death:
         await execute(kernel, code)
     assert "wrote to its control channel" in death.value.detail
+    assert death.value.detail.isprintable()
+    assert len(death.value.detail) < 400
 
 
 async def test_a_death_between_executions_is_noticed(any_workshop):

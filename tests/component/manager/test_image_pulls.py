@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from quarterdeck.client.errors import SessionEnded
-from quarterdeck.manager.sessions.books import LifecycleBooks
+from quarterdeck.manager.sessions.books import DETAIL_CHARACTERS_MAX, LifecycleBooks
 from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.testing import manager_fixtures
 from quarterdeck.testing.registries import password_file
@@ -123,6 +123,20 @@ async def test_failed_pull_frees_the_slots_and_says_why(cluster, user, image, ob
         await again.reaches("RUNNING", within=10)
         await again.terminate()
         await again.reaches("TERMINATED", within=10)
+
+
+async def test_whatever_an_agent_says_of_a_failure_ends_the_session(cluster, user, image, observe):
+    """Words of strangers, such as an image's media type, keep no session alive. Let a pull fail with what no database takes, and much of it."""
+    async with manager_fixtures.agent(cluster) as agent:
+        session = await user.sessions.create(image=image)
+        await session.reaches("PULLING", within=10)
+        goes(agent, PullStatus.FAILED, reason="a layer is \0" + "x" * 100_000)
+        with pytest.raises(SessionEnded, match="pull-failed"):
+            await session.reaches("RUNNING", within=10)
+        detail = (await session.refresh()).detail
+    assert detail.startswith(f"{image}: a layer is \N{REPLACEMENT CHARACTER}x")
+    assert len(detail) == DETAIL_CHARACTERS_MAX
+    assert observe.slots_in_use(session.id) == (0, 0)
 
 
 @pytest.mark.parametrize("given", [{}, {"type": "batch", "command": ["true"]}])

@@ -1,6 +1,8 @@
 """Sessions that take all they can get: they harm themselves alone, and are told why they ended."""
 
 import asyncio
+import os
+import signal
 from contextlib import asynccontextmanager
 
 import pytest
@@ -59,6 +61,15 @@ except OSError as error:
 for _ in range(20):
     if os.fork() == 0: time.sleep(2); os._exit(0)
 told
+"""
+
+FORGED_MESSAGE = """
+import os, stat, time
+for name in os.listdir("/proc/self/fd"):
+    at = f"/proc/self/fd/{name}"
+    if int(name) > 2 and os.path.exists(at) and stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+        os.write(int(name), bytes([3]) + b'{"said": "\\\\u0000"}')
+time.sleep(60)
 """
 
 
@@ -136,3 +147,16 @@ async def test_a_flood_is_bounded_and_the_session_goes_on(
         assert (await attacker.execute("1 + 1")).result == "2"
         assert len((await attacker.logs()).encode()) <= 2**21
     assert resident(agent) - before < AGENT_GROWTH_BYTES_MAX
+
+
+async def test_last_words_keep_nobody_alive(user, other_user, observe):
+    """What code has its agent say of its end is believed to be anything. Forge a message with what no database takes; that session ends, and so does another whose kernel is killed."""
+    other = await other_user.sessions.create()
+    await other.reaches("RUNNING", within=10)
+    async with under_attack(user, FORGED_MESSAGE) as (attacker, _):
+        await attacker.reaches("TERMINATED", within=10)
+        os.kill(observe.kernel_pids(observe.kernel(other.id))[0], signal.SIGKILL)
+        await other.reaches("TERMINATED", within=10)
+    assert "wrote to its control channel" in (await attacker.refresh()).detail
+    assert (await other.refresh()).reason == "self-terminated"
+    assert observe.slots_in_use(attacker.id) == (0, 0)

@@ -9,6 +9,9 @@ from quarterdeck.wire import decode
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.executions import ExecutionError
 
+_WORDS_MAX = 200
+"""Characters of what is told of a message that does not fit: they may be its own."""
+
 
 class _Said(msgspec.Struct, frozen=True, tag_field="said", forbid_unknown_fields=True):
     """A message with its kind in the field `said`."""
@@ -78,4 +81,5 @@ def read(type_: Any, data: bytes) -> Any:
     try:
         return decode.decode(type_, data)
     except Invalid as error:
-        raise ChannelBroken(f"a message that does not fit: {error}") from error
+        words = str(error)[:_WORDS_MAX]
+        raise ChannelBroken(f"a message that does not fit: {words!r}") from error
