@@ -14,6 +14,8 @@ def create(given: argparse.Namespace, transport: Transport, console: Console) ->
     """Ask for a session; print its id."""
     session = transport.call(_request(given, transport))
     name = session["name"] or session["id"][-8:]
+    if not console.as_json:
+        console.text(session["id"] + "\n")  # now: the session is there, however the wait ends
     if given.wait:
         try:
             session = Waiting(transport, console, given.within).until_running(session)
@@ -24,8 +26,6 @@ def create(given: argparse.Namespace, transport: Transport, console: Console) ->
         console.note(f"{name} is {session['status']} after {past}")
     if console.as_json:
         console.json(session)
-    else:
-        console.say(session["id"])
     return 0
 
 

@@ -9,8 +9,7 @@ from quarterdeck.base import clock as clocks
 from quarterdeck.cli import standard_input
 from quarterdeck.cli.console import Console
 from quarterdeck.client import api, procedures
-from quarterdeck.client.comeback import Comeback
-from quarterdeck.client.errors import ClientError, FileUnusable
+from quarterdeck.client.errors import FileUnusable
 from quarterdeck.client.request import Request
 from quarterdeck.client.transport import Transport
 
@@ -46,10 +45,7 @@ class _Run:
         self._given = given
         self._transport = transport
         self._console = console
-        self._clock = clocks.SystemClock()
-        self._id = ids.new(self._clock)
-        self._comeback = Comeback()
-        self._comeback.answered()
+        self._id = ids.new(clocks.SystemClock())
         self._asked = 0
         self._interrupted = False
         self._all = {"stdout": "", "stderr": ""}
@@ -64,7 +60,7 @@ class _Run:
         """Pass on what it writes until it ends; return its exit code."""
         while True:
             try:
-                seen = self._ask(request)
+                seen = self._transport.insist(request)
                 request = self._more(seen)
                 self._show(seen)
                 if seen["status"] in {"ok", "error"} and seen["offset"] >= seen["written"]:
@@ -75,7 +71,8 @@ class _Run:
                     self._console.note(f"it goes on in {self._name}")
                     raise
                 self._interrupted = True
-                self._ask(api.interrupt(self._session, self._id, kernel=self._given.kernel))
+                interrupt = api.interrupt(self._session, self._id, kernel=self._given.kernel)
+                self._transport.insist(interrupt)
 
     def _more(self, seen: dict[str, Any]) -> Request:
         question = (seen.get("question") or {}).get("number", 0)
@@ -86,17 +83,6 @@ class _Run:
             wait_seconds=1.0 if question else POLL_SECONDS,
             kernel=self._given.kernel,
         )
-
-    def _ask(self, request: Request) -> dict[str, Any]:
-        """Send a request that may be repeated, until there is an answer."""
-        while True:
-            try:
-                answer = self._transport.call(request)
-            except ClientError as error:
-                clocks.pause(self._comeback.pause(error, self._clock.monotonic()))
-            else:
-                self._comeback.answered()
-                return answer or {}
 
     def _show(self, seen: dict[str, Any]) -> None:
         """Pass on what has come, in the order in which it came."""
@@ -129,7 +115,8 @@ class _Run:
         number = (seen.get("question") or {}).get("number", 0)
         if number > self._asked:
             text = standard_input.line()
-            self._ask(api.reply(self._session, self._id, number, text, kernel=self._given.kernel))
+            reply = api.reply(self._session, self._id, number, text, kernel=self._given.kernel)
+            self._transport.insist(reply)
             self._asked = number
 
     def _end(self, seen: dict[str, Any]) -> int:

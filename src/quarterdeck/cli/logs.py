@@ -6,9 +6,7 @@ from typing import Any
 from quarterdeck.base import clock as clocks
 from quarterdeck.cli.console import Console
 from quarterdeck.client import api, procedures
-from quarterdeck.client.comeback import Comeback
-from quarterdeck.client.errors import ClientError, Refused
-from quarterdeck.client.request import Request
+from quarterdeck.client.errors import Refused
 from quarterdeck.client.transport import Transport
 from quarterdeck.wire.states import SESSION_TERMINAL
 
@@ -26,46 +24,31 @@ def logs(given: argparse.Namespace, transport: Transport, console: Console) -> i
         return 0
     _put(_tail(answer["text"], given.tail), console)
     if given.follow:
-        _follow(session, answer["text"], given.kernel, _Source(transport, console))
+        _follow(session, transport, console, text=answer["text"], kernel=given.kernel)
     return 0
 
 
-class _Source:
-    """Asks again and again, over broken connections."""
-
-    def __init__(self, transport: Transport, console: Console) -> None:
-        self.console = console
-        self._transport = transport
-        self._clock = clocks.SystemClock()
-        self._comeback = Comeback()
-        self._comeback.answered()
-
-    def ask(self, request: Request) -> Any:
-        """Return the answer. Raises `ClientError`."""
-        while True:
-            try:
-                answer = self._transport.call(request)
-            except ClientError as error:
-                clocks.pause(self._comeback.pause(error, self._clock.monotonic()))
-            else:
-                self._comeback.answered()
-                return answer
-
-
-def _follow(session: dict[str, Any], text: str, kernel: str | None, source: _Source) -> None:
+def _follow(
+    session: dict[str, Any],
+    transport: Transport,
+    console: Console,
+    *,
+    text: str,
+    kernel: str | None,
+) -> None:
     """Print what is added to the log, looking more seldom while there is nothing."""
     seconds = LOOK_SECONDS_MIN
     while True:
         clocks.pause(seconds)
-        ended = source.ask(api.get_session(session["id"]))["status"] in SESSION_TERMINAL
+        ended = transport.insist(api.get_session(session["id"]))["status"] in SESSION_TERMINAL
         try:
-            now = source.ask(api.get_logs(session["id"], kernel))["text"]
+            now = transport.insist(api.get_logs(session["id"], kernel))["text"]
         except Refused as error:  # where an ended session keeps no log
             if error.code != "session-not-running":
                 raise
             now = text
         new = added(text, now)
-        _put(new, source.console)
+        _put(new, console)
         seconds = LOOK_SECONDS_MIN if new else min(seconds * 1.5, LOOK_SECONDS_MAX)
         text = now
         if ended:

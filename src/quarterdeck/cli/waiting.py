@@ -46,7 +46,7 @@ class Waiting:
         live, progress = self._console.live, since or Progress(id_)
         with self._transport.within(self._within, f"session {name} is not {status}"):
             while not done(progress):
-                answer = self._transport.call(
+                answer = self._transport.insist(
                     api.get_history(
                         id_,
                         after=progress.after,
@@ -56,10 +56,10 @@ class Waiting:
                 )
                 progress.rows += answer["items"]
                 if live and not done(progress):
-                    session = self._transport.call(api.get_session(id_))
+                    session = self._transport.insist(api.get_session(id_))
                     self._console.progress(f"{name}: {self._line(session)}")
             self._console.progress("")
-            return dict(self._transport.call(api.get_session(id_)))
+            return dict(self._transport.insist(api.get_session(id_)))
 
     def _line(self, session: dict[str, Any]) -> str:
         past = console_module.duration(self._console.seconds_since(session["created_at"]))

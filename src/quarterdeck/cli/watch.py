@@ -20,7 +20,7 @@ def watch(given: argparse.Namespace, transport: Transport, console: Console) -> 
         console.note(reasons.of(transport.call(api.get_session(session["id"]))).what)
     for row in transport.follow(Following(api.session_events(session["id"]))):
         _tell(row, console, verbose=given.verbose)
-    session = transport.call(api.get_session(session["id"]))
+    session = transport.insist(api.get_session(session["id"]))
     why = reasons.of(session)
     if not console.as_json:
         console.say(f"{console.paint(reasons.status(session))}: {why.what}")

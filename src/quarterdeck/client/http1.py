@@ -1,6 +1,7 @@
 """A blocking connection for `transport`, framed by `quarterdeck.base.http1`. Whatever breaks is an OSError."""
 
 import contextlib
+import select
 import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -31,6 +32,13 @@ class Connection:
         except BaseException:
             self._socket.close()
             raise
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be asked over it: between two exchanges the other side has only one thing to say."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Close the connection."""

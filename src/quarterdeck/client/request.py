@@ -43,11 +43,17 @@ class Credentials:
     """Where the manager is and who asks it. Raises `ConfigInvalid` for what cannot be used."""
 
     def __init__(self, url: str, access_key: str, secret_key: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        except ValueError as error:  # half an IPv6 address, or a port that is no number
+            raise ConfigInvalid(f"not the URL of a manager: {url!r}") from error
+        if not usable:
             raise ConfigInvalid(f"not the URL of a manager: {url!r}")
         if not _ACCESS_KEY.match(access_key):
             raise ConfigInvalid("the access key is not in the form of one")
+        if not (secret_key.isascii() and secret_key.isprintable()):
+            raise ConfigInvalid("the secret key is not in the form of one")
         self.url = url.rstrip("/")
         self._base = parts.path.rstrip("/")
         self._authority = parts.netloc
@@ -113,8 +119,8 @@ def with_json(grant: Grant, method: str, path: str, body: Any) -> Prepared:
 
 
 def outcome(method: str, status: int, body: bytes) -> bytes:
-    """Return the body of an answer. Raises `Refused`, `OutcomeUnknown`."""
-    if status < 400:
+    """Return the body of an answer. Raises `Refused`, `Unreachable`, `OutcomeUnknown`."""
+    if status < 300:
         return body
     try:
         problem = json.loads(body)
@@ -133,6 +139,14 @@ def outcome(method: str, status: int, body: bytes) -> bytes:
 def broken(method: str, detail: str) -> ClientError:
     """Return the error for an exchange that broke off."""
     return Unreachable(detail) if method in _SAFE else OutcomeUnknown(detail)
+
+
+def answer(method: str, body: bytes) -> Any:
+    """Return what the manager's answer says. Raises `Unreachable`, `OutcomeUnknown` if it is another server's."""
+    try:
+        return loads(body)
+    except ValueError as error:
+        raise broken(method, "the answer is not JSON, as the platform's are") from error
 
 
 def loads(body: bytes) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from quarterdeck.base import clock as clocks
 from quarterdeck.base.clock import Clock
 from quarterdeck.client import events, fetching, files, http1, request, sending
+from quarterdeck.client.comeback import Comeback
 from quarterdeck.client.errors import ClientError, NotReached, Refused, Unreachable
 from quarterdeck.client.local_files import Sink, Source, nobody
 from quarterdeck.client.request import Credentials, Prepared, Procedure, Request
@@ -69,7 +70,17 @@ class Transport:
     def call(self, wanted: Request) -> Any:
         """Send a request to the manager and return the answer as dicts and lists. Raises `ClientError`s."""
         prepared = self._credentials.prepare(wanted, self._clock.now().astimezone(UTC))
-        return request.loads(self.send(prepared))
+        return request.answer(wanted.method, self.send(prepared))
+
+    def insist(self, wanted: Request) -> Any:
+        """Send a request that may be repeated until there is an answer, over broken connections. Raises `ClientError`s."""
+        comeback = Comeback()
+        comeback.answered()
+        while True:
+            try:
+                return self.call(wanted)
+            except ClientError as error:
+                clocks.pause(comeback.pause(error, self._clock.monotonic()))
 
     def run(self, procedure: Procedure[T]) -> T:
         """Run a procedure to its end."""
@@ -195,6 +206,8 @@ class Transport:
                 response.patience(min(own._seconds_left(), events.SILENCE_SECONDS_MAX))
 
     def _connection(self, url: str, seconds: float) -> http1.Connection:
+        if url in self._connections and self._connections[url].is_over:
+            self._connections.pop(url).close()
         if url not in self._connections:
             try:
                 self._connections[url] = http1.Connection(url, min(seconds, CONNECT_SECONDS_MAX))

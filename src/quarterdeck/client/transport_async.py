@@ -73,7 +73,7 @@ class Transport:
         try:
             wanted = next(procedure)
             while True:
-                wanted = procedure.send(request.loads(await self.raw(wanted)))
+                wanted = procedure.send(request.answer(wanted.method, await self.raw(wanted)))
         except StopIteration as done:
             result: T = done.value
             return result

@@ -26,6 +26,7 @@ from quarterdeck.infra.errors import Unavailable
 from quarterdeck.wire import signing
 from quarterdeck.wire.executions import Execute
 from quarterdeck.wire.sessions import HistoryQuery
+from shakeout.waiting.until import until
 
 SECRET = "hush"
 SIZES = [0, 1, files.BLOCK_BYTES, 3 * files.BLOCK_BYTES + 7]
@@ -44,6 +45,7 @@ class Platform:
         self.files = {}
         self.looks = 0
         self.corrupt = False
+        self.sockets = []
 
     def routes(self):
         return [
@@ -57,6 +59,7 @@ class Platform:
         ]
 
     async def echo(self, request):
+        self.sockets.append((request.transport, request.transport.get_extra_info("socket")))
         claim = signing.read_claim(
             request.headers["Authorization"], request.headers[signing.DATE_HEADER]
         )
@@ -185,6 +188,16 @@ async def test_signed_calls_over_one_connection(client):
     for n in range(5):
         got = await client.call(Request("POST", "/v1/echo", body={"code": f"ö {n}"}), Execute)
         assert got == Execute(f"ö {n}")
+
+
+async def test_connection_that_was_idle_for_too_long_is_not_used(client, platform):
+    """Between two requests a long file may be sent. Close the kept connection on the other side; the next request, which may not be repeated, is carried out."""
+    wanted = Request("POST", "/v1/echo", body={"code": "1"})
+    await client.call(wanted, Execute)
+    ((kept, its_socket),) = platform.sockets
+    kept.close()
+    await until(lambda: its_socket.fileno() == -1, within=5)
+    assert await client.call(wanted, Execute) == Execute("1")
 
 
 async def test_refusal_tells_code_and_status(client):

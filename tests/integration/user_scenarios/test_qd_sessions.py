@@ -9,6 +9,8 @@ import signal
 import pytest
 
 from quarterdeck.testing import system
+from shakeout.faults import lifecycle
+from shakeout.faults.process import Kill
 
 BOTH = 'echo "$1"; echo oops >&2; exit 3'
 STUBBORN = """
@@ -234,6 +236,23 @@ async def test_exec_outlives_a_restart_of_the_manager(private_cluster, qd, user)
         seen.types("yes\n")
         assert await seen.ended() == 0
     assert seen.text.splitlines() == ["before", "go on? yes", "yes after"]
+
+
+async def test_waiting_outlives_the_manager(private_cluster, qd, user, observe):
+    """Who waits is told the end. Kill the manager while `create --wait` and `watch` wait, cancel the session; both tell that."""
+    wanted = ("session", "create", "python:3.11", "--name", "big", "--cpu", "1000", "--wait")
+    async with qd.terminal(*wanted) as created:
+        await created.shows("big: PENDING")
+        assert str(observe.value("SELECT id FROM sessions")) in created.text
+        async with qd.terminal("session", "watch", "big") as watched:
+            await watched.shows("requested")
+            async with lifecycle.injected(Kill("manager"), private_cluster):
+                pass
+            await qd("session", "cancel", "big")
+            assert await watched.ended() == 1
+        assert await created.ended() == 1
+    assert watched.text.splitlines()[-1].startswith("CANCELLED: ")
+    assert "became CANCELLED and will not be RUNNING" in " ".join(created.text.split())
 
 
 async def test_logs_are_what_was_written(qd, session):

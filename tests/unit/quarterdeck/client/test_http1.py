@@ -45,6 +45,26 @@ def test_exchange_over_a_socket(server):
     assert got == [b"POST /x?y HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody"]
 
 
+def test_connection_that_was_closed_between_two_requests_is_over(server):
+    """A manager may be another one by the next request. Look after an answer, and after the server has closed."""
+    seen, closed = threading.Event(), threading.Event()
+
+    def talk(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        seen.wait(5)
+        connection.close()
+        closed.set()
+
+    with contextlib.closing(http1.Connection(server(talk), 5)) as connection:
+        connection.request("GET", "/", {"Host": "h"}, b"", seconds=5).read()
+        over = connection.is_over
+        seen.set()
+        assert not over
+        assert closed.wait(5)
+        assert connection.is_over
+
+
 def test_answer_before_all_is_sent_is_an_answer(server):
     def talk(connection):
         connection.recv(10)

@@ -62,6 +62,10 @@ def test_path_of_the_manager_is_kept():
         ("h:1", "A"),
         ("ftp://h", "A"),
         ("http://", "A"),
+        ("http://h:x", "A"),
+        ("http://h:80 ", "A"),
+        ("http://h:99999", "A"),
+        ("http://[::1", "A"),
         ("http://h", ""),
         ("http://h", "a b"),
     ],
@@ -69,6 +73,12 @@ def test_path_of_the_manager_is_kept():
 def test_unusable_credentials_are_refused(url, access_key):
     with pytest.raises(ConfigInvalid):
         Credentials(url, access_key, "s")
+
+
+@pytest.mark.parametrize("secret_key", ["hush\n", "h\u00fcsh", "\udcff"])
+def test_secret_key_that_cannot_be_one_is_refused(secret_key):
+    with pytest.raises(ConfigInvalid, match="the secret key is not in the form of one"):
+        Credentials("http://h", "QDAKX", secret_key)
 
 
 def test_credentials_do_not_print_the_secret():
@@ -101,3 +111,13 @@ def test_answer_that_is_no_problem_leaves_it_open(body):
         request.outcome("POST", 502, body)
     with pytest.raises(Unreachable):
         request.outcome("GET", 502, body)
+
+
+def test_answer_of_another_server_is_none():
+    """A wrong address leads to a page, or elsewhere. What may have been carried out stays open, what only looks does not."""
+    with pytest.raises(Unreachable, match="status 301"):
+        request.outcome("GET", 301, b"")
+    with pytest.raises(Unreachable, match="not JSON"):
+        request.answer("GET", b"<html>")
+    with pytest.raises(OutcomeUnknown, match="not JSON"):
+        request.answer("POST", b"\xff")
