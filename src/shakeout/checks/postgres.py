@@ -1,11 +1,13 @@
 """Probe for what a test may leave in PostgreSQL besides rows: sessions, transactions, locks."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shakeout.checks import leaks
 from shakeout.checks.leaks import Things
+from shakeout.services.errors import QueryFailed
 from shakeout.services.postgres_wire import Row, Session
 
 PREPARE = """
@@ -46,10 +48,21 @@ class Sessions:
     _open: list[Session] = field(default_factory=list)
 
     async def snapshot(self) -> Things:
-        if not self._open:
-            self._open.append(await Session.open(self.socket, self.user, self.database))
-            await self._open[0].query(PREPARE)
-        return things(await self._open[0].query(EXECUTE))
+        """A session of ours that somebody has cut, as tests do, is made anew."""
+        if self._open:
+            with contextlib.suppress(OSError, QueryFailed):
+                return await self._look()
+        return await self._look()
+
+    async def _look(self) -> Things:
+        try:
+            if not self._open:
+                self._open.append(await Session.open(self.socket, self.user, self.database))
+                await self._open[0].query(PREPARE)
+            return things(await self._open[0].query(EXECUTE))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the probe's own session, which is kept because a new one costs more than the question."""

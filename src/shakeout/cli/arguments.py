@@ -45,7 +45,7 @@ def _logs(command: argparse.ArgumentParser) -> None:
     command.add_argument("component", help="component or service, see `shakeout ps`")
     _name(command)
     command.add_argument("-f", "--follow", action="store_true", help="wait for more lines")
-    command.add_argument("-n", "--lines", type=int, default=100, help="how many (default: 100)")
+    command.add_argument("-n", "--lines", type=_count, default=100, help="how many (default: 100)")
     _level(command)
 
 
@@ -103,7 +103,7 @@ def _links(command: argparse.ArgumentParser) -> None:
 def _timeline(command: argparse.ArgumentParser) -> None:
     command.add_argument("only", nargs="*", metavar="MEMBER", help="whose log (default: all)")
     command.add_argument("-f", "--follow", action="store_true", help="wait for more")
-    command.add_argument("-n", "--lines", type=int, default=40, help="how many (default: 40)")
+    command.add_argument("-n", "--lines", type=_count, default=40, help="how many (default: 40)")
     _level(command)
     _name(command)
 
@@ -171,6 +171,12 @@ def _positive(text: str) -> float:
     if not value > 0:
         raise argparse.ArgumentTypeError(f"{text} is not more than 0")
     return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of lines")
+    return int(text)
 
 
 def _replicas(text: str) -> tuple[str, int]:

@@ -10,6 +10,7 @@ from shakeout.hand import asking, state
 from shakeout.hand.errors import Misused
 from shakeout.links import behaviour as behaviours
 from shakeout.links.behaviour import Behaviour, Flow
+from shakeout.links.roster import STRANGER
 
 HEAD = ("link", "open", "made", "forth", "back", "behaviour")
 MILLISECONDS = 1000
@@ -17,9 +18,11 @@ KIBIBYTE = 1024
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show all links, or change one. Raises NothingRuns, SeveralRun, NotAnswering, Misused, Refused."""
+    """Show all links, or change one. Raises NothingRuns, SeveralRun, MemberUnknown, NotAnswering, Misused, Refused."""
     found = state.choose(settings.read().home, options.name)
     change = act(options)
+    for name in {options.source, options.target} - {"", STRANGER}:
+        found.member(name)
     if change is None:
         did = asking.ask(found, {"do": "links"})
         did["links"] = [one for one in did["links"] if _is_wanted(one, options)]

@@ -31,14 +31,18 @@ DONE = "*"
 def run(options: argparse.Namespace) -> int:
     """Print the last entries; with --follow also what comes, until the system ends or Ctrl-C.
 
-    Raises NothingRuns, SeveralRun, NotAnswering.
+    Raises NothingRuns, SeveralRun, MemberUnknown, NotAnswering.
     """
     found = state.choose(settings.read().home, options.name)
+    for name in options.only:
+        found.member(name)
     reader = Reader(found)
     entries = [one for one in reader.news(options.lines) if _is_shown(one, options)]
     width = max((len(one.name) for one in found.members), default=1)
     try:
-        for one in itertools.chain(entries[-options.lines :], _following(options, found, reader)):
+        for one in itertools.chain(
+            entries[max(0, len(entries) - options.lines) :], _following(options, found, reader)
+        ):
             _show(one, width, options)
     except KeyboardInterrupt:
         return 0

@@ -68,7 +68,8 @@ def tail(path: Path, count: int, component: str = "") -> list[LogLine]:
         return []
     finally:
         os.close(descriptor)
-    return parse_all(text, component)[-count:]
+    lines = parse_all(text, component)
+    return lines[max(0, len(lines) - count) :]
 
 
 def position(path: Path) -> int:

@@ -12,6 +12,8 @@ from shakeout.process.protocol import Message
 from shakeout.process.spawn import Program
 
 NAME = "zygote"
+IMPORT_SECONDS_MAX = 60.0
+"""All modules together. One that waits for something would hold up every boot for ever."""
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
@@ -69,7 +71,12 @@ class Zygote:
 
     async def imported(self, modules: Collection[str]) -> None:
         """Wait until all is imported. Raises ImportFailed for one of these modules, HarnessDied."""
-        await self._idle.wait()
+        try:
+            async with asyncio.timeout(IMPORT_SECONDS_MAX):
+                await self._idle.wait()
+        except TimeoutError:
+            told = f"it has not ended within {IMPORT_SECONDS_MAX:g} s\n{self._said()}"
+            raise errors.ImportFailed(" or ".join(sorted(modules)), told) from None
         if self._death is not None:
             raise self._death
         for module, problem in self.problems.items():
@@ -79,13 +86,15 @@ class Zygote:
     def _note(self, reply: asyncio.Future[Message]) -> None:
         self._outstanding -= 1
         if reply.cancelled() or reply.exception() is not None:
-            said = "\n".join(line.raw for line in logs.tail(self._log, errors.LINES_SHOWN))
-            self._death = errors.HarnessDied(NAME, f"while importing\n{said}")
+            self._death = errors.HarnessDied(NAME, f"while importing\n{self._said()}")
         else:
             for module, traceback in reply.result()["failed"].items():
                 self.problems[module] = errors.ImportFailed(module, traceback)
         if self._outstanding == 0:
             self._idle.set()
+
+    def _said(self) -> str:
+        return "\n".join(line.raw for line in logs.tail(self._log, errors.LINES_SHOWN))
 
 
 def _import_path() -> list[str]:

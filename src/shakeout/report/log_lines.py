@@ -4,7 +4,7 @@ A line without a time of its own takes that of the line before; continued text (
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,6 +60,8 @@ _PYTHON = re.compile(
 )
 _LEVEL = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
 _LEVEL_WITHIN = 40
+_LEVEL_FIRST = re.compile(r"\[?(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
+"""`ERROR:root:lost`, as the logging module of Python writes it where nobody asks for a time; `[ERROR] lost`."""
 _REDIS_LEVELS = {
     ".": Level.DEBUG,
     "-": Level.DEBUG,
@@ -143,7 +145,8 @@ def _read(line: LogLine) -> tuple[float | None, Level, str]:
             level = Level.INFO
         return moment.parse(found["time"]), level, f"{found['level']}: {found['event']}"
     if found := _REDIS.match(line.raw):
-        at = datetime.strptime(found["time"], _REDIS_TIME).replace(tzinfo=UTC).timestamp()
+        told = found["time"]
+        at = _time(lambda: datetime.strptime(told, _REDIS_TIME).replace(tzinfo=UTC))
         harmless = found["mark"] == "#" and not found["event"].startswith(_REDIS_TROUBLE)
         return at, Level.INFO if harmless else _REDIS_LEVELS[found["mark"]], found["event"]
     if found := _PYTHON.match(line.raw):
@@ -155,12 +158,24 @@ def _read(line: LogLine) -> tuple[float | None, Level, str]:
 def _level_of_text(text: str) -> Level:
     if text.startswith(CRASH):
         return Level.CRITICAL
-    return Level.ERROR if TRACEBACK in text else Level.INFO
+    if TRACEBACK in text:
+        return Level.ERROR
+    told = _LEVEL_FIRST.match(text)
+    return _WORDS[told[1].lower()] if told else Level.INFO
 
 
-def _read_python(found: re.Match[str]) -> tuple[float, Level, str]:
+def _time(parse: Callable[[], datetime]) -> float | None:
+    """Seconds since the epoch; None for what only looks like a time, such as year 0."""
+    try:
+        return parse().timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _read_python(found: re.Match[str]) -> tuple[float | None, Level, str]:
     """As the logging module of Python writes it, in local time."""
-    at = datetime.fromisoformat(f"{found['time']}.{found['fraction']}").astimezone().timestamp()
+    told = f"{found['time']}.{found['fraction']}"
+    at = _time(lambda: datetime.fromisoformat(told).astimezone())
     level = _LEVEL.search(found["event"][:_LEVEL_WITHIN])
     return at, _WORDS[level[1].lower()] if level else Level.INFO, found["event"]
 

@@ -3,6 +3,7 @@
 Takes about two seconds, once; `template` keeps the result under `Recipe.key`.
 """
 
+import asyncio
 import hashlib
 import signal
 from collections.abc import Callable, Mapping
@@ -30,6 +31,8 @@ SEGMENT_MEGABYTES = 1
 SEGMENT_MEGABYTES_DURABLE = 16
 READY_SECONDS_MAX = 30.0
 STOP_SECONDS_MAX = 30.0
+STEP_SECONDS_MAX = 120.0
+"""Of the preparation: `initdb`, or one function of the user's."""
 LINES_SHOWN = 30
 
 BUILDING = {
@@ -138,9 +141,14 @@ class Recipe:
 
     async def _finish(self, step: str, process: Process) -> None:
         """Wait for a command or function to end; anything but success fails the preparation."""
-        ending = await process.wait()
-        if not ending.clean:
-            self._fail(step, str(ending), process.log)
+        try:
+            async with asyncio.timeout(STEP_SECONDS_MAX):
+                end = await process.wait()
+        except TimeoutError:
+            await process.kill()
+            self._fail(step, f"has not ended within {STEP_SECONDS_MAX:g} s", process.log)
+        if not end.clean:
+            self._fail(step, str(end), process.log)
 
     def _fail(self, step: str, ending: str, log: Path) -> NoReturn:
         raise PreparationFailed(self.place.name, step, ending, logs.tail(log, LINES_SHOWN))

@@ -19,7 +19,7 @@ Row = tuple[str | None, ...]
 
 
 class Session:
-    """A session for repeated questions; close it."""
+    """A session for repeated questions; close it. One whose answer was not read to the end is over."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -40,8 +40,16 @@ class Session:
 
     async def query(self, sql: str) -> list[Row]:
         """Run one command. Raises QueryFailed, OSError when the session was cut."""
+        if self._writer.is_closing():
+            raise ConnectionResetError("the session is over")
         self._writer.write(_message(b"Q", _text(sql)))
-        return await _rows(self._reader)
+        try:
+            return await _rows(self._reader)
+        except (
+            BaseException
+        ):  # the rest of the answer would be taken for that to the next question
+            self._writer.close()
+            raise
 
     def close(self) -> None:
         if not self._writer.is_closing():

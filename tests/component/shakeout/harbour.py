@@ -105,6 +105,11 @@ def prepare(url):
         connection.execute("INSERT INTO berths VALUES (1), (2)")
 
 
+def wait(_url):
+    """A preparation that does not end."""
+    threading.Event().wait()
+
+
 def leak(url):
     """A preparation that fails."""
     raise RuntimeError(f"no such table in {url}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shakeout.process import errors, ports, procfs
+from shakeout.process import errors, ports, procfs, zygote
 from shakeout.process.handle import Process
 from shakeout.process.spawn import Exit, Program
 from shakeout.process.supervisor import Supervisor
@@ -119,6 +119,17 @@ async def test_failed_import_is_told_with_its_traceback(run: Supervisor):
         await run.start(program(run, "thing", call="cast:holder"))
     assert caught.value.module == "broken_module"
     assert "broken_module.py" in caught.value.traceback
+
+
+async def test_import_that_does_not_end_is_told(run: Supervisor, monkeypatch):
+    """No boot waits for ever. Import a module that waits for what never comes."""
+    monkeypatch.setattr(zygote, "IMPORT_SECONDS_MAX", 0.5)
+    await run.preload(["waiting_module"])
+    with pytest.raises(
+        errors.ImportFailed, match=r"waiting_module failed\nit has not ended within 0\.5 s"
+    ) as told:
+        await run.start(program(run, "thing", call="cast:holder"))
+    assert "it waits for the tide" in str(told.value)
 
 
 async def test_failed_import_does_not_matter_to_others(run: Supervisor):

@@ -6,7 +6,9 @@ import dataclasses
 import psycopg
 import pytest
 
+from shakeout.checks.check import LeakCheck
 from shakeout.process.errors import ComponentDied
+from shakeout.services import postgres_data
 from shakeout.services.errors import PreparationFailed
 from shakeout.services.postgres import Postgres
 from shakeout.services.postgres_data import Database
@@ -107,3 +109,28 @@ async def test_durability_is_off_unless_asked_for(booted, durable, expected):
     async with booted(System("d", services=(Postgres(),)), durable=durable) as cluster:
         assert await query(cluster.address("postgres"), "SHOW fsync") == [(expected,)]
         assert await query(cluster.address("postgres"), "SHOW synchronous_commit") == [("on",)]
+
+
+CUT = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+ WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
+
+
+async def test_leak_check_outlives_the_end_of_all_sessions(booted, harbour):
+    """A test that cuts sessions is no failed look of the harness. Cut all, the leak check's own among them."""
+    async with booted(harbour.berths) as cluster:
+        check = LeakCheck(cluster)
+        await check.begin()
+        assert await query(cluster.address("postgres"), CUT) == [(1,)]
+        await check.verify()
+        check.close()
+
+
+async def test_a_preparation_that_does_not_end_is_told(empty_cache_run, monkeypatch):
+    """No boot waits for ever. Let a function of the user's wait for what never comes."""
+    monkeypatch.setattr(postgres_data, "STEP_SECONDS_MAX", 8.0)
+    waiting = Database("waiting", prepare="harbour:wait")
+    system = System("wait", services=(Postgres(databases=(waiting,)),))
+    with pytest.raises(PreparationFailed, match=r"harbour:wait\(.*has not ended within 8 s"):
+        await boot.boot(system, empty_cache_run, name="wait")

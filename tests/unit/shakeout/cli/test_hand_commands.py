@@ -1,6 +1,7 @@
 """What the commands for work by hand make of their arguments and answers, without a system."""
 
 import argparse
+import os
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ import pytest
 from shakeout.cli import __main__ as command
 from shakeout.cli import arguments, fault, links, shell, timeline
 from shakeout.cli.errors import ProgramMissing
+from shakeout.hand import state
 from shakeout.hand.errors import Misused
-from shakeout.hand.state import MemberState
+from shakeout.hand.state import MemberState, UpState
 from shakeout.links.behaviour import Behaviour, decode
+from shakeout.process import procfs
 from shakeout.services import binaries
 from shakeout.services.errors import BinaryMissing
 
@@ -156,3 +159,32 @@ def test_missing_client_is_told_with_its_remedy(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ProgramMissing, match="redis-cli is not there: install it"):
         shell.locate("redis")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """With a system that is up, as its file says: this process, and one member."""
+    monkeypatch.setenv("SHAKEOUT_HOME", str(tmp_path))
+    own = procfs.stat(os.getpid())
+    assert own is not None
+    directory = tmp_path / "shk-1" / "fleet"
+    directory.mkdir(parents=True)
+    members = (MemberState("manager", "ready", 1, "", str(directory / "log")),)
+    state.write(UpState("fleet", "it", own.pid, own.started, str(directory), members))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words", [("timeline", "mangaer"), ("links", "mangaer"), ("links", "manager", "mangaer")]
+)
+def test_member_that_does_not_exist_is_told(home, capsys, words):
+    """A slip of the hand is not an empty answer. Ask for nobody's log and links."""
+    assert command.main(words) == 2
+    assert "no component 'mangaer'; there are manager" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("one", ["logs", "timeline"])
+def test_number_of_lines_is_not_negative(one, capsys):
+    with pytest.raises(SystemExit):
+        parsed(one, "manager", "-n", "-3")
+    assert "'-3' is not a number of lines" in capsys.readouterr().err

@@ -67,6 +67,12 @@ def test_tail_reads_the_last_lines_of_a_long_file(tmp_path: Path):
     assert [line.raw.split()[1] for line in logs.tail(path, 3)] == ["4997", "4998", "4999"]
 
 
+def test_tail_of_no_lines_is_none(tmp_path: Path):
+    path = tmp_path / "log"
+    path.write_text("one\ntwo\n")
+    assert logs.tail(path, 0) == []
+
+
 def test_tail_of_a_short_or_missing_file_is_what_there_is(tmp_path: Path):
     path = tmp_path / "log"
     assert logs.tail(path, 5) == []

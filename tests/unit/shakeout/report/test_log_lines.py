@@ -61,6 +61,12 @@ def read(text: str, since: float = 5.0):
         ),
         ("7:M 01 Jan 1970 00:00:03.000 # WARNING x", 3.0, Level.WARNING, "WARNING x"),
         ("hit a rock", 5.0, Level.INFO, "hit a rock"),
+        ("ERROR:root:hit a rock", 5.0, Level.ERROR, "ERROR:root:hit a rock"),
+        ("[CRITICAL] sinking", 5.0, Level.CRITICAL, "[CRITICAL] sinking"),
+        ("ERRORS: none", 5.0, Level.INFO, "ERRORS: none"),
+        ("0000-00-00 00:00:00,000 ERROR lost", 5.0, Level.ERROR, "ERROR lost"),
+        ("0001-01-01 00:00:00,000 ERROR lost", 5.0, Level.ERROR, "ERROR lost"),
+        ("7:M 99 Jan 1970 00:00:03.000 * Ready", 5.0, Level.INFO, "Ready"),
         ("Fatal Python error: Aborted", 5.0, Level.CRITICAL, "Fatal Python error: Aborted"),
     ],
 )

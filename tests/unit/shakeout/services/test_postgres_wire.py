@@ -64,3 +64,15 @@ async def test_another_protocol_is_recognised(tmp_path):
 async def test_no_server_is_a_connection_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         await postgres_wire.query(tmp_path / "s", "u", "d", "SELECT")
+
+
+async def test_a_session_whose_answer_was_not_read_to_the_end_answers_nothing_more(tmp_path):
+    """No question gets the answer to the one before. Give up waiting for an answer that comes late, and ask again."""
+    late = row(b"old") + READY + row(b"new") + READY
+    async with server(tmp_path / "s", READY, b"", late):
+        session = await postgres_wire.Session.open(tmp_path / "s", "u", "d")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await session.query("SELECT old")
+        with pytest.raises(ConnectionResetError):
+            await session.query("SELECT new")
