@@ -65,16 +65,24 @@ class Starts:
         if after is not None:
             entry.kernel.runs.follow(after.runs)
         self.keep(entry)
-        await self._network.join(entry.id, entry.kernel.pid, entry.request)
+        try:
+            await self._begins(entry, entry.kernel)
+        except KernelNotStarted:
+            await self._kernels.kill(entry.id)  # what is there is not what was asked for
+            raise
+        session = entry.request.session
+        extra = {"kernel": entry.id, "session": session, "pid": entry.kernel.pid}
+        _log.info("kernel-started", extra=extra)
+
+    async def _begins(self, entry: Entry, kernel: ports.Kernel) -> None:
+        """Let a kernel that was made reach its peers, and have it run by what is written down. Raises `KernelNotStarted`."""
+        await self._network.join(entry.id, kernel.pid, entry.request)
         if entry.exit is not None:
             self._network.leave(entry.id)
         if entry.status in _BEGINS:
             died = entry.exit is not None
             entry.status = KernelStatus.TERMINATED if died else KernelStatus.RUNNING
             self.save_or_refuse(entry)
-        session = entry.request.session
-        extra = {"kernel": entry.id, "session": session, "pid": entry.kernel.pid}
-        _log.info("kernel-started", extra=extra)
 
     def _provide(self, entry: Entry) -> bool:
         """Have the directory of a kernel that is new and has namespaces there already, if one was made in advance."""

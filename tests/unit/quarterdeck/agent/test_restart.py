@@ -38,7 +38,7 @@ class World:
 
     def __init__(self):
         self.kernels, self.scratch, self.news = FakeKernels(), FakeScratch(), FakeNews()
-        self.records = FakeRecords()
+        self.records, self.network = FakeRecords(), FakeNetwork()
         self.begin()
 
     def begin(self):
@@ -50,7 +50,7 @@ class World:
             ledger=Ledger(FULL, (0, 1)),
             surroundings=model.Surroundings("/bin", {}),
             images=FakeImages(),
-            network=FakeNetwork(),
+            network=self.network,
         )
 
     async def next_life(self):
@@ -149,6 +149,16 @@ async def test_restart_that_fails_ends_the_kernel_and_may_be_tried_again(world):
     assert world.scratch.removed == []
     world.kernels.refusal = None
     assert (await world.create(1)).status == "RUNNING"
+
+
+async def test_restart_that_fails_late_leaves_nothing_running(world):
+    """What is said to have ended has. Let a new process have no way to its peers, which is known when it runs."""
+    await world.create()
+    world.network.failure = KernelNotStarted("It cannot reach its peers")
+    with pytest.raises(KernelNotStarted, match="peers"):
+        await world.create(1)
+    assert world.service.show("k").status == "TERMINATED"
+    assert world.kernels.living == {}
 
 
 async def test_destroyed_while_it_restarts(world):
