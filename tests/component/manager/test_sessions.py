@@ -5,7 +5,7 @@ import pytest
 
 from quarterdeck.client.errors import Refused, SessionEnded
 from quarterdeck.infra import queries
-from quarterdeck.manager.sessions import store
+from quarterdeck.manager.sessions import books, store
 from quarterdeck.testing import manager_fixtures, racing
 from quarterdeck.wire.states import SessionStatus
 
@@ -190,3 +190,21 @@ async def test_agent_that_is_silent_keeps_no_overdue_session_of_others_out(
         )
         found = await store.SessionStore(database, "test").overdue()
     assert {one.agent for one in found} == {"silent", "other"}
+
+
+async def test_kernels_that_stay_due_keep_no_other_out(
+    private_cluster, user, observe, database, monkeypatch
+):
+    """All that need something have their turn. Have room for two where three are to end; no manager looks meanwhile."""
+    monkeypatch.setattr(books, "DUE_ROWS_MAX", 2)
+    async with manager_fixtures.agent(private_cluster, cpu=3):
+        made = [await user.sessions.create() for _ in range(3)]
+        for session in made:
+            await session.reaches("RUNNING", within=5)
+        await private_cluster.kill("manager")
+        for session in made:
+            observe.database.execute("SELECT end_session(%s, 'sql', 'sql')", [session.id])
+        mine = books.LifecycleBooks(database, "test")
+        turns = [{one.session for one in await mine.due()} for _ in range(3)]
+    assert [len(turn) for turn in turns] == [2, 1, 2]
+    assert turns[0] | turns[1] == {session.id for session in made}

@@ -26,10 +26,14 @@ class LifecycleBooks:
     def __init__(self, database: postgres.Database, manager: str) -> None:
         self._database = database
         self._manager = manager
+        self._after: str | None = None
 
     async def due(self) -> Sequence[model.Due]:
-        """Return kernels on ALIVE agents that need something and that no manager has claimed."""
-        rows = await self._database.fetch(_SQL["due"], {"limit": DUE_ROWS_MAX})
+        """Return kernels on ALIVE agents that need something and that no manager has claimed, some hundreds: the next call goes on after them."""
+        rows = await self._database.fetch(
+            _SQL["due"], {"limit": DUE_ROWS_MAX, "after": self._after}
+        )
+        self._after = rows[-1]["kernel"] if len(rows) == DUE_ROWS_MAX else None
         return [model.Due(**row) for row in rows]
 
     async def claim(self, kernel: str) -> model.Work | None:

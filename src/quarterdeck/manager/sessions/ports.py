@@ -82,7 +82,7 @@ class Books(Protocol):
     """What the lifecycle reads and writes about sessions and their kernels. Each call is one transaction."""
 
     async def due(self) -> Sequence[model.Due]:
-        """Return kernels on ALIVE agents that need something and that no manager has claimed."""
+        """Return kernels on ALIVE agents that need something and that no manager has claimed, some hundreds: the next call goes on after them."""
         ...
 
     async def claim(self, kernel: str) -> model.Work | None:

@@ -239,13 +239,15 @@ FROM sessions s, end_session(s.id, %(reason)s, 'time-outs', NULL, %(detail)s) AS
 WHERE s.id = %(session)s AND s.status = 'RUNNING' AND s.expires_at <= now();
 
 -- name: due
+-- From one kernel on: those that are due for long, such as while an image is pulled, keep no other out.
 SELECT k.agent_id AS agent, s.id::text AS session, k.id::text AS kernel
 FROM sessions s
 JOIN kernels k ON k.session_id = s.id AND k.status <> 'TERMINATED'
 JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
 WHERE s.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RESTARTING', 'TERMINATING') AND (k.status <> 'RUNNING' OR s.status = 'TERMINATING')
   AND (k.claimed_until IS NULL OR k.claimed_until < now())
-ORDER BY s.created_at, s.id, k.role, k.index
+  AND (%(after)s::uuid IS NULL OR k.id > %(after)s::uuid)
+ORDER BY k.id
 LIMIT %(limit)s;
 
 -- name: begin_creating
