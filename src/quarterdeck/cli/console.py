@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TextIO
@@ -80,7 +81,7 @@ class Console:
         """Show how far it has come in place of what was shown before, for whoever looks on; an empty text takes it away."""
         if self.live and text != self._line:
             self._line = text
-            self.error_text("\r\x1b[K" + _cut(_harmless(text), self._columns() - 1))
+            self.error_text("\r\x1b[K" + _cut(_harmless(text), _columns(self._err) - 1))
 
     def table(
         self,
@@ -92,7 +93,7 @@ class Console:
     ) -> None:
         """Print rows under titles. The cells of the flexible column are cut where the line would not fit; a painted one shows states."""
         widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-        room = self._columns() - sum(widths) - _GAP * (len(widths) - 1) + widths[flexible]
+        room = _columns(self._out) - sum(widths) - _GAP * (len(widths) - 1) + widths[flexible]
         widths[flexible] = min(widths[flexible], max(room, _CELL_MIN))
         for row in (titles, *rows):
             cells = [
@@ -131,12 +132,6 @@ class Console:
         """Return how many seconds ago a time in ISO 8601 was."""
         return max(0.0, (self._clock.now() - datetime.fromisoformat(at)).total_seconds())
 
-    def _columns(self) -> int:
-        try:
-            return os.get_terminal_size(self._out.fileno()).columns or COLUMNS_DEFAULT
-        except OSError:
-            return COLUMNS_DEFAULT
-
 
 def bytes_in_words(size: int) -> str:
     """Return a number of bytes for people: 512 B, 1.2 KiB, 3.4 MiB."""
@@ -168,6 +163,16 @@ def local_time(at: str, *, date: bool = True) -> str:
     """Return a time in ISO 8601 as the clock on the wall shows it here, to the millisecond without a date."""
     here = datetime.fromisoformat(at).astimezone()
     return here.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S.%f")[: 19 if date else 12]
+
+
+def _columns(stream: TextIO) -> int:
+    """Return how wide a terminal is; what is no terminal takes lines of any length."""
+    if not stream.isatty():
+        return sys.maxsize
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or COLUMNS_DEFAULT
+    except OSError:
+        return COLUMNS_DEFAULT
 
 
 def _harmless(text: str) -> str:

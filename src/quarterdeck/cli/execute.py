@@ -1,7 +1,6 @@
 """`qd session exec`: code or a command in a session, with its streams, its questions and its exit code."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +140,7 @@ def _what(given: argparse.Namespace) -> dict[str, Any]:
     if given.code is not None:
         return {"code": str(given.code), "stdin": not given.no_stdin}
     if given.file in {None, "-"}:
-        return {"code": sys.stdin.read()}
+        return {"code": standard_input.code()}
     try:
         code = Path(given.file).read_text(encoding="utf-8")
     except OSError as error:

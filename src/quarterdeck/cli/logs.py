@@ -20,7 +20,7 @@ def logs(given: argparse.Namespace, transport: Transport, console: Console) -> i
     session = transport.run(procedures.find_session(given.session))
     answer = transport.call(api.get_logs(session["id"], given.kernel))
     if console.as_json and not given.follow:
-        console.json(answer)
+        console.json({**answer, "text": _tail(answer["text"], given.tail)})
         return 0
     _put(_tail(answer["text"], given.tail), console)
     if given.follow:

@@ -1,9 +1,12 @@
 """Carrying out a command: configuration, transport, the function of the command, and errors as words and an exit code."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
 
 from quarterdeck.base import config
 from quarterdeck.base.clock import SystemClock
@@ -97,7 +100,8 @@ def run(given: argparse.Namespace) -> int:
     clock = SystemClock()
     environment = config.environment()
     colour = not environment.text("NO_COLOR", "") and environment.text("TERM", "") != "dumb"
-    console = Console(sys.stdout, sys.stderr, clock, as_json=given.json, colour=colour)
+    out, err = _stream(sys.stdout), _stream(sys.stderr)
+    console = Console(out, err, clock, as_json=given.json, colour=colour)
     failed = EXIT_NOT_RUN if given.command in _RUNS_SOMETHING else EXIT_FAILED
     try:
         transport = Transport(_credentials(environment), clock)
@@ -106,20 +110,39 @@ def run(given: argparse.Namespace) -> int:
         return EXIT_USAGE
     try:
         code = COMMANDS[given.command](given, transport, console)
-        sys.stdout.flush()
+        out.flush()
     except QuarterdeckError as error:
         console.complain(words.of(error, _session(given)), error)
-        return failed
+        code = failed
     except KeyboardInterrupt:
         console.progress("")
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FAILED
-    else:
-        return code
+        code = EXIT_INTERRUPTED
+    except (OSError, UnicodeEncodeError) as error:
+        _complain(error, console, out)
+        code = failed
     finally:
         transport.close()
+    return code
+
+
+def _complain(error: OSError | UnicodeEncodeError, console: Console, out: TextIO) -> None:
+    """Tell what this machine refuses; whoever reads no more need not be told."""
+    if isinstance(error, UnicodeEncodeError):
+        console.complain(f"{error.object!r} is not text in UTF-8")
+        return
+    if not isinstance(error, BrokenPipeError):
+        console.complain(f"{error.filename or 'standard output'}: {error.strerror}")
+    with Path(os.devnull).open("wb") as nothing:  # what is left to be written would fail again
+        os.dup2(nothing.fileno(), out.fileno())
+
+
+def _stream(stream: TextIO | None) -> TextIO:
+    """Return a stream that takes whatever is written, though it be closed or know few characters."""
+    if stream is None:
+        return Path(os.devnull).open("w", encoding="utf-8")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 def _session(given: argparse.Namespace) -> str | None:

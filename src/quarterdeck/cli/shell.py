@@ -17,7 +17,7 @@ _NO_TERMINAL = (
 
 def shell(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Connect this terminal with one in a session, until its shell ends or is left."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         given.parser.error(_NO_TERMINAL)
     session = transport.run(procedures.find_session(given.session))
     from quarterdeck.cli import shell_link  # here: no other command may wait for its imports

@@ -32,10 +32,20 @@ def read() -> bytes:
     return data
 
 
+def code() -> str:
+    """Read all of it as code. Raises `FileUnusable` for what is no text."""
+    if sys.stdin is None:
+        raise FileUnusable("standard input is closed")
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise FileUnusable("standard input is not text in UTF-8") from error
+
+
 def line() -> str | None:
-    """Read one line, without its end; None: there is no more."""
-    text = sys.stdin.readline()
-    return text.removesuffix("\n") if text else None
+    """Read one line, without its end; None: there is no more. What is not UTF-8 is replaced: whoever asked waits for an answer."""
+    data = b"" if sys.stdin is None else sys.stdin.buffer.readline()
+    return data.decode(errors="replace").removesuffix("\n").removesuffix("\r") if data else None
 
 
 def fed(command: Sequence[str], data: bytes) -> list[str]:

@@ -6,7 +6,7 @@ QuarterdeckError
     ├── Unreachable         nobody got the request
     ├── OutcomeUnknown      the request may have been carried out or not
     ├── NotFound            no session or folder has this name
-    ├── Ambiguous           several sessions could be meant
+    ├── Ambiguous           several sessions, folders or invitations could be meant
     ├── TooLate             a session is too far on for this
     ├── SessionEnded        a session ended instead of reaching a state
     ├── NotReached          a session did not reach a state in time (a TimeoutError, too)
@@ -70,10 +70,10 @@ class Ambiguous(ClientError):
 
     code = "ambiguous"
 
-    def __init__(self, given: str, candidates: Sequence[str]) -> None:
-        """Name what was given, and the first of the candidates."""
+    def __init__(self, given: str, candidates: Sequence[str], *, kind: str = "session") -> None:
+        """Name what was given, of which kind of thing, and the first of the candidates."""
         listed = ", ".join(candidates[:5]) + (", …" if len(candidates) > 5 else "")
-        super().__init__(f"{given!r} fits {len(candidates)} sessions: {listed}", field="session")
+        super().__init__(f"{given!r} fits {len(candidates)} {kind}s: {listed}", field=kind)
 
 
 class TooLate(ClientError):

@@ -110,10 +110,12 @@ def uploads(local: Path, remote: str | None) -> list[Copy]:
         filter(None, [(remote or "").strip("/"), local.resolve().name if into else ""])
     )
     if local.is_file():
-        return [Copy(local, target)]
+        return [_upload(local, target)]
+    if not local.is_dir():
+        raise FileUnusable(f"{local} is neither a file nor a directory")
     files = sorted(path for path in local.rglob("*") if path.is_file() and not path.is_symlink())
     return [
-        Copy(path, "/".join(filter(None, [target, path.relative_to(local).as_posix()])))
+        _upload(path, "/".join(filter(None, [target, path.relative_to(local).as_posix()])))
         for path in files
     ]
 
@@ -169,6 +171,14 @@ def usable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileUnusable(f"cannot use {path}: {error.strerror}") from error
+
+
+def _upload(local: Path, remote: str) -> Copy:
+    try:
+        remote.encode()
+    except UnicodeEncodeError as error:
+        raise FileUnusable(f"{remote!r} is no name in UTF-8") from error
+    return Copy(local, remote)
 
 
 def _inside(path: str) -> str:

@@ -93,6 +93,8 @@ class Sink:
         mark = f".{hashlib.sha256(version.encode()).hexdigest()[:12]}" if version else ""
         self._partial = local.with_name(f".{local.name}{mark}.part")
         with usable(local):
+            if local.exists() and not local.is_file():  # a device, or what leads to a terminal
+                raise FileUnusable(f"{local} is there and is no file")
             local.parent.mkdir(parents=True, exist_ok=True)
             self._forget_others()
             self._file = self._partial.open("ab" if version else "wb")

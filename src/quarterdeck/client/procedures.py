@@ -109,7 +109,8 @@ def find_folder(given: str, *, trash: bool = False) -> Procedure[dict[str, Any]]
     answer = yield api_folders.list_folders(trash=trash)
     found = _folders(given, answer["items"])
     if len(found) > 1 and not trash:
-        raise Ambiguous(given, [f"{item['owner_name']}/{item['name']}" for item in found])
+        listed = [f"{item['owner_name']}/{item['name']}" for item in found]
+        raise Ambiguous(given, listed, kind="folder")
     if found:
         return found[-1]
     where = " in the trash" if trash else ""
@@ -136,7 +137,8 @@ def find_invitation(given: str) -> Procedure[dict[str, Any]]:
         if given in {one["id"], one["folder_name"], f"{one['owner']}/{one['folder_name']}"}
     ] or _with_part(given.lower(), answer["items"])
     if len(found) > 1:
-        raise Ambiguous(given, [f"{one['owner']}/{one['folder_name']}" for one in found])
+        listed = [f"{one['owner']}/{one['folder_name']}" for one in found]
+        raise Ambiguous(given, listed, kind="invitation")
     if found:
         return dict(found[0])
     raise NotFound(f"no invitation of yours is meant by {given!r}", field="invitation")

@@ -121,6 +121,7 @@ def test_logs_and_rm():
     many = {f"GET /v1/sessions/{ID}/logs": {"text": "a\nb\nc"}}
     assert Ran("session logs fit --tail 2", answers=many).out == "b\nc"
     assert Ran("session logs fit --tail 0", answers=many).out == ""
+    assert json.loads(Ran("session logs fit --tail 2 --json", answers=many).out)["text"] == "b\nc"
     ran = Ran("session rm fit")
     assert (ran.code, ran.out) == (0, "fit  RUNNING\n")
     assert ran.asked[-1].method == "DELETE"
@@ -305,6 +306,32 @@ def test_missing_configuration_is_a_usage_error(capsys, monkeypatch):
     monkeypatch.setenv("QD_SECRET_KEY", "s")
     assert run.run(given) == 2
     assert "not the URL of a manager" in capsys.readouterr().err
+
+
+FULL = OSError(28, "No space left on device")
+NO_TEXT = UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "surrogates not allowed")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (FULL, "qd: standard output: No space left on device\n"),
+        (NO_TEXT, "qd: 'a\\udcff' is not text in UTF-8\n"),
+        (BrokenPipeError(), ""),
+    ],
+)
+def test_what_the_machine_refuses_is_told_in_words(error, words, capfd, monkeypatch):
+    """A full disk and a name that is no text are no crashes. Let a command meet them."""
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setenv("QD_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("QD_ACCESS_KEY", "QDAKX")
+    monkeypatch.setenv("QD_SECRET_KEY", "s")
+    monkeypatch.setattr(run, "COMMANDS", {"user-ls": fail})
+    assert run.run(arguments.parse(["user", "ls"])) == 1
+    assert capfd.readouterr().err == words
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import pty
+import termios
 from datetime import UTC, datetime
 
 import pytest
@@ -52,11 +55,27 @@ def test_empty_table_has_its_titles(plain, out):
     assert out.getvalue() == "ID  NAME\n"
 
 
-def test_long_cell_is_cut_to_80_columns(plain, out):
-    plain.table(("ID", "NAME", "AGE"), [("x" * 36, "y" * 63, "5m")], flexible=1)
-    lines = out.getvalue().splitlines()
+def test_long_cell_is_cut_to_the_terminal_only(plain, out):
+    """Programs get all of it. Print a long path in a terminal of which nobody knows the size, and elsewhere."""
+    row = ("x" * 36, "y" * 63, "5m")
+    seen = Terminal()
+    console.Console(seen, seen, Noon(), as_json=False).table(
+        ("ID", "NAME", "AGE"), [row], flexible=1
+    )
+    lines = seen.getvalue().splitlines()
     assert max(map(len, lines)) == 80
     assert "…" in lines[1]
+    plain.table(("ID", "NAME", "AGE"), [row], flexible=1)
+    assert out.getvalue().splitlines()[1].split() == list(row)
+
+
+def test_progress_fits_the_terminal_that_shows_it():
+    """An id is often taken from standard output while somebody looks on. Show a long line on a terminal of 40 columns only."""
+    looks, shows = pty.openpty()
+    termios.tcsetwinsize(shows, (24, 40))
+    with os.fdopen(looks, "rb"), os.fdopen(shows, "w") as err:
+        console.Console(io.StringIO(), err, Noon(), as_json=False).progress("x" * 79)
+        assert os.read(looks, 4096).decode() == "\r\x1b[K" + "x" * 38 + "…"
 
 
 @pytest.mark.parametrize(

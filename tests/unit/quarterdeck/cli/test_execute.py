@@ -4,12 +4,16 @@ import io
 
 import pytest
 
-from quarterdeck.client.errors import Unreachable
+from quarterdeck.client.errors import FileUnusable, Unreachable
 from quarterdeck.testing.fakes.platform import ID, OK, Ran
 
 
 def executed(ran):
     return {key: value for key, value in ran.asked[-1].body.items() if key not in {"run", "wait"}}
+
+
+def typed(data):
+    return io.TextIOWrapper(io.BytesIO(data))
 
 
 def test_exec_passes_the_streams_on():
@@ -54,12 +58,12 @@ def test_exec_follows_what_goes_on_in_its_order():
 
 
 def test_exec_answers_each_question_once(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("Ada\n"))
+    monkeypatch.setattr("sys.stdin", typed(b"Ada\xff\r\n"))
     asks = OK | {"status": "waiting-input", "question": {"number": 1}, "result": None}
     answers = {f"POST /v1/sessions/{ID}/execute": asks, "run": [asks, asks, OK]}
     ran = Ran("session exec fit -c", "input()", answers=answers)
     replies = [each.body for each in ran.asked if each.path.endswith("/input")]
-    assert replies == [{"number": 1, "text": "Ada"}]
+    assert replies == [{"number": 1, "text": "Ada\N{REPLACEMENT CHARACTER}"}]
     ran = Ran("session exec fit -c", "input()", answers=answers | {"run": [asks, OK]})
     assert [each.body["text"] for each in ran.asked if each.path.endswith("/input")] == [None]
 
@@ -97,5 +101,19 @@ def test_exec_reads_a_file_or_standard_input(tmp_path, monkeypatch):
     (tmp_path / "a.py").write_text("file()", encoding="utf-8")
     ran = Ran("session exec fit", str(tmp_path / "a.py"))
     assert executed(ran) == {"code": "file()", "stdin": True}
-    monkeypatch.setattr("sys.stdin", io.StringIO("stdin()"))
+    monkeypatch.setattr("sys.stdin", typed(b"stdin()"))
     assert executed(Ran("session exec fit")) == {"code": "stdin()"}
+    monkeypatch.setattr("sys.stdin", typed(b"\xff"))
+    with pytest.raises(FileUnusable, match="standard input is not text in UTF-8"):
+        Ran("session exec fit")
+
+
+def test_exec_with_standard_input_closed_has_none(monkeypatch):
+    """A session does not wait for an answer that never comes. Ask without any input; the code is told that there is no more."""
+    monkeypatch.setattr("sys.stdin", None)
+    asks = OK | {"status": "waiting-input", "question": {"number": 1}, "result": None}
+    answers = {f"POST /v1/sessions/{ID}/execute": asks, "run": [asks, OK]}
+    ran = Ran("session exec fit -c", "input()", answers=answers)
+    assert [each.body["text"] for each in ran.asked if each.path.endswith("/input")] == [None]
+    with pytest.raises(FileUnusable, match="standard input is closed"):
+        Ran("session exec fit")

@@ -57,6 +57,17 @@ def test_upload_of_nothing_is_told(tmp_path):
         files.uploads(tmp_path / "nope", None)
 
 
+def test_upload_of_what_is_no_file_is_told(tmp_path):
+    """Nothing is passed over that was named. Name a pipe, and a file whose name no folder can hold."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileUnusable, match="pipe is neither a file nor a directory"):
+        files.uploads(tmp_path / "pipe", None)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / os.fsdecode(b"\xff")).write_bytes(b"")
+    with pytest.raises(FileUnusable, match="is no name in UTF-8"):
+        files.uploads(tmp_path / "d", None)
+
+
 def entry(path, kind="file"):
     return {"path": path, "kind": kind, "size": 7}
 
@@ -105,6 +116,17 @@ def test_sink_appears_when_it_is_finished(tmp_path):
     sink.forget()
     assert (local.read_bytes(), sink.size) == (b"abc", 3)
     assert [path.name for path in local.parent.iterdir()] == ["file"]
+
+
+def test_sink_replaces_files_only(tmp_path):
+    """An administrator who copies to /dev/null keeps it. Write to a pipe's name, and to a link that leads to it; both are as before."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(FileUnusable, match=f"{name} is there and is no file"):
+            local_files.Sink(tmp_path / name)
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
 
 
 def test_sink_that_is_given_up_leaves_nothing(tmp_path):

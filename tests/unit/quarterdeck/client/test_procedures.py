@@ -140,7 +140,7 @@ def test_own_folder_comes_before_a_shared_one_and_owners_tell_shared_ones_apart(
     shared = [folder("b", "read", "bob"), folder("c", "read", "cy")]
     assert run(procedures.find_folder("data"), items(*shared, folder(ID)))[0]["id"] == ID
     assert run(procedures.find_folder("cy/data"), items(*shared))[0]["id"] == "c"
-    with pytest.raises(Ambiguous):
+    with pytest.raises(Ambiguous, match="'data' fits 2 folders: bob/data, cy/data"):
         run(procedures.find_folder("data"), items(*shared))
 
 
