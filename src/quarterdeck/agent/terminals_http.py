@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import aiohttp
 from aiohttp import web
 
+from quarterdeck.agent.kernels.errors import TooManyViewers
 from quarterdeck.agent.kernels.terminal import Terminal
 from quarterdeck.agent.terminals import Terminals
 from quarterdeck.base import tasks
@@ -49,12 +50,18 @@ class _Api:
 
 
 async def _show(terminal: Terminal, socket: web.WebSocketResponse) -> None:
-    """Send what the terminal shows, and close when it has ended."""
+    """Send what the terminal shows, and close when it has ended, or too many look at it."""
+    code = terminals.ENDED
+    pieces = terminal.follow()
     with contextlib.suppress(ConnectionError):
-        async with contextlib.aclosing(terminal.follow()) as pieces:
+        try:
             async for piece in pieces:
                 await socket.send_bytes(piece)
-        await socket.close(code=terminals.ENDED)
+        except TooManyViewers:
+            code = terminals.LATER
+        finally:
+            await pieces.aclose()
+        await socket.close(code=code)
 
 
 async def _type(terminal: Terminal, socket: web.WebSocketResponse) -> None:

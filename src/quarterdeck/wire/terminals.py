@@ -7,8 +7,8 @@ from msgspec import Meta
 
 from quarterdeck.wire import decode, limits
 
-GONE, ENDED, REFUSED, UNREACHABLE = 1001, 4000, 4400, 4502
-"""Close codes of a terminal's socket: the server stops, the shell has ended, a message makes no sense, the agent cannot be reached."""
+GONE, ENDED, REFUSED, UNREACHABLE, LATER = 1001, 4000, 4400, 4502, 1013
+"""Close codes of a terminal's socket: the server stops, the shell has ended, a message makes no sense, the agent cannot be reached, too many look at it."""
 
 
 class Size(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from quarterdeck.client.errors import Refused
+from quarterdeck.wire import terminals
 from shakeout.waiting.until import until
 
 READY = b"stty -echo; PS1=; echo re''ady\n"
@@ -74,6 +75,18 @@ async def test_two_connections_see_the_same(session):
         await first.type(b"echo b''oth\n")
         for terminal in (first, second):
             await read_to(terminal, b"both\r\n")
+
+
+async def test_who_comes_when_many_look_is_told_to_come_later(session):
+    """One more than may look breaks nothing. Look nine times; the last is closed with that code, and the first goes on."""
+    async with quiet(session) as first, contextlib.AsyncExitStack() as others:
+        for _ in range(7):
+            await others.enter_async_context(session.terminal())
+        async with session.terminal() as ninth:
+            assert b"".join([piece async for piece in ninth]) == b""
+            assert ninth._socket.end_code == terminals.LATER
+        await first.type(b"echo on''wards\n")
+        await read_to(first, b"onwards\r\n")
 
 
 async def test_shell_that_ends_says_so_and_another_begins(session, observe):
