@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SEED_PROPERTY = "seed"
 BOOTS_SHOWN = 8
+ANYIO = "anyio_backend"
+"""The fixture of a coroutine test that runs on another plugin's loop."""
 SIGNALS = pytest.StashKey[signals.EndOfRun]()
 
 
@@ -88,12 +90,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Run a coroutine test on the plugin's loop; let a death interrupt any other."""
+    """Run a coroutine test on the plugin's loop, unless it has another; let a death interrupt any other."""
     __tracebackhide__ = True
     made = harness.of(pyfuncitem.config)
     holder: Any = getattr(pyfuncitem.obj, "hypothesis", None)
     function = pyfuncitem.obj if holder is None else holder.inner_test
-    if not inspect.iscoroutinefunction(function):
+    if not inspect.iscoroutinefunction(function) or ANYIO in pyfuncitem.fixturenames:
         with made.test_code():
             return (yield)
     synchronous = _on_loop(function, made.runner)
@@ -105,7 +107,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         setattr(place, name, function)  # for a rerun
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)  # others may have made their fixtures synchronous
 def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, object, object]:

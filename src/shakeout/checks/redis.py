@@ -1,6 +1,7 @@
 """Probe for keys in Redis, over its protocol: a client library takes longer to import than a test."""
 
 import asyncio
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,11 @@ def databases(keyspace: str) -> list[int]:
 
 
 def label(database: int, key: str) -> str:
-    return (key if database == 0 else f"{database}:{key}")[:KEY_LENGTH_MAX]
+    """A key as the table shows it; a long one by its beginning, and still different from its like. Pure."""
+    told = key if database == 0 else f"{database}:{key}"
+    if len(told) <= KEY_LENGTH_MAX:
+        return told
+    return f"{told[:KEY_LENGTH_MAX]}… {zlib.crc32(told.encode()):08x}"
 
 
 Reply = str | int | list["Reply"] | None

@@ -11,6 +11,7 @@ from shakeout.report import log_lines
 from shakeout.report.errors import BadLogLines
 from shakeout.report.model import Cause, Kind, Level, Line
 from shakeout.services import errors as embedded
+from shakeout.system import errors as systems
 from shakeout.waiting import errors as waiting
 
 FAILED = "Assertion failed: "
@@ -224,7 +225,10 @@ _TABLE: tuple[
     (processes.ComponentDied, _died),
     (processes.HarnessDied, _plain(Kind.HARNESS_DIED)),
     ((processes.StartTimedOut, processes.StartFailed), _not_started),
-    ((processes.NoFreePort, processes.DirectoryRefused), _plain(Kind.MACHINE)),
+    (
+        (processes.NoFreePort, processes.DirectoryRefused, systems.DisksRefused),
+        _plain(Kind.MACHINE),
+    ),
     (embedded.ServiceFault, _plain(Kind.SERVICE_NOT_STARTED)),
     (waiting.WaitingError, _wait),
     (BadLogLines, _bad_log),

@@ -6,9 +6,11 @@ and then while the test runs, by the sampler.
 
 import bisect
 import dataclasses
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from shakeout.process import logs
 from shakeout.process.logs import LogLine
@@ -17,6 +19,7 @@ from shakeout.report.model import Line
 from shakeout.timeline import moment
 
 SIZES_MAX = 10_000
+TROUBLE = re.compile(r"error|critical|fatal|panic|traceback", re.IGNORECASE)
 
 
 class Logged(Protocol):
@@ -89,16 +92,27 @@ class _Log:
         self.note_size(now)
 
     def read(self, now: float) -> list[LogLine]:
-        """Lines from where the last time ended, those without a time with the moment they were seen at."""
-        start = max(self._start, logs.position(self._path) - logs.READ_BYTES_MAX)
+        """Lines from where the last time ended, those without a time with the moment they were seen at.
+
+        Of more than `READ_BYTES_MAX` the last ones, and what tells trouble of those before.
+        """
+        found: list[LogLine] = []
         try:
             with self._path.open("rb") as file:
-                file.seek(start)
-                data = file.read(logs.READ_BYTES_MAX)
+                end = os.fstat(file.fileno()).st_size
+                while end - self._start > logs.READ_BYTES_MAX:
+                    found += self._troubled(_piece(file, self._start), now)
+                return found + self._all(_piece(file, self._start), now)
         except OSError:
-            return []
-        self._start = start + len(data)
-        return list(self._lines(data, start, now))
+            return found
+
+    def _all(self, data: bytes, now: float) -> list[LogLine]:
+        begun, self._start = self._start, self._start + len(data)
+        return list(self._lines(data, begun, now))
+
+    def _troubled(self, data: bytes, now: float) -> list[LogLine]:
+        """Of more than anybody reads: what may fail the test."""
+        return [line for line in self._all(data, now) if TROUBLE.search(line.raw)]
 
     def _lines(self, data: bytes, offset: int, now: float) -> Iterator[LogLine]:
         for raw in data.splitlines(keepends=True):
@@ -113,3 +127,12 @@ class _Log:
         """When the log was first seen to be so long."""
         index = bisect.bisect_left(self._sizes, offset, key=lambda each: each[0])
         return moment.iso(self._sizes[index][1] if index < len(self._sizes) else now)
+
+
+def _piece(file: BinaryIO, start: int) -> bytes:
+    """So much of a file as is read at once; where more follows, up to the end of a line if there is one."""
+    file.seek(start)
+    data = file.read(logs.READ_BYTES_MAX)
+    if len(data) < logs.READ_BYTES_MAX:
+        return data
+    return data[: data.rfind(b"\n") + 1] or data

@@ -74,6 +74,8 @@ class Testimony:
         self.readers.append(reader)
         self.facts["system"] = cluster.system.name
         self.services |= {one.name for one in cluster.members.values() if not one.is_component}
+        if cluster.links is not None:
+            self.services.add(cluster.links.process.name)
 
     def faults(self) -> str:
         """The faults that were injected, as JSON; empty without any."""

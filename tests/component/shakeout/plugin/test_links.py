@@ -67,3 +67,9 @@ def test_only_a_marked_test_gets_links_and_in_its_private_cluster(outcomes, name
 def test_death_of_the_proxy_fails_the_test_by_name(outcomes, name):
     told = "".join(outcomes[name].values())
     assert "ComponentDied: links was killed by SIGKILL" in told
+
+
+@pytest.mark.parametrize("name", ["test_proxy_dies", "test_synchronous_proxy_dies"])
+def test_death_of_the_proxy_is_not_told_as_the_products(outcomes, module_project, name):
+    """Nobody looks for a fault in the product that the harness has. The proxy is killed; read who is to blame."""
+    assert module_project.properties()[name]["verdict"] == "infrastructure failed"

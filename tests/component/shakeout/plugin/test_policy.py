@@ -259,3 +259,67 @@ def test_any_skip_is_fine_where_nobody_asked_for_typed_ones(project):
     code, output = project.run()
     assert code == 0, output
     assert "1 skipped" in output
+
+
+EARLY = """
+import asyncio
+import inspect
+
+import pytest
+
+runs = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef):
+    function = fixturedef.func
+    if inspect.iscoroutinefunction(function):
+        fixturedef.func = lambda: asyncio.run(function())
+    return (yield)
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    global runs
+    if "anyio_backend" in pyfuncitem.fixturenames:
+        runs = True
+        asyncio.run(pyfuncitem.obj(pyfuncitem.funcargs["tide"]))
+        return True
+"""
+ASYNCHRONOUS = """
+import early
+import pytest
+
+
+@pytest.fixture
+async def tide():
+    return "high"
+
+
+def test_fixture(tide):
+    assert tide == "high"
+
+
+@pytest.mark.usefixtures("anyio_backend")
+async def test_elsewhere(tide):
+    assert early.runs
+    assert tide == "high"
+"""
+
+
+def test_coroutines_of_other_plugins_stay_theirs(project):
+    """The plugin comes with the package: it must not break fixtures and tests that run on the loops of others.
+
+    Load a plugin before it that runs them as pytest-asyncio and anyio do.
+    """
+    (project.directory / "early.py").write_text(EARLY)
+    project.config("-p early -p shakeout.plugin")
+    project.write(test_a=ASYNCHRONOUS)
+    code, output = project.run("-p", "no:cacheprovider")
+    assert code == 0, output
+    assert "2 passed" in output

