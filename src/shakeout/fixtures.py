@@ -79,6 +79,10 @@ def shakeout_wanted(request: pytest.FixtureRequest, system: "System") -> "Wanted
     from shakeout import running  # noqa: PLC0415 - unit tests want none
 
     marker = request.node.get_closest_marker("cluster")
+    if marker and marker.args:
+        raise pytest.UsageError(
+            f"{request.node.name}: say replicas by name, as in cluster(agent=2)"
+        )
     needs = harness.needs_of(request.node)
     for service in system.services:
         if service.name in needs:

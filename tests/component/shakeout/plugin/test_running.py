@@ -232,3 +232,13 @@ def test_system_must_be_declared(project, fixture):
     code, output = project.run()
     assert code == 1
     assert "define a fixture `system`" in output
+
+
+def test_replicas_without_a_name_are_refused(project):
+    """No test runs on less than it asks for. Ask for two of nobody."""
+    project.write(
+        test_it="import pytest\n@pytest.mark.cluster(2)\nasync def test_it(cluster): pass"
+    )
+    code, output = project.run("-p", "no:cacheprovider")
+    assert code == 1, output
+    assert "test_it: say replicas by name, as in cluster(agent=2)" in output
