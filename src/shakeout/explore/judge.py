@@ -15,6 +15,7 @@ from shakeout.checks.consistency.search import WORK_MAX
 from shakeout.checks.consistency.verdict import Validity
 from shakeout.history import file
 from shakeout.history.errors import HistoryUnreadable
+from shakeout.history.operation import History, Outcome
 
 EXIT_CODES = {Validity.VALID: 0, Validity.INVALID: 1, Validity.UNKNOWN: 2}
 NOTHING_JUDGED = 3
@@ -31,9 +32,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, HistoryUnreadable, Misfit) as error:
         sys.stderr.write(f"{error}\n")
         return NOTHING_JUDGED
+    if not _happened(history, actions):
+        sys.stderr.write(f"{chosen.file}: nothing of what was asked for happened in it\n")
+        return NOTHING_JUDGED
     about = ", ".join(f"{name} {value}" for name, value in history.about.items())
     sys.stdout.write(f"{len(history)} operations{f' of {about}' if about else ''}\n{verdict}\n")
     return EXIT_CODES[verdict.validity]
+
+
+def _happened(history: History, actions: frozenset[str]) -> bool:
+    """Whether there is anything to judge: what failed did not happen."""
+    chosen = history.only(*actions) if actions else history
+    return any(one.outcome is not Outcome.FAIL for one in chosen)
 
 
 def _parser() -> argparse.ArgumentParser:

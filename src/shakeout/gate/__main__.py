@@ -7,8 +7,8 @@ is `N passed, N failed, N skipped`.
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
+from pathlib import Path, PurePosixPath
 
 from shakeout.gate import errors, reports, verdict
 from shakeout.gate import manifest as manifests
@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _update(options.manifest) if options.update else _judge(options)
     except errors.GateError as error:
         print(f"gate: cannot judge: {error}", file=sys.stderr)
-        print(Tally().summary())
+        unjudged = json.dumps({"verdict": "unknown", "error": str(error)})
+        print(unjudged if options.json else Tally().summary())
         return UNUSABLE
 
 
@@ -60,7 +61,8 @@ def _judge(options: argparse.Namespace) -> int:
     listed = manifests.read(options.manifest)
     found = reports.find(options.reports)
     tally = Tally(ran for path in found.fresh for ran in reports.read(path))
-    differences = verdict.differences(listed, tally, _scope(options.under))
+    scope = _scope(options.under, {*listed.files, *tally.by_file()})
+    differences = verdict.differences(listed, tally, scope)
     red = bool(differences or tally.count(Outcome.FAILED))
     if options.json:
         print(json.dumps(_as_json(tally, differences, found, red=red)))
@@ -79,10 +81,14 @@ def _judge(options: argparse.Namespace) -> int:
     return RED if red else GREEN
 
 
-def _scope(directories: Sequence[str]) -> verdict.Scope:
+def _scope(directories: Sequence[str], known: Collection[str]) -> verdict.Scope:
+    """Whether a file is below one of them. Raises NothingUnder when one has none of the known files."""
     if not directories:
         return verdict.everything
-    below = tuple(directory.rstrip("/") + "/" for directory in directories)
+    below = tuple(f"{PurePosixPath(directory)}/" for directory in directories)
+    for directory in below:
+        if not any(file.startswith(directory) for file in known):
+            raise errors.NothingUnder(directory)
     return lambda file: file.startswith(below)
 
 

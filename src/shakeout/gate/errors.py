@@ -5,6 +5,7 @@ GateError
 ├── ManifestBroken      it does not hold what it should
 ├── ReportsMissing      nothing was found where the reports should be
 ├── ReportUnreadable    a report is no JUnit XML, for instance because its writer was killed
+├── NothingUnder        a directory that was asked for holds no test
 └── CollectionFailed    pytest cannot list all tests
 """
 
@@ -43,6 +44,13 @@ class ReportUnreadable(GateError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path} is no readable JUnit XML: {reason}")
+
+
+class NothingUnder(GateError):
+    """A directory that was asked for holds no test, neither listed nor run: nothing would be judged."""
+
+    def __init__(self, directory: str) -> None:
+        super().__init__(f"no test below {directory}: say it as the manifest does, from its root")
 
 
 class CollectionFailed(GateError):
