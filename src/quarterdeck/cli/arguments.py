@@ -58,7 +58,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read what was typed; `words` is what stands after `--`, None without. Raises SystemExit with what is wrong, or for help."""
     at = argv.index("--") if "--" in argv else len(argv)
     only = argv[0] if argv and argv[0] in _COMMANDS else ""
-    given = parser(only).parse_args(argv[:at])
+    given, unknown = parser(only).parse_known_args(argv[:at])
+    if unknown:
+        given.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if at < len(argv):
         given.words = list(argv[at + 1 :])
         if not given.takes_words:

@@ -115,6 +115,7 @@ def test_examples_of_the_help_can_be_typed():
         ("sesion ls", "there is no 'sesion'; do you mean 'session'?"),
         ("session lst", "do you mean 'ls'?"),
         ("session fly", "it knows: create, ls, show, "),
+        ("session ls --colour", "qd session ls: error: unrecognized arguments: --colour"),
     ],
 )
 def test_mistyped_word_is_guessed(line, guess, capsys):
