@@ -66,8 +66,8 @@ class InProcessGate:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         outcome = Outcome.__members__.get(report.outcome.upper())
-        if outcome is None:  # another plugin's word for something in between, such as a rerun to come
-            return
+        if outcome is None:
+            return  # another plugin's word for something in between, such as a rerun to come
         if report.when == "call" or outcome is not Outcome.PASSED:
             self.tally.add(Ran(report.nodeid, outcome, _reason(report)))
 
