@@ -62,10 +62,10 @@ def kill_descendants(directory: Path, spare: int = 0) -> Killed:
     while _is_any_left(find, spare) and time.monotonic() < deadline:
         now = _kill(directory, find, _is_descendant)
         signal.sigtimedwait({signal.SIGCHLD}, ROUND_SECONDS)
-        unseen = collect_dead().keys() - now.pids
-        directories.note_pids(directory, unseen)
+        unseen = _collect_unseen(directory, now.pids)
         killed = Killed(killed.pids | now.pids | unseen, killed.files | now.files)
-    return killed
+    unseen = _collect_unseen(directory, killed.pids)  # whoever died after the last round
+    return Killed(killed.pids | unseen, killed.files)
 
 
 def collect_dead() -> dict[int, int]:
@@ -79,6 +79,13 @@ def collect_dead() -> dict[int, int]:
         if pid == 0:
             return dead
         dead[pid] = status
+
+
+def _collect_unseen(directory: Path, seen: set[int]) -> set[int]:
+    """Wait for the dead, and write down those that nobody has seen before."""
+    unseen = collect_dead().keys() - seen
+    directories.note_pids(directory, unseen)
+    return unseen
 
 
 def note_all_shared_files(directory: Path) -> None:

@@ -270,6 +270,18 @@ async def test_scope_takes_all_descendants_with_it(run: Supervisor, home: Path):
     assert bystander.running
 
 
+async def test_scope_that_has_stopped_leaves_none_of_its_dead(run: Supervisor):
+    """A process that was killed is one until somebody waits for it. Stop scopes of several processes; none is left, as a zombie neither."""
+    left: list[procfs.Stat] = []
+    for number in range(20):
+        scope = run.scope(str(number))
+        names = [f"{number}-{one}" for one in range(8)]
+        started = [await scope.start(program(run, name, argv=SLEEP)) for name in names]
+        await scope.stop()
+        left += filter(None, (procfs.stat(process.pid) for process in started))
+    assert not left
+
+
 async def test_start_that_is_cancelled_leaves_no_process(run: Supervisor):
     await run.start(program(run, "first", argv=SLEEP))
     async with asyncio.TaskGroup() as tasks:
