@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import resource
+import select
 import sys
 import termios
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ _LIMITS = {
 _GROUPS = Path("/sys/fs/cgroup")
 _WHY_BYTES_MAX = 1000
 _DESCRIPTORS_MAX = 2**20
+_MOMENT_SECONDS = 0.001
 
 
 class Entrance(NamedTuple):
@@ -68,8 +70,10 @@ def main(slave: int, entrance: Entrance) -> None:
         between == 0
     ):  # it is in the kernel's pid namespace, whose first process adopts what it leaves
         try:
+            parent = os.getpid()
             if os.fork():
                 os._exit(0)
+            _outlive(parent)
             _become_shell(slave, entrance, found, writing)
         except OSError as error:
             os.write(
@@ -134,6 +138,12 @@ def _join_groups(pid: int) -> None:
             continue
         group = _GROUPS / controllers.removeprefix("name=") / path.lstrip("/")
         (group / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def _outlive(parent: int) -> None:
+    """Return when this process's parent, which is about to end, has ended: a shell notes at its start whose child it is."""
+    while os.getppid() == parent:
+        select.select((), (), (), _MOMENT_SECONDS)
 
 
 def _become_shell(slave: int, entrance: Entrance, found: Found, told: int) -> NoReturn:
