@@ -141,7 +141,10 @@ def _join_groups(pid: int) -> None:
 
 
 def _outlive(parent: int) -> None:
-    """Return when this process's parent, which is about to end, has ended: a shell notes at its start whose child it is."""
+    """Return when this process's parent has ended: a shell notes at its start whose child it is.
+
+    Nothing tells a process that it was adopted. The parent does nothing else than end.
+    """
     while os.getppid() == parent:
         select.select((), (), (), _MOMENT_SECONDS)
 

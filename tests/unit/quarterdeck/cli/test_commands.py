@@ -308,6 +308,23 @@ def test_missing_configuration_is_a_usage_error(capsys, monkeypatch):
     assert "not the URL of a manager" in capsys.readouterr().err
 
 
+@pytest.fixture
+def failing(monkeypatch):
+    """Run a command that meets an error; give the exit code."""
+
+    def run_into(error):
+        def fail(*_):
+            raise error
+
+        monkeypatch.setenv("QD_URL", "http://127.0.0.1:1")
+        monkeypatch.setenv("QD_ACCESS_KEY", "QDAKX")
+        monkeypatch.setenv("QD_SECRET_KEY", "s")
+        monkeypatch.setattr(run, "COMMANDS", {"user-ls": fail})
+        return run.run(arguments.parse(["user", "ls"]))
+
+    return run_into
+
+
 FULL = OSError(28, "No space left on device")
 NO_TEXT = UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "surrogates not allowed")
 
@@ -320,30 +337,15 @@ NO_TEXT = UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "surrogates not allowed")
         (BrokenPipeError(), ""),
     ],
 )
-def test_what_the_machine_refuses_is_told_in_words(error, words, capfd, monkeypatch):
+def test_what_the_machine_refuses_is_told_in_words(error, words, capfd, failing):
     """A full disk and a name that is no text are no crashes. Let a command meet them."""
-
-    def fail(*_):
-        raise error
-
-    monkeypatch.setenv("QD_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("QD_ACCESS_KEY", "QDAKX")
-    monkeypatch.setenv("QD_SECRET_KEY", "s")
-    monkeypatch.setattr(run, "COMMANDS", {"user-ls": fail})
-    assert run.run(arguments.parse(["user", "ls"])) == 1
+    assert failing(error) == 1
     assert capfd.readouterr().err == words
 
 
 @pytest.mark.parametrize(
     ("error", "code"), [(Refused(403, "forbidden", "no"), 1), (KeyboardInterrupt(), 130)]
 )
-def test_failures_have_their_exit_code(error, code, capsys, monkeypatch):
-    def fail(*_):
-        raise error
-
-    monkeypatch.setenv("QD_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("QD_ACCESS_KEY", "QDAKX")
-    monkeypatch.setenv("QD_SECRET_KEY", "s")
-    monkeypatch.setattr(run, "COMMANDS", {"user-ls": fail})
-    assert run.run(arguments.parse(["user", "ls"])) == code
+def test_failures_have_their_exit_code(error, code, capsys, failing):
+    assert failing(error) == code
     assert ("administrator" in capsys.readouterr().err) == (code == 1)
