@@ -1,7 +1,7 @@
 """Run a command, signal it after a while, and count what it leaves: `census.py SIGNAL MARKER SECONDS GRACE_SECONDS COMMAND...`.
 
 The while begins when the file MARKER is there, or at once if that is "-". A subreaper: whatever the command started and left becomes a child of this process, so the kernel itself says when nothing
-is left. It dies with whoever started it, and the command dies with it. Writes one JSON object: the command's exit code, how long it took until nothing was left, and what was left at the end.
+is left. It dies with whoever started it, and the command dies with it. Writes one JSON object: the command's exit code, how long it took until nothing was left, what was left at the end, and the end of what the command said.
 """
 
 import ctypes
@@ -11,42 +11,44 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 from shakeout import mortal
 
 PR_SET_CHILD_SUBREAPER = 36
 MARKER_SECONDS_MAX = 60.0
 LOOK_SECONDS = 0.02
+SAID_BYTES_MAX = 8192
 
 
 def main() -> None:
     name, marker, seconds, grace_seconds, *command = sys.argv[1:]
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    runner = subprocess.Popen(
-        mortal.command(*command),
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    pidfd = os.pidfd_open(runner.pid)
-    if marker != "-":
-        wait_for(Path(marker), pidfd)
-    select.select([pidfd], [], [], float(seconds))
-    signalled = time.monotonic()
-    os.kill(runner.pid, signal.Signals[name])
-    code = runner.wait()
-    ended = time.monotonic()
-    deadline = ended + float(grace_seconds)
-    while time.monotonic() < deadline and reap_one(deadline):
-        pass
-    told = {
-        "code": code,
-        "stop_seconds": ended - signalled,
-        "left_seconds": time.monotonic() - ended,
-        "left": [describe(pid) for pid in children()],
-    }
+    with tempfile.TemporaryFile() as said:
+        runner = subprocess.Popen(
+            mortal.command(*command), start_new_session=True, stdout=said, stderr=said
+        )
+        pidfd = os.pidfd_open(runner.pid)
+        if marker != "-":
+            wait_for(Path(marker), pidfd)
+        select.select([pidfd], [], [], float(seconds))
+        signalled = time.monotonic()
+        os.kill(runner.pid, signal.Signals[name])
+        code = runner.wait()
+        ended = time.monotonic()
+        deadline = ended + float(grace_seconds)
+        while time.monotonic() < deadline and reap_one(deadline):
+            pass
+        told = {
+            "code": code,
+            "stop_seconds": ended - signalled,
+            "left_seconds": time.monotonic() - ended,
+            "left": [describe(pid) for pid in children()],
+            "said": end_of(said),
+        }
     sys.stdout.write(json.dumps(told))
 
 
@@ -80,6 +82,11 @@ def children() -> list[int]:
 
 def describe(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+
+
+def end_of(said: BinaryIO) -> str:
+    said.seek(max(0, said.seek(0, os.SEEK_END) - SAID_BYTES_MAX))
+    return said.read().decode(errors="replace")
 
 
 if __name__ == "__main__":

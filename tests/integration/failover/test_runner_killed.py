@@ -60,7 +60,7 @@ async def test_nothing_is_left_after_sigkill(home, rng, number):
     Every second run is busy for sure: its moment is counted from when it said so.
     """
     told = await census("SIGKILL", home, rng, busy=number % 2 == 0)
-    assert told["code"] == -signal.SIGKILL
+    assert told["code"] == -signal.SIGKILL, told["said"]
     assert_nothing_is_left(told, home)
 
 
@@ -74,7 +74,7 @@ async def test_nothing_is_left_after_an_orderly_end(home, rng, name, number):
     busy = number % 2 == 0
     told = await census(name, home, rng, busy=busy)
     unheard = set() if busy else {-signal.Signals[name], *({1} if name == "SIGINT" else ())}
-    assert told["code"] in {pytest.ExitCode.INTERRUPTED, *unheard}
+    assert told["code"] in {pytest.ExitCode.INTERRUPTED, *unheard}, told["said"]
     assert_nothing_is_left(told, home)
 
 

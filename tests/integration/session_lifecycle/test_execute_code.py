@@ -158,7 +158,7 @@ async def test_endless_loop_is_interrupted(session, observe):
     await session.execute("kept = 42")
     begun = await session.execute("print('round')\nwhile True: pass", wait=0)
     run = session.run(begun.run)
-    assert (await run.look(wait=5)).stdout == "round\n"
+    await says(run, "round\n")
     await session.interrupt()
     done = await ended(run)
     assert (done.status, done.error.type) == ("error", "KeyboardInterrupt")
@@ -234,6 +234,13 @@ async def test_names_are_completed(session):
     await session.execute("greeting = 'hello'")
     found = await session.complete("print(greeting.upp)", 18)
     assert (found.matches, found.start, found.end) == (("upper",), 15, 18)
+
+
+async def says(run, text):
+    """Wait until a run has written this and no more, in however many pieces."""
+    async with asyncio.timeout(20):
+        while (seen := await run.look()).stdout != text:
+            await run.look(seen.offset, wait=5)
 
 
 async def ended(run):
