@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from shakeout.process import level
+
 BLOCK_BYTES = 8192
 LINE_BYTES_MAX = 1 << 20
 READ_BYTES_MAX = 8 << 20
@@ -20,7 +22,11 @@ _NAMED = ("time", "level", "component", "event")
 
 @dataclasses.dataclass(frozen=True)
 class LogLine:
-    """One line. Plain text has its words in `event`, and neither time nor level."""
+    """One line. Plain text has its words in `event`, and neither time nor level.
+
+    The level is one of debug, info, warning, error and critical, whatever the writer calls it (`process.level`); a word
+    that nobody knows stays as it is.
+    """
 
     raw: str
     event: str
@@ -45,7 +51,7 @@ def parse(raw: str, component: str = "") -> LogLine:
         raw=raw,
         event=str(record.get("event", "")),
         time=str(record.get("time", "")),
-        level=str(record.get("level", "")),
+        level=level.of_record(record) or str(record.get("level", "")),
         component=str(record.get("component", component)),
         fields={key: value for key, value in record.items() if key not in _NAMED},
     )

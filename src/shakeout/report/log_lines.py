@@ -1,5 +1,9 @@
 """Log lines of components and services, put on the clock: JSON lines, and what PostgreSQL, Redis, etcd and Python print.
 
+Of JSON lines `process.level` says which levels are understood. Of plain text these are: PostgreSQL's and Redis's own;
+a time and then a level in capitals (logging and loguru of Python, log4j, tracing of Rust); a level in capitals first;
+`level=error`, also behind a time (logfmt); and `E1126 13:04:05.000000` (klog, glog).
+
 A line without a time of its own takes that of the line before; continued text (a traceback) is one line.
 """
 
@@ -8,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from shakeout.process import level as levels
 from shakeout.process.logs import LogLine
 from shakeout.report.model import Level, Line
 from shakeout.timeline import moment
@@ -15,6 +20,8 @@ from shakeout.timeline import moment
 TRACEBACK = "Traceback (most recent call last)"
 TRACEBACK_LINES_MAX = 60
 CRASH = "Fatal Python error"
+MESSAGES = ("msg", "message")
+"""Keys of the words of a JSON line, where `event` is none."""
 NOISE = ("Extension modules:", "Current thread ", "Thread 0x")
 """What the interpreter prints around the cause of a crash."""
 _INDENTED = (" ", "\t")
@@ -31,21 +38,6 @@ _EXPECTED = (
 """What PostgreSQL calls fatal for one session, and is not for the server: somebody asked too early, as the harness
 does, or one of both ends. Whether it should have ended is judged by whoever watches its process."""
 
-_WORDS: Mapping[str, Level] = {
-    "trace": Level.DEBUG,
-    "debug": Level.DEBUG,
-    "info": Level.INFO,
-    "log": Level.INFO,
-    "notice": Level.INFO,
-    "warn": Level.WARNING,
-    "warning": Level.WARNING,
-    "error": Level.ERROR,
-    "err": Level.ERROR,
-    "dpanic": Level.CRITICAL,
-    "fatal": Level.CRITICAL,
-    "panic": Level.CRITICAL,
-    "critical": Level.CRITICAL,
-}
 _POSTGRES = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) (?P<zone>\w+) \[\d+\][^:]*? ?"
     r"(?P<level>LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DEBUG\d?|DETAIL|HINT|STATEMENT|CONTEXT|QUERY): +(?P<event>.*)",
@@ -55,13 +47,25 @@ _REDIS = re.compile(
     r"\d+:[XCSM] (?P<time>\d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d+) (?P<mark>[.\-*#]) (?P<event>.*)"
 )
 _PYTHON = re.compile(
-    r"\[?(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)[.,](?P<fraction>\d{3,6})\]?[ :,-]+(?P<event>.*)",
+    r"\[?(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d)[.,](?P<fraction>\d{3,6})\d*(?P<zone>Z|[+-]\d\d:\d\d)?\]?"
+    r"[ :,-]+(?P<event>.*)",
     re.DOTALL,
 )
-_LEVEL = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
+_CAPITALS = "(TRACE|DEBUG|INFO|WARN|WARNING|ERROR|SEVERE|CRITICAL|FATAL)"
+_LEVEL = re.compile(rf"\b{_CAPITALS}\b")
 _LEVEL_WITHIN = 40
-_LEVEL_FIRST = re.compile(r"\[?(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
+_LEVEL_FIRST = re.compile(rf"\[?{_CAPITALS}\b")
 """`ERROR:root:lost`, as the logging module of Python writes it where nobody asks for a time; `[ERROR] lost`."""
+_LOGFMT = re.compile(
+    r'(?:(?:time|ts|t)=(?:"(?P<quoted>[^"]*)"|(?P<time>\S*)) )?(?:level|lvl|severity)="?(?P<level>[\w+-]+)'
+)
+_KLOG = re.compile(r"(?P<mark>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ \S+:\d+\]")
+_KLOG_LEVELS = {
+    "I": Level.INFO,
+    "W": Level.WARNING,
+    "E": Level.ERROR,
+    "F": Level.CRITICAL,
+}
 _REDIS_LEVELS = {
     ".": Level.DEBUG,
     "-": Level.DEBUG,
@@ -104,7 +108,13 @@ def collapsed(lines: Iterable[Line]) -> list[Line]:
 
 def level_of(word: str) -> Level | None:
     """The level that a word names, in any spelling."""
-    return _WORDS.get(word.lower())
+    found = levels.of_word(word)
+    return Level(found) if found else None
+
+
+def level_of_line(line: LogLine) -> Level:
+    """How severe a line is that stands by itself."""
+    return _read(line)[1]
 
 
 def _joined(lines: Iterable[LogLine]) -> Iterator[LogLine]:
@@ -140,7 +150,7 @@ def _read(line: LogLine) -> tuple[float | None, Level, str]:
     if line.raw != line.event:
         return _read_json(line)
     if found := _POSTGRES.match(line.raw):
-        level = _WORDS.get(found["level"].lower().rstrip("12345"), Level.INFO)
+        level = level_of(found["level"].rstrip("12345")) or Level.INFO
         if found["event"] in _EXPECTED:
             level = Level.INFO
         return moment.parse(found["time"]), level, f"{found['level']}: {found['event']}"
@@ -151,8 +161,14 @@ def _read(line: LogLine) -> tuple[float | None, Level, str]:
         return at, Level.INFO if harmless else _REDIS_LEVELS[found["mark"]], found["event"]
     if found := _PYTHON.match(line.raw):
         return _read_python(found)
-    seen = moment.parse(line.time) if line.time else None
-    return seen, _level_of_text(line.raw), line.raw
+    return _read_text(line)
+
+
+def _read_text(line: LogLine) -> tuple[float | None, Level, str]:
+    told, level = line.time, _level_of_text(line.raw)
+    if found := _LOGFMT.match(line.raw):
+        told, level = found["quoted"] or found["time"] or told, level_of(found["level"]) or level
+    return moment.parse(told) if told else None, level, line.raw
 
 
 def _level_of_text(text: str) -> Level:
@@ -160,8 +176,13 @@ def _level_of_text(text: str) -> Level:
         return Level.CRITICAL
     if TRACEBACK in text:
         return Level.ERROR
-    told = _LEVEL_FIRST.match(text)
-    return _WORDS[told[1].lower()] if told else Level.INFO
+    if mark := _KLOG.match(text):
+        return _KLOG_LEVELS[mark["mark"]]
+    return _named(_LEVEL_FIRST.match(text))
+
+
+def _named(found: re.Match[str] | None) -> Level:
+    return (level_of(found[1]) if found else None) or Level.INFO
 
 
 def _time(parse: Callable[[], datetime]) -> float | None:
@@ -173,18 +194,20 @@ def _time(parse: Callable[[], datetime]) -> float | None:
 
 
 def _read_python(found: re.Match[str]) -> tuple[float | None, Level, str]:
-    """As the logging module of Python writes it, in local time."""
-    told = f"{found['time']}.{found['fraction']}"
+    """As the logging module of Python writes it, in local time unless it names a zone."""
+    told = f"{found['time']}.{found['fraction']}{found['zone'] or ''}"
     at = _time(lambda: datetime.fromisoformat(told).astimezone())
-    level = _LEVEL.search(found["event"][:_LEVEL_WITHIN])
-    return at, _WORDS[level[1].lower()] if level else Level.INFO, found["event"]
+    return at, _named(_LEVEL.search(found["event"][:_LEVEL_WITHIN])), found["event"]
 
 
 def _read_json(line: LogLine) -> tuple[float | None, Level, str]:
     told = line.time or str(line.fields.get("ts", ""))
     level = level_of(line.level) or Level.INFO
-    event = line.event or str(line.fields.get("msg", "")) or line.raw
-    return moment.parse(told) if told else None, level, event
+    return moment.parse(told) if told else None, level, line.event or _message(line) or line.raw
+
+
+def _message(line: LogLine) -> str:
+    return next((str(line.fields[key]) for key in MESSAGES if line.fields.get(key)), "")
 
 
 def _trace(line: LogLine) -> str:
@@ -192,7 +215,7 @@ def _trace(line: LogLine) -> str:
 
 
 def _fields(line: LogLine) -> Mapping[str, Any]:
-    left_out = ("trace", "ts", "msg", "caller", "logger")
+    left_out = ("trace", "ts", "msg", "caller", "logger", *(() if line.event else MESSAGES))
     found = {key: value for key, value in line.fields.items() if key not in left_out}
     inner = found.pop("fields", None)
     return {**found, **inner} if isinstance(inner, dict) else found

@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol
 from shakeout.process import logs
 from shakeout.process.logs import LogLine
 from shakeout.report import log_lines
-from shakeout.report.model import Line
+from shakeout.report.model import Level, Line
 from shakeout.timeline import moment
 
 SIZES_MAX = 10_000
@@ -112,7 +112,7 @@ class _Log:
 
     def _troubled(self, data: bytes, now: float) -> list[LogLine]:
         """Of more than anybody reads: what may fail the test."""
-        return [line for line in self._all(data, now) if TROUBLE.search(line.raw)]
+        return [line for line in self._all(data, now) if _is_trouble(line)]
 
     def _lines(self, data: bytes, offset: int, now: float) -> Iterator[LogLine]:
         for raw in data.splitlines(keepends=True):
@@ -127,6 +127,10 @@ class _Log:
         """When the log was first seen to be so long."""
         index = bisect.bisect_left(self._sizes, offset, key=lambda each: each[0])
         return moment.iso(self._sizes[index][1] if index < len(self._sizes) else now)
+
+
+def _is_trouble(line: LogLine) -> bool:
+    return bool(TROUBLE.search(line.raw)) or log_lines.level_of_line(line).rank >= Level.ERROR.rank
 
 
 def _piece(file: BinaryIO, start: int) -> bytes:

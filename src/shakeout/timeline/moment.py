@@ -1,7 +1,13 @@
 """Moments on the one clock of timelines: seconds since the epoch, as log lines and recordings carry them."""
 
+import re
 import time
 from datetime import UTC, datetime
+
+SINCE_EPOCH = re.compile(r"\d{9,19}(\.\d*)?")
+"""Shorter ones are dates without separators."""
+SECONDS_MAX = 1e11
+UNITS = (1, 1e3, 1e6, 1e9)
 
 
 def now() -> float:
@@ -10,12 +16,21 @@ def now() -> float:
 
 
 def parse(text: str) -> float | None:
-    """Seconds since the epoch of an ISO 8601 time; UTC where it names no zone. None if it is none."""
+    """Seconds since the epoch of an ISO 8601 time; UTC where it names no zone. None if it is none.
+
+    A number since the epoch is one, too: of seconds, or as many digits as milli-, micro- and nanoseconds take.
+    """
+    if SINCE_EPOCH.fullmatch(text):
+        return _seconds(float(text))
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _seconds(number: float) -> float:
+    return next(number / unit for unit in UNITS if number / unit < SECONDS_MAX)
 
 
 def iso(moment: float) -> str:

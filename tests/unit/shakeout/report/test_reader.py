@@ -120,13 +120,14 @@ def test_sizes_are_bounded(made, log, clock, monkeypatch):
     assert [line.at for line in found.lines] == [2.0, *[8.0] * 6]
 
 
-def test_trouble_is_read_however_much_follows(made, log, monkeypatch):
+@pytest.mark.parametrize(
+    "line", ['{"level":"error","event":"lost"}', '{"levelno":40,"event":"lost"}']
+)
+def test_trouble_is_read_however_much_follows(made, log, monkeypatch, line):
     """No error hides behind many lines. Write one, and after it more than is read at once."""
     monkeypatch.setattr(logs, "READ_BYTES_MAX", 100)
     found = made()
-    append(
-        log, "calm\n" * 50 + '{"level":"error","event":"lost"}\n' + "calm\n" * 50 + "unfinished"
-    )
+    append(log, "calm\n" * 50 + f"{line}\n" + "calm\n" * 50 + "unfinished")
     found.read()
     assert [line.event for line in found.lines if line.level is Level.ERROR] == ["lost"]
     assert len(found.lines) < 30
