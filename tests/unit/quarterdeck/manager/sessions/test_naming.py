@@ -4,18 +4,13 @@ import msgspec
 import pytest
 
 from quarterdeck.manager.sessions import errors, naming
-from quarterdeck.testing.fakes.clock import EPOCH
-from quarterdeck.wire.sessions import IsolationLevel, Mount, SessionCreate, SessionView, Slots
+from quarterdeck.testing.fakes import views
+from quarterdeck.wire.sessions import IsolationLevel, Mount, SessionCreate
 from quarterdeck.wire.states import SessionStatus
 
-KNOWN = SessionView(
-    id="s",
+KNOWN = views.session(
+    SessionStatus.RUNNING,
     name="mine",
-    owner="ada",
-    image="python:3.11",
-    status=SessionStatus.RUNNING,
-    slots=Slots(),
-    created_at=EPOCH,
     isolation=IsolationLevel.NAMESPACED,
     mounts=(Mount("f", "data"),),
 )

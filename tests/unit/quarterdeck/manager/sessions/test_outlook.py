@@ -6,9 +6,9 @@ import pytest
 
 from quarterdeck.manager.sessions import outlook
 from quarterdeck.manager.sessions.outlook import Outlook, Situation, Unmet
-from quarterdeck.testing.fakes.clock import EPOCH
+from quarterdeck.testing.fakes import views
 from quarterdeck.wire.images import PullProgress
-from quarterdeck.wire.sessions import KernelRole, SessionKernel, SessionView, Slots
+from quarterdeck.wire.sessions import KernelRole, SessionKernel, Slots
 from quarterdeck.wire.states import KernelStatus, SessionStatus
 
 FREE = Situation(
@@ -144,17 +144,9 @@ def test_a_session_that_starts_says_how_far_it_is(status, kernels, detail):
         "C": KernelStatus.CREATING,
         "R": KernelStatus.RUNNING,
     }
-    view = SessionView(
-        id="s",
-        name=None,
-        owner="o",
-        image="i",
-        status=status,
-        slots=Slots(),
-        created_at=EPOCH,
-        cluster_size=len(kernels),
-        pull=PullProgress(1, 2, 3, 5) if "P" in kernels else None,
-        kernels=tuple(
+    view = views.session(
+        status,
+        *(
             SessionKernel(
                 id=str(at),
                 role=KernelRole.SUB,
@@ -165,6 +157,8 @@ def test_a_session_that_starts_says_how_far_it_is(status, kernels, detail):
             )
             for at, letter in enumerate(kernels, 1)
         ),
+        cluster_size=len(kernels),
+        pull=PullProgress(1, 2, 3, 5) if "P" in kernels else None,
     )
     found = outlook.of_start(view)
     assert (found.detail if found else None) == detail

@@ -17,6 +17,7 @@ from quarterdeck.manager.sessions.service import Made
 from quarterdeck.manager.sessions.termination import Termination
 from quarterdeck.manager.sessions.waiting import HistoryService, Patience
 from quarterdeck.manager.sessions.watch import Over, Ran
+from quarterdeck.testing.fakes import views
 from quarterdeck.testing.fakes.clock import EPOCH
 from quarterdeck.testing.fakes.manager import ADDRESS, AGENT
 from quarterdeck.testing.fakes.runs import FakeRuns
@@ -31,7 +32,6 @@ from quarterdeck.wire.sessions import (
     SessionKernel,
     SessionResult,
     SessionStatus,
-    SessionView,
     Slots,
 )
 from quarterdeck.wire.users import Role
@@ -46,19 +46,6 @@ RAN = Ran(IsolationLevel.NAMESPACED, EPOCH)
 CODE = SessionCreate(image="python:3.11", execute=Execute("1"))
 
 
-def view(status, *kernels):
-    return SessionView(
-        id="s",
-        name=None,
-        owner="ada",
-        image="python:3.11",
-        status=status,
-        slots=Slots(),
-        created_at=EPOCH,
-        kernels=kernels,
-    )
-
-
 KERNEL = SessionKernel(
     id="k",
     role=KernelRole.MAIN,
@@ -67,7 +54,7 @@ KERNEL = SessionKernel(
     agent=AGENT,
     status=KernelStatus.CREATING,
 )
-CREATING = view(SessionStatus.CREATING, KERNEL)
+CREATING = views.session(SessionStatus.CREATING, KERNEL)
 
 
 class Sessions:
@@ -85,7 +72,9 @@ class Sessions:
         watch.work = WORK
         self.first = watch.first
         watch.wake.set()
-        return Made(CREATING if self.begun else view(SessionStatus.PENDING), begun=self.begun)
+        return Made(
+            CREATING if self.begun else views.session(SessionStatus.PENDING), begun=self.begun
+        )
 
     def expecting(self, made, _watch):
         self.expected = made.view.id
@@ -112,7 +101,7 @@ class Sessions:
         self.looked += 1
         if not self.looks:
             raise DatabaseUnavailable
-        return view(self.looks.pop(0) if len(self.looks) > 1 else self.looks[0])
+        return views.session(self.looks.pop(0) if len(self.looks) > 1 else self.looks[0])
 
 
 class Bell:
@@ -237,7 +226,7 @@ async def test_what_the_lifecycle_tells_of_an_end_is_the_answer_without_a_look()
     """Nothing is asked twice. Have the lifecycle tell that the session is over; the answer has all that has changed."""
     sessions = Sessions()
     ending = msgspec.structs.replace(KERNEL, status=KernelStatus.TERMINATING)
-    before = view(SessionStatus.RUNNING, ending)
+    before = views.session(SessionStatus.RUNNING, ending)
     sessions.termination = Termination([DUE], WORK, before)
     sessions.over = Over(EPOCH, "user-requested", SessionResult.SUCCESS, started_at=EPOCH)
     seen = await service(sessions).terminate(ADA, "s", patience(until=None), force=False)

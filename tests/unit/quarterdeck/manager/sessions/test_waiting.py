@@ -9,8 +9,9 @@ from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.tasks import Wake
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import errors, model, waiting
+from quarterdeck.testing.fakes import views
 from quarterdeck.testing.fakes.clock import EPOCH
-from quarterdeck.wire.sessions import HistoryRow, SessionView, Slots
+from quarterdeck.wire.sessions import HistoryRow
 from quarterdeck.wire.states import SessionStatus
 from quarterdeck.wire.users import Role
 
@@ -51,18 +52,6 @@ class Book:
         )
         for _, wake in self.wakes:
             wake.set()
-
-
-def view(status):
-    return SessionView(
-        id="s",
-        name=None,
-        owner="ada",
-        image="python:3.11",
-        status=status,
-        slots=Slots(),
-        created_at=EPOCH,
-    )
 
 
 def service(book):
@@ -157,7 +146,7 @@ async def test_nobody_looks_while_the_session_is_in_hand():
 
     async def look():
         looks.append(hand[0])
-        return view(SessionStatus.RUNNING)
+        return views.session(SessionStatus.RUNNING)
 
     async def told():
         book.add(SessionStatus.SCHEDULED)
