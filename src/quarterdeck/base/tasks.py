@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, ParamSpec, TypeVar
 
 from quarterdeck.base.errors import QuarterdeckError
@@ -111,6 +111,13 @@ async def every(
             await wake.wait(seconds)
 
 
+async def settled(works: Iterable[Coroutine[Any, Any, _T]]) -> list[_T | Exception]:
+    """Do several works together, each to its end whatever becomes of the others; return in their order what they return, or raise."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_outcome(work)) for work in works]
+    return [task.result() for task in tasks]
+
+
 async def pause(seconds: float) -> None:
     """Let time pass between two attempts of something that cannot be waited for; the place to sleep outside of this module."""
     await asyncio.sleep(seconds)
@@ -180,6 +187,13 @@ async def run_until_stopped(stop: asyncio.Event, *work: Coroutine[Any, Any, obje
         for coroutine in work:
             tasks.start(coroutine)
         await stop.wait()
+
+
+async def _outcome(work: Coroutine[Any, Any, _T]) -> _T | Exception:
+    try:
+        return await work
+    except Exception as error:  # noqa: BLE001 - supervisor: whoever has the work done is given it
+        return error
 
 
 def _settle(waiter: asyncio.Future[bool], *, woken: bool) -> None:

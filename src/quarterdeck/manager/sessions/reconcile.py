@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from quarterdeck.base import tasks
 from quarterdeck.base.tasks import Wake
 from quarterdeck.manager.sessions import errors, model, ports
+from quarterdeck.manager.sessions.staying import Staying
 
 AGENTS_AT_ONCE_MAX = 16
 INVENTORY_SECONDS_MAX = 5.0
@@ -31,6 +33,8 @@ class Reconciler:
         self._kernels = kernels
         self._driver = driver
         self._news = news
+        self._staying = Staying("orphan-stays")
+        self._outages: dict[str, tasks.Outage] = {}
         self._suspects: dict[str, None] = {}
         self.wake = Wake()
         self.lost_wake = Wake()
@@ -83,11 +87,23 @@ class Reconciler:
                 self._news.freed(session)
 
     async def _check(self, places: Sequence[model.Place]) -> Sequence[Sequence[model.Running]]:
-        """Compare agents; return the kernels that are idle, of each agent."""
+        """Compare agents; return the kernels that are idle, of each agent. What goes wrong at one keeps none of the others from being looked at."""
         limit = asyncio.Semaphore(AGENTS_AT_ONCE_MAX)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._check_one(place, limit)) for place in places]
-        return [task.result() for task in tasks]
+        outcomes = await tasks.settled(self._check_one(place, limit) for place in places)
+        return [self._idle(place, one) for place, one in zip(places, outcomes, strict=True)]
+
+    def _idle(
+        self, place: model.Place, outcome: Sequence[model.Running] | Exception
+    ) -> Sequence[model.Running]:
+        """Return the kernels of an agent that are idle: of one that could not be compared, none. The next sweep tries again."""
+        outage = self._outages.setdefault(
+            place.agent, tasks.Outage("agent-comparison", agent=place.agent)
+        )
+        if isinstance(outcome, Exception):
+            outage.note(outcome)
+            return ()
+        outage.over()
+        return outcome
 
     async def _check_one(
         self, place: model.Place, limit: asyncio.Semaphore
@@ -132,9 +148,11 @@ class Reconciler:
         if not strangers:
             return
         for kernel in await self._ledger.orphans(strangers):
-            _log.warning("orphan-destroyed", extra={"agent": place.agent, "kernel": kernel})
             try:
                 async with asyncio.timeout(DESTROY_SECONDS_MAX):
                     await self._kernels.destroy(place.address, kernel)
             except (TimeoutError, errors.AgentFailure) as error:
-                _log.warning("orphan-stays", extra={"kernel": kernel, "error": repr(error)})
+                self._staying.note(kernel, place.agent, error)
+            else:
+                self._staying.gone(kernel)
+                _log.warning("orphan-destroyed", extra={"agent": place.agent, "kernel": kernel})

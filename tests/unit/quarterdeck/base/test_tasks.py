@@ -187,3 +187,18 @@ async def test_call_in_a_thread_has_ended_when_who_waited_is_cancelled():
     assert await tasks.in_thread(int, "7") == 7
     with pytest.raises(ValueError, match="invalid literal"):
         await tasks.in_thread(int, "x")
+
+
+async def test_works_are_settled_each_whatever_becomes_of_the_others():
+    """One failure is no end of the rest. Do three works of which the first fails while the others have not begun; each has its outcome, in its place."""
+    failure, failed = ValueError("first"), asyncio.Event()
+
+    async def fails():
+        failed.set()
+        raise failure
+
+    async def goes_on(value):
+        await failed.wait()
+        return value
+
+    assert await tasks.settled([fails(), goes_on(2), goes_on(3)]) == [failure, 2, 3]

@@ -1,14 +1,17 @@
 """The reconciler over fakes: dead and vanished kernels end their sessions, orphans go, everything else stays."""
 
 import dataclasses
+import logging
 
 import msgspec
 import pytest
 
+from quarterdeck.infra.errors import DatabaseUnavailable
 from quarterdeck.manager.sessions import errors, model
 from quarterdeck.manager.sessions.reconcile import Reconciler
 from quarterdeck.testing.fakes.ledger import FakeLedger
 from quarterdeck.testing.fakes.manager import (
+    ADDRESS,
     AGENT,
     FakeBooks,
     FakeKernels,
@@ -74,6 +77,18 @@ async def test_orphan_is_destroyed_and_a_kernel_being_made_is_not():
     assert sorted(world.kernels.alive) == [kernel_of("s"), kernel_of("young")]
 
 
+async def test_orphan_that_stays_is_told_once(caplog):
+    """A log that repeats itself hides the rest. Have its agent refuse twice in the same words to destroy an orphan; there is one line of it, and one when it is gone."""
+    world = World()
+    world.has("forgotten")
+    refused = errors.AgentRefused("unavailable", "What it left on disk cannot be removed")
+    world.kernels.failures["destroy"] = [refused, refused]
+    for _ in range(3):
+        await world.reconciler.sweep()
+    told = [one.getMessage() for one in caplog.records if one.getMessage().startswith("orphan")]
+    assert told == ["orphan-stays", "orphan-destroyed"]
+
+
 async def test_agent_that_does_not_answer_loses_nothing():
     world = World()
     world.kernels.failures["inventory"] = [errors.AgentUnreachable()]
@@ -109,6 +124,40 @@ async def test_lost_agents_are_settled_until_nothing_is_left():
     world.ledger.lost = [["1", "2"], ["3"]]
     await world.reconciler.settle_lost()
     assert world.recorder.told == [("freed", "1"), ("freed", "2"), ("freed", "3")]
+
+
+class TwoAgents(FakeLedger):
+    """A ledger of two agents, of which the first cannot be read of."""
+
+    broken = True
+
+    async def alive(self):
+        return [model.Place("odd", ADDRESS), *await super().alive()]
+
+    async def running_on(self, agent):
+        if agent == "odd":
+            if self.broken:
+                raise DatabaseUnavailable
+            return []
+        return await super().running_on(agent)
+
+
+async def test_database_error_at_one_agent_keeps_no_other_from_being_looked_at(caplog):
+    """One agent's trouble is its own. Have the books of the first fail while the kernel of the second is gone; that is found, and the trouble is told once, and its end."""
+    caplog.set_level(logging.INFO, "quarterdeck.base.tasks")
+    world = World()
+    ledger = TwoAgents(world.books)
+    reconciler = Reconciler(
+        ledger, world.books, world.kernels, driver=world.recorder, news=world.recorder
+    )
+    world.kernels.alive.clear()
+    await reconciler.sweep()
+    await reconciler.sweep()
+    assert world.books.reason["s"] is model.Reason.KERNEL_MISSING
+    ledger.broken = False
+    await reconciler.sweep()
+    told = [(one.getMessage(), one.agent) for one in caplog.records if hasattr(one, "what")]
+    assert told == [("failing", "odd"), ("working-again", "odd")]
 
 
 class IdleLedger(FakeLedger):
