@@ -157,7 +157,7 @@ class Containers:
         self._groups[spec.id] = waiting.id
         kernel = await waiting.become(spec, on_exit)
         if kernel is None:
-            del self._groups[spec.id]
+            self._groups.pop(spec.id, None)  # it may have been ended meanwhile
             await self._remove(waiting.id)
         return kernel
 
