@@ -14,7 +14,6 @@ from quarterdeck.infra.calls import Request
 from quarterdeck.wire import items, signing
 from quarterdeck.wire.agents import CREDENTIAL, KernelCreate
 from quarterdeck.wire.errors import SignatureMismatch
-from quarterdeck.wire.sessions import Logs
 
 _OPEN_PATHS = frozenset({"/health"})
 _LOOKS = frozenset({"", "logs", "ports"})
@@ -87,4 +86,4 @@ class _Api:
         return answers.DONE
 
     async def logs(self, request: Request) -> Answer:
-        return answers.json(Logs(self._service.logs(http_server.path_id(request))))
+        return answers.json(self._service.logs(http_server.path_id(request)))

@@ -16,7 +16,7 @@ from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.wire.agents import ImagePull, KernelCreate
 from quarterdeck.wire.executions import Complete, Completion, Execute, Input
 from quarterdeck.wire.oci import Descriptor
-from quarterdeck.wire.sessions import IsolationLevel
+from quarterdeck.wire.sessions import IsolationLevel, Logs
 
 
 class Kernel(Protocol):
@@ -64,7 +64,7 @@ class Kernel(Protocol):
         """Write down what it writes, also what it has written."""
         ...
 
-    def logs(self) -> str:
+    def logs(self) -> Logs:
         """Return the newest part of all that it has written."""
         ...
 

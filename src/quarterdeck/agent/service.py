@@ -28,7 +28,7 @@ from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.base.tasks import Wake
 from quarterdeck.wire.agents import KernelCreate, KernelView
 from quarterdeck.wire.executions import Execute, Execution
-from quarterdeck.wire.sessions import IsolationLevel
+from quarterdeck.wire.sessions import IsolationLevel, Logs
 from quarterdeck.wire.states import KernelStatus
 
 SETTLING_SECONDS_MAX = 10.0
@@ -148,12 +148,13 @@ class AgentService:
             return contextlib.nullcontext()
         return entry.kernel.activity.using()
 
-    def logs(self, id_: str) -> str:
+    def logs(self, id_: str) -> Logs:
         """Return the newest part of what a kernel has written, also of one that has ended. Raises `KernelNotFound`."""
         entry = self._table.require(id_)
         if entry.kernel is not None:
             return entry.kernel.logs()
-        return self._records.written(id_).decode("utf-8", "replace")
+        text = self._records.written(id_).decode("utf-8", "replace")
+        return Logs(text, len(text))
 
     def show(self, id_: str) -> KernelView:
         """Return a kernel. Raises `KernelNotFound`."""

@@ -1,6 +1,7 @@
 """`qd session logs`: what a session has written, and what it goes on to write."""
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from quarterdeck.base import clock as clocks
@@ -24,7 +25,7 @@ def logs(given: argparse.Namespace, transport: Transport, console: Console) -> i
         return 0
     _put(_tail(answer["text"], given.tail), console)
     if given.follow:
-        _follow(session, transport, console, text=answer["text"], kernel=given.kernel)
+        _follow(session, transport, console, seen=answer, kernel=given.kernel)
     return 0
 
 
@@ -33,7 +34,7 @@ def _follow(
     transport: Transport,
     console: Console,
     *,
-    text: str,
+    seen: dict[str, Any],
     kernel: str | None,
 ) -> None:
     """Print what is added to the log, looking more seldom while there is nothing."""
@@ -42,26 +43,34 @@ def _follow(
         clocks.pause(seconds)
         ended = transport.insist(api.get_session(session["id"]))["status"] in SESSION_TERMINAL
         try:
-            now = transport.insist(api.get_logs(session["id"], kernel))["text"]
+            now = transport.insist(api.get_logs(session["id"], kernel))
         except Refused as error:  # where an ended session keeps no log
             if error.code != "session-not-running":
                 raise
-            now = text
-        new = added(text, now)
+            now = seen
+        new = added(seen, now)
         _put(new, console)
         seconds = LOOK_SECONDS_MIN if new else min(seconds * 1.5, LOOK_SECONDS_MAX)
-        text = now
+        seen = now
         if ended:
             return
 
 
-def added(before: str, now: str) -> str:
-    """Return what has been added to a log of which only the newest part is kept; all of it if nothing of the old is left."""
-    if now.startswith(before):
-        return now[len(before) :]
-    anchor = before[-_ANCHOR:]
-    at = now.rfind(anchor)
-    return now[at + len(anchor) :] if at >= 0 else now
+def added(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return what has been added to a log of which only the newest part is kept: what was written since, as characters are counted.
+
+    Where they are counted anew, as by an agent that has started again, it is found by what it says; all of it if nothing of the old is left.
+    """
+    text, old = str(now["text"]), str(before["text"])
+    count = now.get("written", 0) - before.get("written", 0)
+    both = text[: max(0, len(text) - count)]
+    if count >= 0 and old.endswith(both[-_ANCHOR:]):
+        return text[len(both) :]
+    if text.startswith(old):
+        return text[len(old) :]
+    anchor = old[-_ANCHOR:]
+    at = text.rfind(anchor)
+    return text[at + len(anchor) :] if at >= 0 else text
 
 
 def _put(text: str, console: Console) -> None:

@@ -248,9 +248,13 @@ class HistoryRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Logs(msgspec.Struct, frozen=True):
-    """What a session has written so far, the newest part of it if that is long."""
+    """What a session has written so far, the newest part of it if that is long.
+
+    `written`: how many characters it has written in all; the text ends there. It counts anew when what a kernel wrote was forgotten.
+    """
 
     text: str
+    written: int = 0
 
 
 def _check_command(type_: SessionType, command: tuple[str, ...]) -> None:

@@ -109,7 +109,7 @@ async def test_a_command_runs_in_the_image_and_its_exit_is_the_kernels(
     kernel = await make(image=shell, command=("sh", "-c", "echo done; exit 3"))
     await kernel.gone.wait()
     assert str(container_workshop.exits[kernel.id]) == "exited with code 3"
-    assert kernel.logs() == "done\n"
+    assert kernel.logs().text == "done\n"
 
 
 async def test_what_is_written_is_the_kernels_alone(make, contained):

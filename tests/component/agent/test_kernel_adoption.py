@@ -127,7 +127,7 @@ async def test_code_goes_on_and_what_comes_next_comes_after_it(lives, tmp_path):
             await tasks.pause(0)
             mark.unlink()
         assert (asked.result().stdout, asked.result().result) == ("late\n", "1")
-        assert again.logs() == "early\nlate\n"
+        assert again.logs().text == "early\nlate\n"
 
 
 async def test_an_end_between_two_agents_is_told_to_the_next_with_its_code(lives, tmp_path):

@@ -77,7 +77,7 @@ async def test_the_end_of_the_process_is_told_in_words(any_workshop, code, words
     assert words in death.value.detail
     assert words in str(any_workshop.exits[kernel.id])
     await kernel.gone.wait()
-    assert kernel.logs() == "last words\n"
+    assert kernel.logs().text == "last words\n"
     with pytest.raises(KernelDied):
         await execute(kernel, "1")
 

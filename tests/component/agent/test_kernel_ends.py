@@ -85,7 +85,7 @@ async def test_what_is_said_while_it_is_killed_is_taken_at_its_end():
     os.close(err)
     theirs.close()
     kernel.finish(Exit(code=1))
-    assert (run.report().stdout, run.report().result, kernel.logs()) == (
+    assert (run.report().stdout, run.report().result, kernel.logs().text) == (
         "last words",
         "2",
         "last words",

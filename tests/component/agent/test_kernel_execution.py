@@ -49,7 +49,7 @@ sys.stdout.buffer.write(b"five")
 async def test_output_of_one_execution_is_not_in_another(kernel):
     assert (await execute(kernel, "print('first')")).stdout == "first\n"
     assert (await execute(kernel, "print('second')")).stdout == "second\n"
-    assert kernel.logs() == "first\nsecond\n"
+    assert kernel.logs().text == "first\nsecond\n"
 
 
 async def test_output_without_end_is_cut_at_a_mebibyte_and_marked(kernel):

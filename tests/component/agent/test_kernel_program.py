@@ -13,7 +13,7 @@ async def ended(shop, *command):
     """Run a program in a kernel of its own; return how it ended and what it wrote."""
     kernel = await shop.make(command=command)
     await kernel.gone.wait()
-    return shop.exits[kernel.id], kernel.logs()
+    return shop.exits[kernel.id], kernel.logs().text
 
 
 @pytest.mark.parametrize("code", [0, 3])
@@ -43,7 +43,7 @@ async def test_what_a_program_leaves_behind_ends_with_it(any_workshop, vanished)
     kernel = await any_workshop.make(command=("sh", "-c", script))
     async with asyncio.timeout(5):
         await kernel.gone.wait()
-    assert kernel.logs().strip().isdecimal()
+    assert kernel.logs().text.strip().isdecimal()
     await vanished(kernel.pid)
 
 

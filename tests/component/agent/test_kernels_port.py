@@ -36,7 +36,7 @@ async def test_a_kernel_runs_code_and_remembers_what_it_wrote(kernels, workshop,
     assert (done.status, done.stdout, done.result) == ("ok", "out\n", "21")
     failed = await execute(kernel, "x / 0")
     assert (failed.status, failed.error.type) == ("error", "ZeroDivisionError")
-    assert kernel.logs() == "out\n"
+    assert kernel.logs().text == "out\n"
     assert exits == []
 
 

@@ -273,6 +273,16 @@ async def test_logs_are_followed_to_the_end_of_the_session(qd, user):
     assert [line for line in seen.text.splitlines() if line] == ["line 1", "line 2", "line 3"]
 
 
+async def test_logs_of_equal_lines_are_followed(qd, session):
+    """A loop may say the same for hours. Fill the log, which keeps the newest MiB, with one line; more of them are shown, and no more than came."""
+    await session.execute("print('same\\n' * 2**18, end='')")
+    async with qd.terminal("session", "logs", session.id, "-f", "-n", "1") as seen:
+        await seen.shows("same")
+        await session.execute("print('same\\n' * 3 + 'done')")
+        await seen.shows("done")
+    assert seen.text.split() == ["same"] * 4 + ["done"]
+
+
 @pytest.mark.parametrize(
     ("changed", "words", "code"),
     [

@@ -1,9 +1,13 @@
 """Bounded memory of what a kernel writes: the newest part of all. Used by `process`; what one run writes is in `record`."""
 
+import codecs
 from collections import deque
 from typing import Protocol
 
+from quarterdeck.wire.sessions import Logs
+
 TAIL_BYTES_MAX = 2**20
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 
 
 class Journal(Protocol):
@@ -28,18 +32,22 @@ class Tail:
         self._size = 0
         self._bytes_max = bytes_max
         self._journal: Journal | None = None
+        self._decoder = _UTF8("replace")
+        self._characters = 0
 
     def keep(self, journal: Journal) -> None:
         """Have all written down as well, after what the journal holds already."""
         so_far = b"".join(self._pieces)
         self._pieces.clear()
-        self._size = 0
+        self._size, self._characters = 0, 0
+        self._decoder.reset()
         self.add(journal.earlier)
         self._journal = journal
         self.add(so_far)
 
     def close(self) -> None:
-        """Write nothing down any more."""
+        """Take nothing more: a character that has only begun ends here."""
+        self._characters += len(self._decoder.decode(b"", final=True))
         if self._journal is not None:
             self._journal.close()
             self._journal = None
@@ -48,6 +56,7 @@ class Tail:
         """Take a piece and forget what no longer fits."""
         if self._journal is not None:
             self._journal.add(piece)
+        self._characters += len(self._decoder.decode(piece))
         self._pieces.append(piece)
         self._size += len(piece)
         while self._size > self._bytes_max:
@@ -57,6 +66,8 @@ class Tail:
             if kept:
                 self._pieces.appendleft(kept)
 
-    def text(self) -> str:
-        """Return the bytes as text; what is not UTF-8 shows as U+FFFD."""
-        return b"".join(self._pieces).decode("utf-8", "replace")
+    def logs(self) -> Logs:
+        """Return the bytes as text, and how many characters came in all; what is not UTF-8 shows as U+FFFD. A character that has only begun comes later."""
+        begun, _ = self._decoder.getstate()
+        whole = b"".join(self._pieces).removesuffix(begun)
+        return Logs(whole.decode("utf-8", "replace"), self._characters)

@@ -30,7 +30,7 @@ from quarterdeck.base import tasks
 from quarterdeck.wire import decode
 from quarterdeck.wire.errors import Invalid
 from quarterdeck.wire.executions import Complete, Completion, Execute, Input
-from quarterdeck.wire.sessions import IsolationLevel
+from quarterdeck.wire.sessions import IsolationLevel, Logs
 
 CHOICE = "QD_DUMMY"
 """The variable of a session's environment that chooses."""
@@ -114,9 +114,9 @@ class DummyKernel:
         """Write down what was printed."""
         self._written.keep(journal)
 
-    def logs(self) -> str:
+    def logs(self) -> Logs:
         """Return what was printed."""
-        return self._written.text()
+        return self._written.logs()
 
     def condemn(self, reason: str) -> None:
         """End for a reason."""

@@ -28,6 +28,7 @@ from quarterdeck.agent.kernels.outputs import Outputs
 from quarterdeck.agent.kernels.runs import Run, Runs
 from quarterdeck.agent.kernels.spec import Exit
 from quarterdeck.wire.executions import Complete, Completion, Execute, Input
+from quarterdeck.wire.sessions import Logs
 
 _RESUMED_COUNT_MIN = 2**32
 """No agent counts so far: numbers of different agents differ."""
@@ -140,9 +141,9 @@ class KernelProcess:
         if self.exit is not None:
             self._written.close()
 
-    def logs(self) -> str:
+    def logs(self) -> Logs:
         """Return the newest part of all that the kernel has written."""
-        return self._written.text()
+        return self._written.logs()
 
     def condemn(self, reason: str) -> None:
         """End it soon, for a reason that its exit tells."""

@@ -101,11 +101,10 @@ class LifecycleBooks:
         )
         return [model.Due(**row) for row in rows]
 
-    async def keep_logs(self, session: str, text: str) -> None:
+    async def keep_logs(self, session: str, logs: sessions.Logs) -> None:
         """Keep what a session has written; what was kept first stays."""
-        await self._database.execute(
-            _SQL["keep_logs"], {"session": session, "text": _storable(text)}
-        )
+        kept = {"text": _storable(logs.text), "written": logs.written}
+        await self._database.execute(_SQL["keep_logs"], {"session": session, **kept})
 
     async def ended(self, work: model.Work) -> Over | None:
         """TERMINATING -> TERMINATED, and with the last kernel the session; the slots come free. None: the session is not over, or was before."""

@@ -82,7 +82,7 @@ class ExecutionService:
             kept = await self._lookups.kept_logs(at.session) if route.runs_command else None
             if kept is None:
                 raise
-            return sessions.Logs(kept)
+            return kept
 
     async def coding_kernel(self, at: At) -> tuple[str, str]:
         """Return the address and the id of a kernel that runs and takes code."""

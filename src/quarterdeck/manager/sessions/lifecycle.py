@@ -194,7 +194,7 @@ class Lifecycle:
                 raise
             _note("kernel-has-no-logs", work, error)
             return
-        await self._books.keep_logs(work.session, logs.text)
+        await self._books.keep_logs(work.session, logs)
 
     async def _end(self, work: model.Work, end: model.End) -> bool:
         """End the session. What becomes of this kernel follows at once; the others are looked after by whoever has them, or soon."""

@@ -37,10 +37,10 @@ class SessionLookups:
             row["owner"], status, row["kernel"], row["address"], row["runs_command"]
         )
 
-    async def kept_logs(self, session: str) -> str | None:
+    async def kept_logs(self, session: str) -> sessions.Logs | None:
         """Return what a session had written, if that was kept."""
         row = await self._database.fetch_one(_SQL["kept_logs"], {"session": session})
-        return None if row is None else row["text"]
+        return None if row is None else sessions.Logs(**row)
 
     async def situation(self, session: str) -> Situation | None:
         """Return what a PENDING session waits for, and what agents have; None: it is not PENDING."""

@@ -69,7 +69,7 @@ class Lookups(Protocol):
         """Return where a kernel of a session runs."""
         ...
 
-    async def kept_logs(self, session: str) -> str | None:
+    async def kept_logs(self, session: str) -> sessions.Logs | None:
         """Return what a session had written, if that was kept."""
         ...
 
@@ -118,7 +118,7 @@ class Books(Protocol):
         """
         ...
 
-    async def keep_logs(self, session: str, text: str) -> None:
+    async def keep_logs(self, session: str, logs: sessions.Logs) -> None:
         """Keep what a session has written; what was kept first stays."""
         ...
 

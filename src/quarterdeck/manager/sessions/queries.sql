@@ -342,10 +342,10 @@ FROM k WHERE kernels.id = k.id
 RETURNING true AS pulled, set_config('synchronous_commit', 'off', true);
 
 -- name: keep_logs
-INSERT INTO session_logs (session_id, text) VALUES (%(session)s, %(text)s) ON CONFLICT (session_id) DO NOTHING;
+INSERT INTO session_logs (session_id, text, written) VALUES (%(session)s, %(text)s, %(written)s) ON CONFLICT (session_id) DO NOTHING;
 
 -- name: kept_logs
-SELECT text FROM session_logs WHERE session_id = %(session)s;
+SELECT text, written FROM session_logs WHERE session_id = %(session)s;
 
 -- name: release_all
 UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = %(manager)s AND status <> 'TERMINATED';

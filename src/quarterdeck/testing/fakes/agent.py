@@ -18,7 +18,7 @@ from quarterdeck.agent.kernels.spec import Exit, Image, KernelSpec
 from quarterdeck.agent.remembered import Record, Remembered
 from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.wire.executions import Complete, Completion, Execute, ExecutionError, Input
-from quarterdeck.wire.sessions import IsolationLevel
+from quarterdeck.wire.sessions import IsolationLevel, Logs
 
 FIRST_PID = 1000
 
@@ -70,9 +70,10 @@ class FakeKernel:
         """Begin with what the journal holds."""
         self._written.write(journal.earlier.decode())
 
-    def logs(self) -> str:
+    def logs(self) -> Logs:
         """Return all that was written."""
-        return self._written.getvalue()
+        text = self._written.getvalue()
+        return Logs(text, len(text))
 
     def condemn(self, reason: str) -> None:
         """End for a reason."""

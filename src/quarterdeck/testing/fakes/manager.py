@@ -203,9 +203,9 @@ class FakeBooks:
         self.kernels.update(dict.fromkeys(ended, KernelStatus.TERMINATING))
         return [model.Due(AGENT, session, each) for each in ended]
 
-    async def keep_logs(self, session: str, text: str) -> None:
+    async def keep_logs(self, session: str, logs: sessions.Logs) -> None:
         """Keep what a session has written; what was kept first stays."""
-        self.kept.setdefault(session, text)
+        self.kept.setdefault(session, logs.text)
 
     async def ended(self, work: model.Work) -> Over | None:
         """TERMINATING -> TERMINATED, and with the last kernel the session."""

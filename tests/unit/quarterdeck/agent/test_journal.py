@@ -18,9 +18,9 @@ def test_a_log_goes_on_in_another_life(tmp_path):
     second = Tail(100)
     second.add(b"meanwhile ")
     kept(tmp_path / "k.log", second).add(b"now")
-    assert second.text() == "before then meanwhile now"
+    assert second.logs().text == "before then meanwhile now"
     second.close()
-    assert journal.read(tmp_path / "k.log") == second.text().encode()
+    assert journal.read(tmp_path / "k.log") == second.logs().text.encode()
 
 
 def test_a_journal_is_bounded_and_has_the_newest(tmp_path):
@@ -29,8 +29,8 @@ def test_a_journal_is_bounded_and_has_the_newest(tmp_path):
         tail.add(b"%09d " % number)
         assert (tmp_path / "k.log").stat().st_size <= 200
     tail.close()
-    assert journal.read(tmp_path / "k.log", 100).decode() == tail.text()
-    assert tail.text().endswith("000000099 ")
+    assert journal.read(tmp_path / "k.log", 100).decode() == tail.logs().text
+    assert tail.logs().text.endswith("000000099 ")
 
 
 def test_a_disk_that_is_full_costs_the_next_life_only(tmp_path, caplog):
@@ -40,7 +40,7 @@ def test_a_disk_that_is_full_costs_the_next_life_only(tmp_path, caplog):
     broken.close()
     tail.keep(broken)
     tail.add(b"all the same")
-    assert tail.text() == "all the same"
+    assert tail.logs().text == "all the same"
     assert "journal-not-written" in caplog.text
 
 

@@ -92,7 +92,7 @@ async def test_a_kernel_is_made_listed_used_and_destroyed(world):
     (listed,) = world.service.inventory()
     assert msgspec.structs.replace(listed, idle_seconds=None) == made == world.service.show("k")
     assert (await world.execute("print(6 * 7)")).stdout == "42\n"
-    assert world.service.logs("k") == "42\n"
+    assert world.service.logs("k").text == "42\n"
     await world.service.destroy("k")
     assert world.service.inventory() == []
     assert world.scratch.removed == ["k"]
@@ -119,7 +119,7 @@ async def test_first_code_is_run_once_and_is_no_part_of_the_kernel(world):
     again = await world.service.create("k", request(execute=first))
     assert again.execution == made.execution
     assert (await world.service.create("k", request())).execution is None
-    assert world.service.logs("k") == "42\n"
+    assert world.service.logs("k").text == "42\n"
     assert {record.request.execute for record in world.records.kept.values()} == {None}
 
 
@@ -195,7 +195,7 @@ async def test_a_death_is_told_and_stays_listed_until_destroyed(world):
     view = world.service.show("k")
     assert (view.status, view.reason) == ("TERMINATED", "killed by signal 9 (SIGKILL)")
     assert view.exit == KernelExit(signal=9)
-    assert world.service.logs("k") == "last\n"
+    assert world.service.logs("k").text == "last\n"
     with pytest.raises(KernelNotRunning, match="SIGKILL"):
         await world.execute("1")
     assert await world.service.create("k", request()) == view
@@ -281,7 +281,7 @@ async def test_a_kernel_that_starts_does_not_run_code_yet(world):
     await tasks.pause(0)
     with pytest.raises(KernelNotRunning):
         await world.execute("1")
-    assert world.service.logs("k") == ""
+    assert world.service.logs("k").text == ""
     world.kernels.gate.set()
     await creating
 
@@ -407,12 +407,12 @@ async def test_what_a_command_wrote_is_there_in_the_next_life(world):
     await world.service.create("c", request(command=("true",)))
     world.records.journals["c"] = b"written before"
     await world.next_life()
-    assert world.service.logs("c") == "written before"
+    assert world.service.logs("c").text == "written before"
     world.kernels.living["c"].die(Exit(code=0))
     world.kernels.living.clear()
     await world.next_life()
     assert world.service.show("c").status == "TERMINATED"
-    assert world.service.logs("c") == "written before"
+    assert world.service.logs("c").text == "written before"
 
 
 async def test_a_kernel_keeps_its_image_here_until_it_is_destroyed(world):

@@ -11,6 +11,7 @@ from quarterdeck.testing.fakes.clock import FakeClock
 from quarterdeck.testing.fakes.manager import ADDRESS
 from quarterdeck.testing.fakes.runs import FakeRuns
 from quarterdeck.wire.executions import Complete, Execute, Input, Interrupt, RunQuery
+from quarterdeck.wire.sessions import Logs
 from quarterdeck.wire.states import SessionStatus
 from quarterdeck.wire.users import Role
 
@@ -104,7 +105,7 @@ async def test_what_a_command_wrote_can_be_read_after_its_end():
     executions = ExecutionService(lookups, Routes(lookups), FakeRuns(), FakeClock())
     with pytest.raises(errors.SessionNotRunning):
         await executions.logs(At(ADA, SESSION))
-    lookups.kept = "all that it wrote"
-    assert (await executions.logs(At(ADA, SESSION))).text == "all that it wrote"
+    lookups.kept = Logs("all that it wrote", 2**21)
+    assert await executions.logs(At(ADA, SESSION)) == lookups.kept
     with pytest.raises(errors.SessionNotFound):
         await executions.logs(At(BOB, SESSION))
