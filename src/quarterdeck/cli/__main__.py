@@ -7,7 +7,7 @@ EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 refused or failed, 2 not usable as typed, 130 interrupted."""
+    """Run a command and return its exit code: 0 done, 1 refused or failed, 2 not usable as typed, 130 interrupted, 141 not read."""
     try:
         return _main(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:

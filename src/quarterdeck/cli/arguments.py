@@ -29,8 +29,9 @@ examples:
   qd session rm fit
 
 `qd COMMAND --help` and `qd COMMAND ACTION --help` tell more.
-Exit codes: 0 done, 1 refused or failed, 2 not usable as typed, 130 interrupted;
-`qd session exec` ends with the code of what it ran."""
+Exit codes: 0 done, 1 refused or failed, 2 not usable as typed, 130 interrupted,
+141 nobody reads what it prints; `qd session exec` ends with the code of what it
+ran."""
 
 _COMMANDS: Mapping[str, tuple[str, Callable[[Actions], None]]] = {
     "session": ("sessions: run code", sessions.sessions),

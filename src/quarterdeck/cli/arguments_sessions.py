@@ -10,7 +10,8 @@ from quarterdeck.wire.states import SessionStatus
 _EXEC = """\
 Exit code: that of the command; of code 0, or 1 if it raised an exception; 125
 if qd could not run it, or lost sight of it. The first Ctrl-C interrupts what
-runs, a second one leaves it alone."""
+runs, a second one leaves it alone. When whoever reads the output has ended, as
+`| head` does, what runs is interrupted, and the exit code is 141."""
 _SHELL = """\
 Leave it by Ctrl-] pressed twice: the shell goes on, and the same command takes
 it up again with what it showed last. Several windows may show the same one. A

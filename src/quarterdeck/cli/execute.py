@@ -70,8 +70,13 @@ class _Run:
                     self._console.note(f"it goes on in {self._name}")
                     raise
                 self._interrupted = True
-                interrupt = api.interrupt(self._session, self._id, kernel=self._given.kernel)
-                self._transport.insist(interrupt)
+                self._interrupt()
+            except BrokenPipeError:  # nobody reads what it would still write
+                self._interrupt()
+                raise
+
+    def _interrupt(self) -> None:
+        self._transport.insist(api.interrupt(self._session, self._id, kernel=self._given.kernel))
 
     def _more(self, seen: dict[str, Any]) -> Request:
         question = (seen.get("question") or {}).get("number", 0)

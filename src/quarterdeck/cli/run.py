@@ -38,6 +38,8 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_NOT_RUN = 125
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
+"""As of a program that SIGPIPE ends."""
 
 Command = Callable[[argparse.Namespace, Transport, Console], int]
 
@@ -119,7 +121,7 @@ def run(given: argparse.Namespace) -> int:
         code = EXIT_INTERRUPTED
     except (OSError, UnicodeEncodeError) as error:
         _complain(error, console, out)
-        code = failed
+        code = EXIT_UNREAD if isinstance(error, BrokenPipeError) else failed
     finally:
         transport.close()
     return code

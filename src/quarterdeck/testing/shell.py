@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,8 +60,19 @@ class Shell:
 
     async def __call__(self, *words: str, check: bool = True, stdin: str = "") -> Ran:
         """Run `qd` with these words and return what came of it. With `check`, raises CommandFailed for an exit code not 0."""
+        ran = await self._run(_argv(words), stdin)
+        if check and ran.code != 0:
+            raise CommandFailed(words, ran)
+        return ran
+
+    async def line(self, text: str) -> Ran:
+        """Run a line of bash, which knows `qd`, and return what came of it."""
+        qd = f'qd() {{ {shlex.join(_argv(()))} "$@"; }}'
+        return await self._run(("bash", "-c", f"{qd}\n{text}"))
+
+    async def _run(self, argv: tuple[str, ...], stdin: str = "") -> Ran:
         process = await asyncio.create_subprocess_exec(
-            *_argv(words),
+            *argv,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -74,10 +86,7 @@ class Shell:
             process.kill()
             await process.wait()
             raise
-        ran = Ran(process.returncode or 0, stdout.decode(), stderr.decode())
-        if check and ran.code != 0:
-            raise CommandFailed(words, ran)
-        return ran
+        return Ran(process.returncode or 0, stdout.decode(), stderr.decode())
 
 
 def _argv(words: tuple[str, ...]) -> tuple[str, ...]:

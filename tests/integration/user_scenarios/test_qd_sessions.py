@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import signal
 
 import pytest
@@ -223,6 +224,16 @@ async def test_first_interrupt_is_for_the_code_and_second_for_qd(qd, session):
         seen.interrupts()
         assert await seen.ended() == 130
     assert "it goes on in" in seen.text
+
+
+async def test_exec_that_nobody_reads_leaves_no_code_running(qd, session):
+    """`head -1` ends after one line. Read one of code that writes without end; it is interrupted, and the session takes other code."""
+    wordy = "import itertools, time\nfor n in itertools.count(): print(n, flush=True); time.sleep(0.01)"
+    ran = await qd.line(
+        f"qd session exec {session.id} -c {shlex.quote(wordy)} | head -1; echo ${{PIPESTATUS[0]}}"
+    )
+    assert (ran.stdout, ran.stderr) == ("0\n141\n", "")
+    assert (await session.execute("6 * 7", wait=5)).result == "42"
 
 
 async def test_exec_outlives_a_restart_of_the_manager(private_cluster, qd, user):

@@ -330,16 +330,16 @@ NO_TEXT = UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "surrogates not allowed")
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "code", "words"),
     [
-        (FULL, "qd: standard output: No space left on device\n"),
-        (NO_TEXT, "qd: 'a\\udcff' is not text in UTF-8\n"),
-        (BrokenPipeError(), ""),
+        (FULL, 1, "qd: standard output: No space left on device\n"),
+        (NO_TEXT, 1, "qd: 'a\\udcff' is not text in UTF-8\n"),
+        (BrokenPipeError(), 141, ""),
     ],
 )
-def test_what_the_machine_refuses_is_told_in_words(error, words, capfd, failing):
-    """A full disk and a name that is no text are no crashes. Let a command meet them."""
-    assert failing(error) == 1
+def test_what_the_machine_refuses_is_told_in_words(error, code, words, capfd, failing):
+    """A full disk, a name that is no text, and a reader that went away are no crashes. Let a command meet them."""
+    assert failing(error) == code
     assert capfd.readouterr().err == words
 
 

@@ -4,12 +4,20 @@ import io
 
 import pytest
 
+from quarterdeck.cli import arguments, console, execute
 from quarterdeck.client.errors import FileUnusable, Unreachable
-from quarterdeck.testing.fakes.platform import ID, OK, Ran
+from quarterdeck.testing.fakes.platform import ANSWERS, ID, OK, Noon, Platform, Ran
 
 
 def executed(ran):
     return {key: value for key, value in ran.asked[-1].body.items() if key not in {"run", "wait"}}
+
+
+class Unread(io.StringIO):
+    """A pipe at the other end of which nobody is left."""
+
+    def flush(self):
+        raise BrokenPipeError(32, "Broken pipe")
 
 
 def typed(data):
@@ -85,6 +93,19 @@ def test_exec_interrupts_first_and_leaves_then():
             "x",
             answers={post: asked | {"status": "continued"}, "run": twice},
         )
+
+
+def test_exec_that_nobody_reads_interrupts_its_code():
+    """`| head -1` leaves no code running. Let standard output break under the first words; the run is interrupted, once."""
+    goes_on = OK | {"status": "continued", "result": None}
+    answers = {f"POST /v1/sessions/{ID}/execute": goes_on}
+    platform = Platform(ANSWERS | answers)
+    given = arguments.parse(["session", "exec", "fit", "-c", "x"])
+    unread = console.Console(Unread(), io.StringIO(), Noon(), as_json=False)
+    with pytest.raises(BrokenPipeError):
+        execute.execute(given, platform, unread)
+    interrupts = [each.body for each in platform.asked if each.path.endswith("/interrupt")]
+    assert interrupts == [{"run": platform.asked[1].body["run"]}]
 
 
 def test_exec_comes_back_after_a_broken_connection(monkeypatch):
