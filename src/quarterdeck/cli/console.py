@@ -10,10 +10,9 @@ from typing import Any, TextIO
 
 from quarterdeck.base.clock import Clock
 from quarterdeck.base.errors import QuarterdeckError
+from quarterdeck.cli import columns
 
 COLUMNS_DEFAULT = 80
-_GAP = 2
-_CELL_MIN = 8
 _GREEN, _YELLOW, _RED, _DIM = "32", "33", "31", "2"
 _COLOURS = (
     ("FAILURE", _RED),
@@ -81,7 +80,7 @@ class Console:
         """Show how far it has come in place of what was shown before, for whoever looks on; an empty text takes it away."""
         if self.live and text != self._line:
             self._line = text
-            self.error_text("\r\x1b[K" + _cut(_harmless(text), _columns(self._err) - 1))
+            self.error_text("\r\x1b[K" + columns.cut(_harmless(text), _columns(self._err) - 1))
 
     def table(
         self,
@@ -91,19 +90,21 @@ class Console:
         *,
         painted: int | None = None,
     ) -> None:
-        """Print rows under titles. The cells of the flexible column are cut where the line would not fit; a painted one shows states."""
-        widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-        room = _columns(self._out) - sum(widths) - _GAP * (len(widths) - 1) + widths[flexible]
-        widths[flexible] = min(widths[flexible], max(room, _CELL_MIN))
-        for row in (titles, *rows):
-            cells = [
-                _cut(_in_line(cell), width).ljust(width)
-                for cell, width in zip(row, widths, strict=True)
-            ]
-            cells[-1] = cells[-1].rstrip()
-            if painted is not None and row is not titles:
+        """Print rows under titles. Where a line would not fit, the cells of the flexible column are cut first; a painted one shows states, and is whole.
+
+        On a narrow terminal the last columns are left out, and named to whoever looks on.
+        """
+        lines = [[_in_line(cell) for cell in row] for row in (titles, *rows)]
+        wanted = [max(map(columns.width, column)) for column in zip(*lines, strict=True)]
+        whole = set() if painted is None else {painted}
+        widths = columns.fit(wanted, _columns(self._out), flexible=flexible, whole=whole)
+        for row in lines:
+            cells = {at: columns.fill(row[at], width) for at, width in widths.items()}
+            if painted is not None and row is not lines[0]:
                 cells[painted] = self.paint(row[painted], cells[painted])
-            self.say((" " * _GAP).join(cells).rstrip())
+            self.say((" " * columns.GAP).join(cells.values()).rstrip())
+        if left := [title for at, title in enumerate(titles) if at not in widths]:
+            self.note(f"no room for {', '.join(left)}")
 
     def paint(self, status: str, text: str | None = None) -> str:
         """Return a text in the colour of a state, where there are colours."""
@@ -184,7 +185,3 @@ def _in_line(text: str) -> str:
     return _CONTROL.sub(
         "\N{REPLACEMENT CHARACTER}", text.replace("\x1b", "\0").replace("\n", "\0")
     )
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from quarterdeck.base.errors import QuarterdeckError
-from quarterdeck.cli import reasons, words
+from quarterdeck.cli import columns, reasons, words
 from quarterdeck.cli.console import Console
 from quarterdeck.cli.waiting import Waiting
 from quarterdeck.client import api, procedures
@@ -13,6 +13,7 @@ from quarterdeck.client.errors import TooLate
 from quarterdeck.client.transport import Transport
 from quarterdeck.wire.states import SESSION_TERMINAL
 
+_WORD_COLUMNS = 14
 _NARROW = ("ID", "NAME", "STATUS", "IMAGE", "CPU", "MIB", "AGE", "WHY")
 _WIDE = ("ID", "NAME", "STATUS", "TYPE", "IMAGE", "CPU", "MIB", "AGE", "AGENT", "WHY")
 
@@ -123,9 +124,9 @@ def _row(session: dict[str, Any], live: dict[str, str], console: Console) -> tup
     slots = session["slots"]
     return (
         session["id"][-procedures.SHORT_ID :],
-        _shortened(session["name"] or "-"),
+        columns.cut(session["name"] or "-", _WORD_COLUMNS),
         reasons.status(session),
-        _shortened(session["image"]) + _times(session),
+        columns.cut(session["image"], _WORD_COLUMNS) + _times(session),
         str(slots["cpu"]),
         str(slots["memory_mib"]),
         console.age(session["created_at"]),
@@ -144,10 +145,6 @@ def _times(session: dict[str, Any]) -> str:
     """Return how often there is a kernel of it, if more than once."""
     kernels = session.get("cluster_size", 1)
     return f" x{kernels}" if kernels > 1 else ""
-
-
-def _shortened(text: str, most: int = 14) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _name(session: dict[str, Any]) -> str:

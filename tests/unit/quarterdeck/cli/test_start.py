@@ -16,6 +16,7 @@ SLOW = {
     "msgspec",
     "ssl",
     "typing_extensions",
+    "unicodedata",
 }
 LOADS = "import sys; from quarterdeck.cli import arguments, run; print(*sys.modules)"
 INTERRUPTED = """
