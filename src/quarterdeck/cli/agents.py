@@ -7,6 +7,7 @@ from quarterdeck.base import clock as clocks
 from quarterdeck.cli import console as console_module
 from quarterdeck.cli.console import Console
 from quarterdeck.client import api
+from quarterdeck.client.errors import NotFound
 from quarterdeck.client.transport import Transport
 
 LOOK_SECONDS = 0.5
@@ -56,13 +57,19 @@ def _until_empty(
 ) -> dict[str, Any]:
     with transport.within(given.within, f"agent {given.agent} is not empty"):
         while True:
-            items = transport.call(api.list_agents())["items"]
-            agent: dict[str, Any] = next(each for each in items if each["id"] == given.agent)
+            agent = _found(given.agent, transport.insist(api.list_agents())["items"])
             if not agent["kernels"]:
                 console.progress("")
                 return agent
             console.progress(f"{given.agent}: {agent['kernels']} kernels{_deadline(agent)}")
             clocks.pause(LOOK_SECONDS)
+
+
+def _found(id_: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    for agent in items:
+        if agent["id"] == id_:
+            return agent
+    raise NotFound(f"there is no agent {id_!r} any more", field="agent")
 
 
 def _row(agent: dict[str, Any], console: Console) -> tuple[str, ...]:

@@ -64,6 +64,7 @@ _MISSING = {
     "invitation": "list them: qd folder invitations",
     "user": "look at how the name is written",
     "registry": "list them: qd registry ls",
+    "agent": "list them: qd agent ls",
 }
 """Hints for what was not found, by what that is; sessions are in `_HINTS`."""
 

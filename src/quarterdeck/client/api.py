@@ -27,10 +27,9 @@ def create_session(
 
     `slots`, of each kernel, has cpu (cores) and memory_mib; a mount has folder (id) and path, and may have read_only and subpath.
     """
-    body: dict[str, Any] = {"image": image}
+    body: dict[str, Any] = {"image": image} | ({} if name is None else {"name": name})
     optional = {
         "slots": dict(slots),
-        "name": name,
         "mounts": [dict(mount) for mount in mounts],
         "environment": dict(environment or {}),
     }

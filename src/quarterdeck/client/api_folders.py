@@ -8,7 +8,7 @@ from quarterdeck.client.request import Request
 
 def create_folder(name: str, host: str | None = None) -> Request:
     """Ask for a folder, on a storage host."""
-    body = {"name": name} | ({"host": host} if host else {})
+    body = {"name": name} | ({} if host is None else {"host": host})
     return Request("POST", "/v1/folders", body=body)
 
 

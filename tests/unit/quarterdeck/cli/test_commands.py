@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from quarterdeck.cli import arguments, run
+from quarterdeck.cli import arguments, run, words
 from quarterdeck.client.errors import NotFound, Refused, SessionEnded, TooLate
 from quarterdeck.testing.fakes.platform import (
     FAILED,
@@ -26,6 +26,13 @@ def test_create_prints_the_id():
         "mounts": [{"folder": FOLDER, "path": "input"}],
         "environment": {"A": "1"},
     }
+
+
+def test_empty_name_is_not_no_name():
+    """A variable that is not set makes no session without a name. It goes to the platform, which refuses it."""
+    assert Ran("session create p --name", "").asked[-1].body["name"] == ""
+    assert Ran("folder create", "", "--host", "").asked[-1].body == {"name": "", "host": ""}
+    assert "name" not in Ran("session create p").asked[-1].body
 
 
 def test_create_waits_until_it_runs():
@@ -276,6 +283,14 @@ def test_agent_drain_waits_until_it_is_empty():
     assert ran.out == "a1  drained; nothing is left there\n"
 
 
+def test_agent_that_vanishes_while_it_is_drained_is_told():
+    """A manager with another database may answer. Drain an agent that is not listed afterwards."""
+    gone = {"POST /v1/agents/a2/drain": AGENT | {"id": "a2"}}
+    with pytest.raises(NotFound, match="no agent 'a2' any more") as missing:
+        Ran("agent drain a2 --wait", answers=gone)
+    assert words.of(missing.value).endswith("qd agent ls")
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -330,17 +345,17 @@ NO_TEXT = UnicodeEncodeError("utf-8", "a\udcff", 1, 2, "surrogates not allowed")
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "words"),
+    ("error", "code", "said"),
     [
         (FULL, 1, "qd: standard output: No space left on device\n"),
         (NO_TEXT, 1, "qd: 'a\\udcff' is not text in UTF-8\n"),
         (BrokenPipeError(), 141, ""),
     ],
 )
-def test_what_the_machine_refuses_is_told_in_words(error, code, words, capfd, failing):
+def test_what_the_machine_refuses_is_told_in_words(error, code, said, capfd, failing):
     """A full disk, a name that is no text, and a reader that went away are no crashes. Let a command meet them."""
     assert failing(error) == code
-    assert capfd.readouterr().err == words
+    assert capfd.readouterr().err == said
 
 
 @pytest.mark.parametrize(
