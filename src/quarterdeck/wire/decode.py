@@ -32,7 +32,7 @@ def decode(type_: type[_T], data: bytes) -> _T:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(None, f"The body is not JSON: {error}", code="malformed-json") from error
+        raise Invalid(None, _malformed(data, error), code="malformed-json") from error
     return found
 
 
@@ -63,6 +63,17 @@ def to_builtins(value: object) -> Any:
 def _decoder(type_: Any) -> msgspec.json.Decoder[Any]:
     """Return a type's decoder: to take a union of types apart for each message costs more than to read it."""
     return msgspec.json.Decoder(type_)
+
+
+def _malformed(data: bytes, error: Exception) -> str:
+    if not data:
+        return "The body is empty, and is to be JSON"
+    try:
+        data.decode()
+    except UnicodeDecodeError as found:
+        wrong = f"its byte {found.start} is 0x{data[found.start]:02x}"
+        return f"The body is not text in UTF-8, as JSON is: {wrong}"
+    return f"The body is not JSON: {error}"
 
 
 def _invalid(message: str) -> Invalid:

@@ -105,6 +105,22 @@ def test_what_is_no_json_is_told_so(data):
     assert refusal(data)[0] == "malformed-json"
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "The body is empty"),
+        (b'{"image":"\xe4"}', "not text in UTF-8, as JSON is: its byte 10 is 0xe4"),
+        ('{"image":"p"}'.encode("utf-16"), "not text in UTF-8, as JSON is: its byte 0 is 0xff"),
+        (b'{"image":"p"', "The body is not JSON: "),
+    ],
+)
+def test_what_is_no_json_is_told_in_words(data, words):
+    """Whoever sends another encoding knows where. No words of a decoder."""
+    with pytest.raises(Invalid, match=words) as refused:
+        decode.decode(SessionCreate, data)
+    assert "codec" not in str(refused.value)
+
+
 def test_code_has_a_limit():
     assert refusal({"code": "x" * (256 * 1024 + 1)}, Execute) == ("invalid-field", "code")
     assert decode.decode(Execute, b'{"code":""}').code == ""
