@@ -175,7 +175,7 @@ class _Copying:
     def _entries(self, folder: str, path: str) -> list[dict[str, Any]]:
         grant = self._grant(folder, "read")
         listed = self._transport.send(files.ls(grant, path, recursive=True))
-        items: list[dict[str, Any]] = request.loads(listed)["items"]
+        items: list[dict[str, Any]] = request.answer("GET", listed)["items"]
         return items
 
     def _is_directory(self, target: Remote) -> bool:
@@ -186,7 +186,7 @@ class _Copying:
             if refused.code != "file-not-found":
                 raise
             return False
-        return [each["path"] for each in request.loads(listed)["items"]] != [path]
+        return [each["path"] for each in request.answer("GET", listed)["items"]] != [path]
 
     def _require_recursive(self, path: str, entries: list[dict[str, Any]]) -> None:
         if self._given.recursive:

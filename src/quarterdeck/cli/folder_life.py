@@ -88,7 +88,7 @@ def transfer(given: argparse.Namespace, transport: Transport, console: Console) 
 def mkdir(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Make a directory in a folder."""
     access = _access(given, "write", transport)
-    made = request.loads(transport.send(files.mkdir(access, given.path.strip("/"))))
+    made = request.answer("POST", transport.send(files.mkdir(access, given.path.strip("/"))))
     return _told(made, console, f"{made['path']}/")
 
 
@@ -106,7 +106,7 @@ def find(given: argparse.Namespace, transport: Transport, console: Console) -> i
     """List what matches a pattern."""
     access = _access(given, "read", transport)
     wanted = files.search(access, given.pattern, given.path.strip("/"), given.limit)
-    found = request.loads(transport.send(wanted))
+    found = request.answer("GET", transport.send(wanted))
     if console.as_json:
         console.json(found)
         return 0
@@ -125,7 +125,7 @@ def _placed(
 ) -> int:
     access = _access(given, "write", transport)
     sent = transport.send(wanted(access, given.source.strip("/"), given.target.strip("/")))
-    placed = request.loads(sent)
+    placed = request.answer("POST", sent)
     return _told(placed, console, str(placed["path"]))
 
 

@@ -44,7 +44,7 @@ def ls(given: argparse.Namespace, transport: Transport, console: Console) -> int
 def _files(given: argparse.Namespace, transport: Transport) -> list[dict[str, Any]]:
     grant = _grant(_find(given, transport), "read", transport)
     listed = transport.send(files.ls(grant, given.path.strip("/"), recursive=given.recursive))
-    items: list[dict[str, Any]] = request.loads(listed)["items"]
+    items: list[dict[str, Any]] = request.answer("GET", listed)["items"]
     return items
 
 

@@ -66,6 +66,14 @@ class Parser:
         return Event(name or "message", "\n".join(data), self.last_id) if data else None
 
 
+def require_stream(content_type: str | None) -> None:
+    """Raise `Unreachable` if an answer is no stream of events: another server's."""
+    if (content_type or "").partition(";")[0].strip().lower() != streams.CONTENT_TYPE:
+        raise Unreachable(
+            f"the answer is {content_type}, not a stream of events as the platform's"
+        )
+
+
 class Following:
     """Where somebody who follows has come to. Rows come once and in order, however often the connection breaks."""
 

@@ -36,7 +36,7 @@ def download(grant: Grant, copy: files.Copy, clock: Clock, report: files.Report)
 def check(grant: Grant, copy: files.Copy) -> Transfer[None]:
     """Compare a local file with the one in the folder. Raises `ContentDiffers`, `FileUnusable`."""
     reply = yield Step(files.checksum(grant, copy.remote, "sha256"))
-    files.check(copy.remote, files.digest(copy.local), request.loads(reply.body)["sha256"])
+    files.check(copy.remote, files.digest(copy.local), request.answer("GET", reply.body)["sha256"])
 
 
 def _version(grant: Grant, copy: files.Copy, clock: Clock, report: files.Report) -> Transfer[int]:
@@ -47,7 +47,7 @@ def _version(grant: Grant, copy: files.Copy, clock: Clock, report: files.Report)
         while sink.size < size:
             yield from _rest(grant, copy, sink, etag, clock)
         reply = yield from _checksum(grant, copy, clock)
-        _judge(copy, sink, etag, request.loads(reply.body))
+        _judge(copy, sink, etag, request.answer("GET", reply.body))
         sink.finish()
     except ContentDiffers:
         sink.forget()

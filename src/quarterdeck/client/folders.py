@@ -4,13 +4,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-
 from quarterdeck.client import api_folders as api
-from quarterdeck.client import files, lasting, procedures, request
+from quarterdeck.client import files, lasting, procedures, request, typed
 from quarterdeck.client.request import Grant
 from quarterdeck.client.transport_async import Transport
-from quarterdeck.wire import decode
 from quarterdeck.wire.folders import (
     FileEntry,
     FolderHistoryRow,
@@ -45,7 +42,7 @@ class Folders:
     async def get(self, given: str) -> "Folder":
         """Return the handle of a folder by id or name. Raises `Refused`, `NotFound`."""
         found = await self._transport.run(procedures.find_folder(given))
-        return Folder(self._transport, msgspec.convert(found, FolderView))
+        return Folder(self._transport, typed.convert(found, FolderView))
 
     async def invitations(self) -> Sequence[InvitationView]:
         """Return what one is invited to, and has accepted."""
@@ -123,7 +120,7 @@ class Folder:
             return await self._transport.upload(grant, copy)
 
         entries = await self._each(Right.WRITE, files.uploads(Path(local), remote), send)
-        return [msgspec.convert(entry, FileEntry) for entry in entries]
+        return [typed.convert(entry, FileEntry) for entry in entries]
 
     async def download(self, remote: str, local: Path | str) -> int:
         """Copy a file, or a directory with all in it, out of the folder, and return the number of bytes.
@@ -132,41 +129,43 @@ class Folder:
         """
         grant = await self._access(Right.READ)
         listed = await self._transport.send(files.ls(grant, remote.strip("/"), recursive=True))
-        copies = files.downloads(remote, Path(local), request.loads(listed)["items"])
+        copies = files.downloads(remote, Path(local), request.answer("GET", listed)["items"])
         return sum(await self._each(Right.READ, copies, self._transport.download))
 
     async def list(self, remote: str = "", *, recursive: bool = False) -> "list[FileEntry]":
         """Return what is below a path, directly or at any depth. The path may name a file: then that."""
         wanted = files.ls(await self._access(Right.READ), remote.strip("/"), recursive=recursive)
-        return decode.decode(Items[FileEntry], await self._transport.send(wanted)).items
+        return typed.read(
+            wanted.method, Items[FileEntry], await self._transport.send(wanted)
+        ).items
 
     async def stat(self, remote: str) -> FileEntry:
         """Return what is at a path. Raises `Refused`."""
         wanted = files.stat(await self._access(Right.READ), remote.strip("/"))
-        return decode.decode(FileEntry, await self._transport.send(wanted))
+        return typed.read(wanted.method, FileEntry, await self._transport.send(wanted))
 
     async def search(self, pattern: str, remote: str = "", *, limit: int | None = None) -> Found:
         """Find names that match a pattern at any depth below a path, or, if it has a slash, paths; `**` is any number of directories."""
         access = await self._access(Right.READ)
         wanted = files.search(access, pattern, remote.strip("/"), limit)
-        return decode.decode(Found, await self._transport.send(wanted))
+        return typed.read(wanted.method, Found, await self._transport.send(wanted))
 
     async def mkdir(self, remote: str) -> FileEntry:
         """Make a directory and those above it. Raises `Refused`."""
         wanted = files.mkdir(await self._access(Right.WRITE), remote.strip("/"))
-        return decode.decode(FileEntry, await self._transport.send(wanted))
+        return typed.read(wanted.method, FileEntry, await self._transport.send(wanted))
 
     async def move(self, source: str, target: str) -> FileEntry:
         """Give a file or directory another path; nothing may be there. Raises `Refused`."""
         access = await self._access(Right.WRITE)
         wanted = files.move(access, source.strip("/"), target.strip("/"))
-        return decode.decode(FileEntry, await self._transport.send(wanted))
+        return typed.read(wanted.method, FileEntry, await self._transport.send(wanted))
 
     async def copy(self, source: str, target: str) -> FileEntry:
         """Copy a file, or a directory with all in it; nothing may be at the target. Raises `Refused`."""
         access = await self._access(Right.WRITE)
         wanted = files.copy(access, source.strip("/"), target.strip("/"))
-        return decode.decode(FileEntry, await self._transport.send(wanted))
+        return typed.read(wanted.method, FileEntry, await self._transport.send(wanted))
 
     async def remove(self, remote: str) -> None:
         """Delete a file in the folder."""

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
-from quarterdeck.client import api, procedures
+from quarterdeck.client import api, procedures, typed
 from quarterdeck.client.transport_async import Transport
 from quarterdeck.wire.images import ImageView, RegistryView, RescanView
 from quarterdeck.wire.items import Items
@@ -19,7 +17,7 @@ class Images:
     async def list(self, *, missing: bool = False) -> list[ImageView]:
         """Return the images that are offered, with `missing` those that are not any more."""
         found = await self._transport.run(procedures.list_images(missing=missing))
-        return msgspec.convert(found, list[ImageView])
+        return typed.convert(found, list[ImageView])
 
     async def page(self, *, missing: bool = False, after: str = "") -> Sequence[ImageView]:
         """Return the first images after a name, by name; as many as one answer has."""

@@ -39,6 +39,6 @@ def join(grant: Grant, copy: files.Copy, addresses: list[str]) -> Transfer[Any]:
         yield Step(sending.tus(grant, "POST", sending.UPLOADS, headers))
     except OutcomeUnknown:
         told = yield Step(files.checksum(grant, copy.remote, "crc32"))
-        files.check(copy.remote, crc32, request.loads(told.body)["crc32"])
+        files.check(copy.remote, crc32, request.answer("GET", told.body)["crc32"])
     listed = yield Step(files.ls(grant, copy.remote))
-    return request.loads(listed.body)["items"][0]
+    return request.answer("GET", listed.body)["items"][0]

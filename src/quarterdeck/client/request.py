@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Generator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
@@ -141,17 +142,30 @@ def broken(method: str, detail: str) -> ClientError:
     return Unreachable(detail) if method in _SAFE else OutcomeUnknown(detail)
 
 
+class Answer(dict[str, Any]):
+    """An object of JSON in an answer to a method. One that lacks what the platform always says is another server's."""
+
+    def __init__(self, method: str, found: Mapping[str, Any]) -> None:
+        super().__init__(found)
+        self._method = method
+
+    def __missing__(self, name: str) -> Any:
+        raise broken(self._method, f"the answer has no {name!r}, as the platform's have")
+
+
 def answer(method: str, body: bytes) -> Any:
-    """Return what the manager's answer says. Raises `Unreachable`, `OutcomeUnknown` if it is another server's."""
+    """Return what an answer says, an empty one nothing. Raises `Unreachable`, `OutcomeUnknown` if it is another server's, also when more is read from it."""
     try:
-        return loads(body)
+        found = json.loads(body or b"{}", object_hook=partial(Answer, method))
     except ValueError as error:
         raise broken(method, "the answer is not JSON, as the platform's are") from error
+    if not isinstance(found, Answer) or not _holds_objects(found.get("items", [])):
+        raise broken(method, "the answer is JSON of another form than the platform's")
+    return found
 
 
-def loads(body: bytes) -> Any:
-    """Return what an answer says, as dicts and lists; None for an empty one."""
-    return json.loads(body) if body else None
+def _holds_objects(items: Any) -> bool:
+    return isinstance(items, list) and all(isinstance(each, Answer) for each in items)
 
 
 Procedure = Generator[Request, Any, T]

@@ -61,7 +61,7 @@ Transfer = Generator[Step, Reply, T]
 def upload(grant: Grant, remote: str, source: Source, clock: Clock) -> Transfer[Any]:
     """Send a file in pieces, going on where an earlier attempt has ended, and return its entry. Raises `ClientError`s."""
     known = yield Step(request.with_token(grant, "GET", UPLOADS))
-    found = _earlier(request.loads(known.body)["items"], remote, source)
+    found = _earlier(request.answer("GET", known.body)["items"], remote, source)
     for attempt in range(_BEGINNINGS_MAX):
         try:
             location = found or (yield from begin(grant, remote, source))
@@ -72,7 +72,7 @@ def upload(grant: Grant, remote: str, source: Source, clock: Clock) -> Transfer[
                 raise
             found = None
     listed = yield Step(files.ls(grant, remote))
-    return request.loads(listed.body)["items"][0]
+    return request.answer("GET", listed.body)["items"][0]
 
 
 class Ended(NamedTuple, Generic[T]):

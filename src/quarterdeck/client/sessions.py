@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from quarterdeck.base import ids
-from quarterdeck.client import api, events, procedures
+from quarterdeck.client import api, events, procedures, typed
 from quarterdeck.client.errors import ClientError, NotReached
 from quarterdeck.client.executions import Run
 from quarterdeck.client.folders import Folder
@@ -85,19 +85,19 @@ class Sessions:
         following = events.Following(api.session_events(id_), after)
         async with contextlib.aclosing(self._transport.follow(following)) as rows:
             async for row in rows:
-                yield msgspec.convert(row, HistoryRow)
+                yield typed.convert(row, HistoryRow)
 
     async def watch_all(self, *, after: int | None = None) -> AsyncGenerator[HistoryRow, None]:
         """Give the changes of all own sessions as they come, from now on or after a sequence number. It does not end by itself."""
         following = events.Following(api.EVENTS, after)
         async with contextlib.aclosing(self._transport.follow(following)) as rows:
             async for row in rows:
-                yield msgspec.convert(row, HistoryRow)
+                yield typed.convert(row, HistoryRow)
 
     async def get(self, given: str) -> "Session":
         """Return the handle of a session by id or name. Raises `Refused`, `NotFound`."""
         found = await self._transport.run(procedures.find_session(given))
-        return self._handle(msgspec.convert(found, SessionView))
+        return self._handle(typed.convert(found, SessionView))
 
     def _handle(self, view: SessionView) -> "Session":
         return Session(self._transport, view)
@@ -141,7 +141,7 @@ class Session:
             raise NotReached(
                 f"session {self.id} is not {wanted} within {within:g} s: {self._progress}"
             ) from error
-        return msgspec.convert(row, HistoryRow)
+        return typed.convert(row, HistoryRow)
 
     async def history(self, *, after: int = 0) -> list[HistoryRow]:
         """Return all changes of the session and its kernel after a sequence number."""

@@ -115,7 +115,7 @@ class Transport:
                     sending.require_unsupported(refused)
                     source.stand_at(0)
             prepared = files.put(grant, copy.remote, source.size, files.crc32(copy.local))
-            written = request.loads(self.send(prepared, iter(source.read, b"")))
+            written = request.answer("PUT", self.send(prepared, iter(source.read, b"")))
         files.check(copy.remote, source.crc32, written["crc32"])
         report(source.size)
         return written["entry"]
@@ -200,6 +200,8 @@ class Transport:
                 following.nothing_left()
             elif response.status >= 400:
                 request.outcome("GET", response.status, response.read())
+            else:
+                events.require_stream(response.headers.get("content-type"))
             response.patience(min(own._seconds_left(), events.SILENCE_SECONDS_MAX))
             for block in response.blocks():
                 yield from following.take(block)

@@ -10,12 +10,11 @@ import yarl
 
 from quarterdeck.base import http_pool, tasks
 from quarterdeck.base.clock import Clock
-from quarterdeck.client import events, fetching, files, parts, request, sending
+from quarterdeck.client import events, fetching, files, parts, request, sending, typed
 from quarterdeck.client.errors import ClientError, Refused, Unreachable
 from quarterdeck.client.local_files import Sink, Source, nobody
 from quarterdeck.client.request import Credentials, Grant, Prepared, Procedure, Request
 from quarterdeck.client.sockets import Socket
-from quarterdeck.wire import decode
 
 TRANSFERS_MAX = 16
 STREAMS_MAX = 100
@@ -61,8 +60,8 @@ class Transport:
             yield cls(pool, _Sessions(transfers, streams), credentials, clock)
 
     async def call(self, wanted: Request, type_: type[T]) -> T:
-        """Send a request to the manager and read the answer as a type. Raises `ClientError`s, `Invalid`."""
-        return decode.decode(type_, await self.raw(wanted))
+        """Send a request to the manager and read the answer as a type. Raises `ClientError`s."""
+        return typed.read(wanted.method, type_, await self.raw(wanted))
 
     async def raw(self, wanted: Request) -> bytes:
         """Send a request to the manager and return the body of the answer. Raises `ClientError`s."""
@@ -138,7 +137,7 @@ class Transport:
             prepared = files.put(grant, copy.remote, source.size, files.crc32(copy.local))
             async with self._stream(prepared, _content(source)) as response:
                 answer = request.outcome("PUT", response.status, await response.read())
-        written = request.loads(answer)
+        written = request.answer("PUT", answer)
         files.check(copy.remote, source.crc32, written["crc32"])
         report(source.size)
         return dict(written["entry"])
@@ -217,6 +216,8 @@ class Transport:
                 following.nothing_left()
             elif response.status >= 400:
                 request.outcome("GET", response.status, await response.read())
+            else:
+                events.require_stream(response.headers.get("Content-Type"))
             async for block in response.content.iter_any():
                 for row in following.take(block):
                     yield row

@@ -98,3 +98,11 @@ def test_refusal_and_a_platform_that_never_answered_are_errors_at_once(error, se
     broken(made, error)
     with pytest.raises(type(error)):
         made.come_back(0.0)
+
+
+@pytest.mark.parametrize("content_type", [None, "text/html", "application/json; charset=utf-8"])
+def test_page_of_another_server_is_no_stream(content_type):
+    """Nobody follows a page for ever. What says that it is no stream of events is none."""
+    with pytest.raises(Unreachable, match="not a stream of events"):
+        events.require_stream(content_type)
+    events.require_stream("text/event-stream; charset=utf-8")

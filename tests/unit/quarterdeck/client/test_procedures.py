@@ -2,8 +2,8 @@
 
 import pytest
 
-from quarterdeck.client import procedures
-from quarterdeck.client.errors import Ambiguous, NotFound, SessionEnded
+from quarterdeck.client import procedures, request
+from quarterdeck.client.errors import Ambiguous, NotFound, SessionEnded, Unreachable
 
 ID = "0190a0a0-0000-7000-8000-000000000001"
 
@@ -189,3 +189,24 @@ def test_part_that_fits_several_names_them():
 def test_too_little_is_nothing(part):
     with pytest.raises(NotFound):
         run(procedures.find_session(part), items(LIVE), items(LIVE))
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"items": [{}]}', b'{"items": null}'])
+@pytest.mark.parametrize(
+    "procedure",
+    [
+        lambda: procedures.find_session("fit"),
+        lambda: procedures.find_any_folder("data"),
+        lambda: procedures.find_invitation("data"),
+        lambda: procedures.find_invitee(ID, "ada"),
+        lambda: procedures.find_registry("hub"),
+        lambda: procedures.find_user("ada"),
+        lambda: procedures.restarted(ID),
+        lambda: procedures.reach(procedures.Progress(ID), "RUNNING"),
+        lambda: procedures.end(procedures.Progress(ID)),
+    ],
+)
+def test_answer_of_another_server_is_none(procedure, body):
+    """A wrong address may lead to somebody who speaks JSON. Whatever is asked, that is no answer."""
+    with pytest.raises(Unreachable):
+        run(procedure(), *[request.answer("GET", body)] * 3)

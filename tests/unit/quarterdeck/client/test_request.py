@@ -93,7 +93,6 @@ def test_token_request_carries_the_token_and_no_signature():
 
 def test_ok_answer_is_its_body():
     assert request.outcome("GET", 200, b"x") == b"x"
-    assert request.loads(b"") is None
 
 
 def test_problem_becomes_refused():
@@ -121,3 +120,25 @@ def test_answer_of_another_server_is_none():
         request.answer("GET", b"<html>")
     with pytest.raises(OutcomeUnknown, match="not JSON"):
         request.answer("POST", b"\xff")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"ok"', b'{"items": {}}', b'{"items": [1]}'])
+def test_answer_of_another_form_is_none(body):
+    """Other servers speak JSON, too. What is no object, or lists no objects, is no answer of the platform."""
+    with pytest.raises(Unreachable, match="JSON of another form"):
+        request.answer("GET", body)
+    with pytest.raises(OutcomeUnknown, match="JSON of another form"):
+        request.answer("DELETE", body)
+
+
+def test_answer_that_lacks_something_is_none():
+    """What the platform always says is missed where it is read, at any depth; what it may say is not."""
+    assert request.answer("DELETE", b"") == {}
+    found = request.answer("GET", b'{"items": [{"id": "x"}]}')
+    assert found["items"][0]["id"] == "x"
+    assert found.get("more") is None
+    with pytest.raises(Unreachable, match="no 'name', as the platform's"):
+        found["items"][0]["name"]
+    with pytest.raises(OutcomeUnknown, match="no 'id'"):
+        request.answer("POST", b"{}")["id"]
+    assert json.loads(json.dumps({**found})) == {"items": [{"id": "x"}]}
