@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
@@ -24,6 +24,7 @@ HEARTBEAT_SECONDS = 20.0
 """A manager that does not answer a ping within half of this is gone."""
 
 T = TypeVar("T")
+_Judge = Callable[[aiohttp.ClientResponse], Awaitable[None]]
 
 
 class _Sessions(NamedTuple):
@@ -55,7 +56,7 @@ class Transport:
         async with (
             http_pool.Pool.open() as pool,
             _session(TRANSFERS_MAX) as transfers,
-            _session(STREAMS_MAX) as streams,
+            _session(STREAMS_MAX, _require_no_refusal) as streams,
         ):
             yield cls(pool, _Sessions(transfers, streams), credentials, clock)
 
@@ -114,7 +115,7 @@ class Transport:
                 heartbeat=HEARTBEAT_SECONDS,
             )
         except aiohttp.WSServerHandshakeError as error:
-            raise Refused(error.status, "handshake-refused", error.message) from error
+            raise Unreachable(f"{prepared.url} is no WebSocket: {error.message}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"cannot reach {prepared.url}: {error}") from error
         try:
@@ -240,6 +241,7 @@ class Transport:
                 data=body,
                 headers=prepared.headers,
                 allow_redirects=False,
+                raise_for_status=False,
                 timeout=_timeout(silence),
             ) as response:
                 yield response
@@ -249,13 +251,20 @@ class Transport:
             raise request.broken(prepared.method, f"{prepared.url}: {error!r}") from error
 
 
-def _session(connections: int) -> aiohttp.ClientSession:
+def _session(connections: int, judge: _Judge | None = None) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
+        raise_for_status=judge or False,
         connector=aiohttp.TCPConnector(limit=connections),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("User-Agent", "Accept-Encoding", "Accept", "Content-Type"),
         auto_decompress=False,
     )
+
+
+async def _require_no_refusal(response: aiohttp.ClientResponse) -> None:
+    """Raise what a refused handshake says, which whoever asked for a socket does not see."""
+    if response.status >= 300:
+        request.outcome("GET", response.status, await response.read())
 
 
 def _timeout(silence: float | None) -> aiohttp.ClientTimeout:

@@ -52,6 +52,7 @@ class Platform:
             http_server.route("POST", "/v1/echo", self.echo),
             http_server.route("GET", "/v1/sessions/s/history", self.history, query=HistoryQuery),
             http_server.route("GET", "/v1/unavailable", self.unavailable),
+            http_server.route("GET", "/v1/page", self.page),
             http_server.route("POST", "/v1/broken", self.broken),
             http_server.route("GET", "/client/v1/uploads", self.uploads),
             http_server.route("PUT", "/client/v1/files/{path:.*}", self.put),
@@ -80,6 +81,9 @@ class Platform:
 
     async def unavailable(self, _):
         raise Unavailable("not now")
+
+    async def page(self, _):
+        return web.Response(text="<html>", content_type="text/html")
 
     async def broken(self, request):
         request.transport.abort()
@@ -206,6 +210,25 @@ async def test_refusal_tells_code_and_status(client):
     assert (refused.value.status, refused.value.code) == (503, "unavailable")
     got = await client.call(Request("POST", "/v1/echo", body={"code": ""}), Execute)
     assert got == Execute("")
+
+
+async def test_refused_socket_tells_code_and_status(opened, url):
+    """A terminal or a stream that is refused says why, as a plain request does; what is no WebSocket is another server's."""
+    sdk = opened(Async.open(Credentials(url, "QDAKX", SECRET), SystemClock()))
+    with pytest.raises(Refused) as refused:
+        async with sdk.socket(Request("GET", "/v1/unavailable")):
+            pass
+    assert (refused.value.status, refused.value.code) == (503, "unavailable")
+    assert refused.value.detail == "not now"
+    with pytest.raises(Unreachable, match="is no WebSocket"):
+        async with sdk.socket(Request("GET", "/v1/page")):
+            pass
+
+
+async def test_page_of_another_server_is_no_answer(client):
+    """A wrong address may lead to a server that answers whatever it is asked. Its page is no answer, and no stream of events."""
+    with pytest.raises(Unreachable, match=r"not JSON|platform's form"):
+        await client.call(Request("GET", "/v1/page"), dict[str, str])
 
 
 async def test_connection_that_breaks_leaves_it_open(client):

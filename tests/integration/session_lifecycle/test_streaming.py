@@ -226,14 +226,17 @@ async def test_stream_ends_with_its_kernel(session):
 async def test_what_makes_no_sense_is_refused(session, other_user):
     """A run that is not there, another user's, a reply that nobody asked for, and no message at all: each says so, and the run goes on."""
     run = await begun(session, "print('up'); print(input())", stdin=True)
-    for handle in (
-        session.run(ids.new(SystemClock())),
-        type(session)(other_user.sessions._transport, session.view).run(run.id),
+    for handle, code in (
+        (session.run(ids.new(SystemClock())), "run-not-found"),
+        (
+            type(session)(other_user.sessions._transport, session.view).run(run.id),
+            "session-not-found",
+        ),
     ):
         with pytest.raises(Refused) as refused:
             async with handle.stream():
                 pass
-        assert refused.value.status == 404
+        assert (refused.value.status, refused.value.code) == (404, code)
     async with run.stream() as stream:
         await stream.reply(7, "no")
         with pytest.raises(Refused) as refused:
