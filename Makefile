@@ -14,11 +14,16 @@ help:  ## this list
 
 .PHONY: venv
 venv: $(VENV)/.made  ## .venv with everything that editors, pytest and the checks need
+ifneq ($(shell [ -L $(VENV) ] && echo linked),)  # another checkout's: it is used as it is, with the sources of this one
+export PYTHONPATH := $(CURDIR)/src
+$(VENV)/.made: ;
+else
 $(VENV)/.made: $(LOCKS)
 	@source build-support/bin/pythons.sh && \
 	python=$$(find_python 3.11) || { echo 'CPython 3.11 is needed: on the PATH, in pyenv, or by `uv python install 3.11`' >&2; exit 1; }; \
 	make_venv "$$python" $(VENV) 3rdparty/python/uv.lock && uv_install $(VENV) $(LOCKS) && \
 	link_sources $(VENV) src && touch $@
+endif
 
 .PHONY: fmt
 fmt: venv  ## format the code, sort imports
