@@ -8,7 +8,8 @@ from quarterdeck.cli.arguments_kit import Actions, Parser
 
 _MORE = """\
 Large files go in pieces and survive broken connections. After Ctrl-C the same
-command goes on where it ended. What is sent is compared by its CRC-32."""
+command goes on where it ended. What is sent is compared by its CRC-32. In a
+directory links are not followed: what is left out is told (--json: listed)."""
 
 
 def cp(commands: "argparse._SubParsersAction[Parser]") -> None:

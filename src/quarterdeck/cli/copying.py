@@ -15,18 +15,19 @@ from quarterdeck.cli.addresses import Remote
 from quarterdeck.cli.console import Console
 from quarterdeck.cli.progress import Bar
 from quarterdeck.client import api_folders as api
-from quarterdeck.client import files, procedures, request
+from quarterdeck.client import files, leftovers, procedures, request
 from quarterdeck.client.errors import FileUnusable, Refused
+from quarterdeck.client.leftovers import LeftOut
 from quarterdeck.client.request import Grant
 from quarterdeck.client.transport import Transport
+
+_LEFT_OUT_TOLD_MAX = 20
 
 
 def upload(given: argparse.Namespace, transport: Transport, console: Console) -> int:
     """Copy into a folder, file by file."""
-    copies = [
-        copy for path in addresses.local(given.local) for copy in files.uploads(path, given.remote)
-    ]
-    return _Copying(given, transport, console).send(given.folder, copies)
+    copying = _Copying(given, transport, console)
+    return copying.send(given.folder, copying.placed(addresses.local(given.local), given.remote))
 
 
 def download(given: argparse.Namespace, transport: Transport, console: Console) -> int:
@@ -69,6 +70,12 @@ class _Copying:
         self._id: str | None = None
         self._granted: tuple[Grant, float] | None = None
         self._lock = threading.Lock()
+        self._left_out: list[LeftOut] = []
+
+    def placed(self, paths: list[Path], remote: str | None) -> list[files.Copy]:
+        """Return the copies of paths here to one in a folder, as `files.uploads` does."""
+        self._left_out += [each for path in paths for each in leftovers.here(path)]
+        return [copy for path in paths for copy in files.uploads(path, remote)]
 
     def into(self, here: list[str], target: Remote) -> list[files.Copy]:
         """Return the copies of paths here to one in a folder: a directory there, or where several go, takes them."""
@@ -78,9 +85,7 @@ class _Copying:
         remote = target.path
         if remote and (len(paths) > 1 or self._is_directory(target)):
             remote = remote.rstrip("/") + "/"
-        if not remote:
-            return [copy for path in paths for copy in files.uploads(path, None)]
-        return [copy for path in paths for copy in files.uploads(path, remote)]
+        return self.placed(paths, remote or None)
 
     def found(self, source: Remote, local: Path) -> list[files.Copy]:
         """Return the copies of what an address in a folder stands for."""
@@ -89,12 +94,16 @@ class _Copying:
         entries = self._entries(source.folder, base)
         if not pattern:
             self._require_recursive(source.path, entries)
+            self._left_out += leftovers.there(entries)
             return files.downloads(source.path, local, entries)
         copies = []
         for path in addresses.matching(source.path, entries):
             below = [each for each in entries if f"{each['path']}/".startswith(f"{path}/")]
             if self._given.recursive or below[0]["kind"] == "file":
+                self._left_out += leftovers.there(below)
                 copies += files.downloads(path, local, below)
+            else:
+                self._left_out.append(LeftOut(path, "not a file; -r copies directories"))
         return copies
 
     def send(self, folder: str, copies: list[files.Copy]) -> int:
@@ -125,7 +134,8 @@ class _Copying:
     def _run(self, copies: list[files.Copy], work: Work, name: str) -> int:
         from quarterdeck.cli.hands import Hands  # here: only what copies may wait for its threads
 
-        done = []
+        self._tell_left_out()
+        done: list[dict[str, Any]] = []
         bar = Bar(self._console, self._clock, copies)
         crew = Hands(self._transport, copies, lambda mine, copy: self._one(mine, copy, work, bar))
         try:
@@ -139,8 +149,17 @@ class _Copying:
             self._console.note("interrupted; the same command goes on from here")
             raise
         if self._console.as_json:
-            self._console.json(done)
+            left_out = [{"path": path, "left_out": what} for path, what in self._left_out]
+            self._console.json([*done, *left_out])
         return 0
+
+    def _tell_left_out(self) -> None:
+        if self._console.as_json:
+            return
+        for path, what in self._left_out[:_LEFT_OUT_TOLD_MAX]:
+            self._console.complain(f"left out: {path}, {what}")
+        if (more := len(self._left_out) - _LEFT_OUT_TOLD_MAX) > 0:
+            self._console.complain(f"left out: {more} more; --json names all")
 
     def _one(self, transport: Transport, copy: files.Copy, work: Work, bar: Bar) -> dict[str, Any]:
         """Copy one file, as long as it takes: what is there stays there when a token ends."""

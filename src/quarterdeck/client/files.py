@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -101,7 +102,7 @@ def copy(grant: Grant, source: str, target: str) -> Prepared:
 def uploads(local: Path, remote: str | None) -> list[Copy]:
     """Return what to copy for a local file or directory. `remote` is the path it gets (None: its own name; "": the root).
 
-    A path that ends in `/` is a directory that takes the file. Raises `FileUnusable`.
+    A path that ends in `/` is a directory that takes the file. Of a directory files are copied; `leftovers` tells what is not. Raises `FileUnusable`.
     """
     if not local.exists():
         raise FileUnusable(f"there is no file {local}")
@@ -113,11 +114,24 @@ def uploads(local: Path, remote: str | None) -> list[Copy]:
         return [_upload(local, target)]
     if not local.is_dir():
         raise FileUnusable(f"{local} is neither a file nor a directory")
-    files = sorted(path for path in local.rglob("*") if path.is_file() and not path.is_symlink())
     return [
         _upload(path, "/".join(filter(None, [target, path.relative_to(local).as_posix()])))
-        for path in files
+        for path in below(local)
+        if is_copied(path)
     ]
+
+
+def below(local: Path) -> list[Path]:
+    """Return all that is below a directory, through no link. Raises `FileUnusable`, also for one below that cannot be read."""
+    found = []
+    for directory, directories, names in os.walk(local, onerror=_unreadable):
+        found += [Path(directory, name) for name in (*directories, *names)]
+    return sorted(found)
+
+
+def is_copied(path: Path) -> bool:
+    """Tell whether a path below a directory is copied with it: a file, and no link to one."""
+    return path.is_file() and not path.is_symlink()
 
 
 def downloads(remote: str, local: Path, entries: list[dict[str, Any]]) -> list[Copy]:
@@ -179,6 +193,10 @@ def _upload(local: Path, remote: str) -> Copy:
     except UnicodeEncodeError as error:
         raise FileUnusable(f"{remote!r} is no name in UTF-8") from error
     return Copy(local, remote)
+
+
+def _unreadable(error: OSError) -> None:
+    raise FileUnusable(f"cannot read {error.filename}: {error.strerror}") from error
 
 
 def _inside(path: str) -> str:

@@ -108,7 +108,7 @@ class Folder:
     async def upload(
         self, local: Path | str, remote: str | None = None, *, parts: int = 1
     ) -> Sequence[FileEntry]:
-        """Copy a file, or a directory with all in it, into the folder; checksums are compared.
+        """Copy a file, or a directory with all files in it, into the folder; checksums are compared. Links are not followed: see `leftovers.here`.
 
         `remote` is the path it gets there: None its own name, one that ends in `/` a directory that takes it. A large file goes in pieces and
         survives broken connections; with `parts`, so many at the same time. Raises `FileUnusable`, `ContentDiffers`, `Refused`.

@@ -238,6 +238,30 @@ def test_folder_upload_and_download(tmp_path):
     assert ran.out == f"{tmp_path / 'x.csv'}  2.0 KiB\n"
 
 
+def test_copies_tell_what_they_leave_out(tmp_path):
+    """Nothing of a tree is passed over in silence. Copy one with a link there, and one with something else here."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "x.csv").write_bytes(b"123")
+    for number in range(22):
+        (tmp_path / "d" / f"link{number:02}").symlink_to("x.csv")
+    ran = Ran("cp -r", str(tmp_path / "d"), "data:")
+    assert (ran.code, ran.out) == (0, "d/x.csv  3 B\n")
+    first, *_, last = ran.err.splitlines()
+    assert first == f"qd: left out: {tmp_path}/d/link00, a symbolic link"
+    assert last == "qd: left out: 2 more; --json names all"
+    ran = Ran("folder upload data", str(tmp_path / "d"), "--json")
+    assert ran.err == ""
+    copied, *left_out = json.loads(ran.out)
+    assert copied["path"] == "d/x.csv"
+    assert left_out[0] == {"path": f"{tmp_path}/d/link00", "left_out": "a symbolic link"}
+    assert len(left_out) == 22
+    other = {"path": "latest", "kind": "other", "size": 0}
+    listed = {"items": [{"path": "x.csv", "kind": "file", "size": 2048}, other]}
+    answers = {"GET /client/v1/files?recursive=true": listed}
+    ran = Ran("folder download data", "", str(tmp_path), answers=answers)
+    assert ran.err == "qd: left out: latest, a link, or what else is no file\n"
+
+
 def test_folder_create_and_rm():
     assert Ran("folder create data").out == FOLDER + "\n"
     assert Ran("folder rm data").asked[-1].path == f"/v1/folders/{FOLDER}"
