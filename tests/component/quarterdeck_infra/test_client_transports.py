@@ -212,17 +212,17 @@ async def test_refusal_tells_code_and_status(client):
     assert got == Execute("")
 
 
-async def test_refused_socket_tells_code_and_status(opened, url):
+async def test_refused_socket_tells_code_and_status(url):
     """A terminal or a stream that is refused says why, as a plain request does; what is no WebSocket is another server's."""
-    sdk = opened(Async.open(Credentials(url, "QDAKX", SECRET), SystemClock()))
-    with pytest.raises(Refused) as refused:
-        async with sdk.socket(Request("GET", "/v1/unavailable")):
-            pass
-    assert (refused.value.status, refused.value.code) == (503, "unavailable")
-    assert refused.value.detail == "not now"
-    with pytest.raises(Unreachable, match="is no WebSocket"):
-        async with sdk.socket(Request("GET", "/v1/page")):
-            pass
+    async with Async.open(Credentials(url, "QDAKX", SECRET), SystemClock()) as sdk:
+        with pytest.raises(Refused) as refused:
+            async with sdk.socket(Request("GET", "/v1/unavailable")):
+                pass
+        with pytest.raises(Unreachable, match="is no WebSocket"):
+            async with sdk.socket(Request("GET", "/v1/page")):
+                pass
+    told = refused.value
+    assert (told.status, told.code, told.detail) == (503, "unavailable", "not now")
 
 
 async def test_page_of_another_server_is_no_answer(client):
