@@ -68,8 +68,8 @@ class Running:
 
     @property
     def is_new(self) -> bool:
-        """Whether all that it ever did is known here: others may have used a leased one."""
-        return self.lease is None and not self.last_user
+        """Whether nobody has used it yet, here or anywhere."""
+        return (self.lease is None or self.lease.fresh) and not self.last_user
 
     @property
     def untold_death(self) -> BaseException | None:

@@ -5,7 +5,7 @@ Entered by the cluster fixtures of `shakeout.fixtures`.
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
@@ -16,6 +16,7 @@ from shakeout.harness import FAILED, LOGBOOK, TESTIMONY, USED, Harness
 from shakeout.logbook import Logbook
 from shakeout.report import bad_lines
 from shakeout.report.errors import BadLogLines
+from shakeout.report.model import Line
 from shakeout.report.reader import Reader
 from shakeout.report.testimony import Testimony
 from shakeout.running import Running
@@ -142,7 +143,12 @@ class Watch:
         self._running = running
         self._testimony = item.stash.setdefault(TESTIMONY, Testimony(item.nodeid))
         self._prefix = f"{running.cluster.name}." if self._testimony.readers else ""
-        self._reader = Reader(running.cluster, from_boot=running.is_new, prefix=self._prefix)
+        self._reader = Reader(
+            running.cluster,
+            from_boot=running.is_new,
+            ahead=running.lease is not None,
+            prefix=self._prefix,
+        )
         self._testimony.watch(running.cluster, self._reader)
 
     @property
@@ -161,11 +167,17 @@ class Watch:
         self._reader.read()
 
     def raise_bad_lines(self) -> None:
-        """Fail a test that has not failed yet with what should not be in a log. Raises BadLogLines."""
+        """Fail a test that has not failed yet with what should not be in a log. Raises BadLogLines.
+
+        The first one that uses a cluster answers for its boot, too, which nobody else sees.
+        """
         self.collect()
-        found = bad_lines.find(self._reader.lines, self._testimony.services, self._allowed())
-        if found and not self._item.stash.get(FAILED, False):
-            raise BadLogLines(found)
+        of_boot, of_test = self._bad(self._reader.boot_lines), self._bad(self._reader.lines)
+        if (of_boot or of_test) and not self._item.stash.get(FAILED, False):
+            raise BadLogLines([*of_boot, *of_test], len(of_boot))
+
+    def _bad(self, lines: Sequence[Line]) -> list[Line]:
+        return bad_lines.find(lines, self._testimony.services, self._allowed())
 
     def _allowed(self) -> list[AllowedLine]:
         markers = self._item.iter_markers("allows_log")

@@ -33,6 +33,8 @@ class Lease:
         self.cluster: Cluster
         self._rebuilt: Cluster | None = None
         self.run_id = ""
+        self.fresh = False
+        """Whether nobody had it before."""
         self.on_failure: Callable[[ProcessError], None] = self._keep
         self.failure: ProcessError | None = None
         self._channel = Channel(end, _ignore, self._lose)
@@ -58,6 +60,7 @@ class Lease:
         }
         handover.resume(cluster, told["cluster"]["members"], channels, self._note_exit)
         self.run_id = told["cluster"]["run"]
+        self.fresh = told["cluster"]["fresh"]
         self.cluster = self._rebuilt = cluster
 
     def tell_failures(self, hear: Callable[[ProcessError], None]) -> None:

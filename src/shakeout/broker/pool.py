@@ -97,7 +97,7 @@ class Pool:
         shelf = self._shelves[shape]
         if not fresh:
             self._had_users.add(cluster.name)
-        fresh = cluster.name not in self._had_users
+        fresh = self.is_fresh(cluster)
         if waiter := shelf.next_waiter(used=not fresh):
             waiter.cluster.set_result(cluster)
         elif fresh:
@@ -112,6 +112,10 @@ class Pool:
         self._count -= 1
         self._had_users.discard(cluster.name)
         self._group.create_task(_abandon(cluster))
+
+    def is_fresh(self, cluster: Cluster) -> bool:
+        """Whether nobody has used it yet."""
+        return cluster.name not in self._had_users
 
     def forget_dead(self) -> None:
         """Throw away what died while nobody used it."""

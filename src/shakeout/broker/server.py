@@ -151,7 +151,7 @@ class Server:
             pool.put_back(shape, cluster, fresh=True)
             return None
         try:
-            told = self._tell(cluster, shape)
+            told = self._tell(cluster, shape) | {"fresh": pool.is_fresh(cluster)}
             lease = Lease(shape, cluster, cluster.host.scope.let_go())
         except (HarnessDied, KeyError) as error:  # one of its spawners was killed
             pool.throw_away(cluster)

@@ -151,7 +151,8 @@ def _not_started(error: BaseException, services: Collection[str]) -> Cause:
 def _bad_log(error: BaseException, _services: Collection[str]) -> Cause:
     assert isinstance(error, BadLogLines)
     first = error.lines[0]
-    sentence = f"{first.component} logged {first.level}: {_short(first.event)}"
+    when = " while it was booted" if error.of_boot else ""
+    sentence = f"{first.component} logged {first.level}{when}: {_short(first.event)}"
     if len(error.lines) > 1:
         sentence += f" (and {len(error.lines) - 1} more)"
     told = "\n".join(str(line) for line in error.texts[:DETAIL_LINES_MAX])

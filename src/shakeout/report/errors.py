@@ -20,17 +20,27 @@ REMEDY = (
 class BadLogLines(Exception):
     """A component logged an error that the test did not allow."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: Sequence[Line], of_boot: int = 0) -> None:
+        """So many of the lines, the first ones, were logged before the test used the cluster."""
         self.lines = tuple(lines)
+        self.of_boot = of_boot
         self.texts = tuple(
             f"{moment.clock_time(one.at)} {one.component} {one.level}: {_told(one)}"
             for one in lines
         )
-        head = f"components logged {len(lines)} bad line{'s' if len(lines) > 1 else ''}:"
+        count = f"{len(lines)} bad line{'s' if len(lines) > 1 else ''}"
+        head = f"components logged {count}{_before_the_test(of_boot, len(lines))}:"
         shown = [f"  | {text}" for text in self.texts[:LINES_SHOWN]]
         more = len(lines) - LINES_SHOWN
         rest = [f"  … and {more} more"] if more > 0 else []
         super().__init__("\n".join([head, *shown, *rest, REMEDY]))
+
+
+def _before_the_test(of_boot: int, count: int) -> str:
+    if not of_boot:
+        return ""
+    which = "" if of_boot == count else f", {of_boot} of them"
+    return f"{which} while they were booted, before this test, the first one that uses them"
 
 
 def _told(line: Line) -> str:

@@ -41,18 +41,29 @@ class Reader:
         cluster: Logged,
         *,
         from_boot: bool,
+        ahead: bool = False,
         prefix: str = "",
         clock: Callable[[], float] = moment.now,
     ) -> None:
-        """`from_boot` when nobody used the cluster before: its boot belongs to this test's story."""
+        """`from_boot` when nobody used the cluster before: what it has logged is this test's to judge.
+
+        It belongs to the test's story, too, unless the cluster was booted `ahead` of it.
+        """
         self._prefix = prefix
         self._clock = clock
         self._logs = {name: _Log(name, cluster.log(name)) for name in cluster.names}
         self.boot_lines = self._read() if from_boot else []
+        """Since the boot, until the use began."""
+        self._ahead = ahead
         for log in self._logs.values():
             log.skip(clock())
         self.lines: list[Line] = []
         """Since the use began."""
+
+    @property
+    def story(self) -> list[Line]:
+        """What belongs to the story of the test."""
+        return self.lines if self._ahead else [*self.boot_lines, *self.lines]
 
     def note_sizes(self) -> None:
         """Note how long each log is now. From any thread."""

@@ -55,7 +55,7 @@ class Testimony:
 
     def lines(self) -> list[Line]:
         """What all components logged, in the order of time; the last words of those that never came to life."""
-        found = [line for reader in self.readers for line in (*reader.boot_lines, *reader.lines)]
+        found = [line for reader in self.readers for line in reader.story]
         logged = {line.component for line in found}
         for failure in self.failures:
             cause = failure.cause

@@ -83,6 +83,12 @@ def serve(kind=ThreadingHTTPServer):
     server.serve_forever()
 
 
+def creak():
+    """Serve, after a word of trouble."""
+    sys.stderr.write('{"level": "error", "event": "the keel creaks"}\n')
+    serve()
+
+
 def sink():
     """Die while starting."""
     sys.stderr.write("taking on water\n")
@@ -161,6 +167,10 @@ small = System(
     services=(Redis(),),
     components=(Component("dinghy", call="harbour:serve", sockets=("http",), ready=READY),),
     hints=lambda cluster: {"DINGHY": cluster.address("dinghy")},
+)
+creaking = System(
+    "creaking",
+    components=(Component("hulk", call="harbour:creak", sockets=("http",), ready=READY),),
 )
 galley = System(
     "galley",

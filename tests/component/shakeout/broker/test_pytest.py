@@ -59,6 +59,26 @@ def test_pid{0}(cluster, request):
     pathlib.Path("pid{0}").write_text(str(cluster.process("dinghy").pid))
 """
 
+CREAKING = """
+import harbour
+import pytest
+
+@pytest.fixture(scope="session")
+def system():
+    return harbour.creaking
+"""
+TWO = """
+def test_first(cluster): pass
+
+def test_second(cluster): pass
+"""
+ALLOWING = """
+import pytest
+
+@pytest.mark.allows_log("the keel", reason="it is old")
+def test_first(cluster): pass
+"""
+
 
 def test_second_run_gets_the_cluster_of_the_first(project, brokers):
     project.write(test_pid=PIDS.format(1))
@@ -109,6 +129,27 @@ def test_evidence_begins_with_the_lease(project):
     assert "/adieu" in shown
     assert "/ahoy" not in shown
     assert "/health" not in shown
+
+
+def test_boot_ahead_fails_the_first_test_that_uses_the_cluster(project, brokers):
+    """What a broker boots is somebody's to answer for. Lease a cluster that logs an error while it boots, for two tests."""
+    project.write(conftest=CREAKING, test_it=TWO)
+    code, output = project.run("-rA")
+    assert code == 1, output
+    assert "1 cluster leased (" in output
+    assert "while they were booted, before this test" in output
+    assert "ERROR test_it.py::test_first" in output
+    assert "ERROR test_it.py::test_second" not in output
+    assert brokers.status()["used"] == 1
+
+
+def test_boot_ahead_is_told_once(project):
+    """A cluster that was used has no boot to answer for. Use one whose boot the first test allows, and use it again."""
+    project.write(conftest=CREAKING, test_it=ALLOWING)
+    assert project.run()[0] == 0
+    project.write(test_it=TWO)
+    code, output = project.run()
+    assert code == 0, output
 
 
 async def test_clusters_of_one_broker_are_kept_side_by_side(project, brokers):

@@ -59,6 +59,18 @@ def test_patterns_see_the_fields_too():
     assert not is_bad(line(session="s-1"), AllowedLine('lost .*"session": "s-1"'))
 
 
+@pytest.mark.parametrize(
+    ("of_boot", "told"),
+    [
+        (0, "components logged 2 bad lines:"),
+        (1, "2 bad lines, 1 of them while they were booted, before this test"),
+        (2, "2 bad lines while they were booted, before this test"),
+    ],
+)
+def test_the_failure_says_what_was_logged_before_the_test(of_boot, told):
+    assert told in str(BadLogLines([line(), line()], of_boot))
+
+
 def test_the_failure_lists_the_lines_and_says_what_to_do():
     told = str(BadLogLines([line(event=f"lost {number}") for number in range(12)]))
     assert "12 bad lines" in told

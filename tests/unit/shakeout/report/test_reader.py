@@ -45,8 +45,9 @@ def clock():
 def made(tmp_path, clock):
     """Make a reader of the fleet's logs."""
 
-    def make(*, from_boot=False, prefix=""):
-        return Reader(Fleet(tmp_path), from_boot=from_boot, prefix=prefix, clock=clock)
+    def make(*, from_boot=False, ahead=False, prefix=""):
+        fleet = Fleet(tmp_path)
+        return Reader(fleet, from_boot=from_boot, ahead=ahead, prefix=prefix, clock=clock)
 
     return make
 
@@ -73,6 +74,15 @@ def test_reader_tells_a_boot_apart_from_what_came_after(made, log, clock):
     found.read()
     assert told(found.boot_lines) == [(1.0, "c2.boat", "launched")]
     assert told(found.lines) == [(2.0, "c2.boat", "sailed")]
+    assert found.story == [*found.boot_lines, *found.lines]
+
+
+def test_boot_ahead_of_a_test_is_its_to_judge_and_no_part_of_its_story(made, log):
+    found = made(from_boot=True, ahead=True)
+    append(log, "sailed\n")
+    found.read()
+    assert [line.event for line in found.boot_lines] == ["launched"]
+    assert [line.event for line in found.story] == ["sailed"]
 
 
 def test_reader_reads_each_line_once(made, log):

@@ -74,17 +74,22 @@ def serve() -> None:
     server.serve_forever()
 
 
+def creak() -> None:
+    tell("the keel creaks", level="error")
+    serve()
+
+
 def sink() -> None:
     tell("taking on water")
     raise SystemExit("cannot swim")
 
 
-def part(name: str, call: str = "parts:serve") -> Component:
+def part(name: str, call: str = "parts:serve", edges: tuple[str, ...] = ("redis",)) -> Component:
     return Component(
         name,
         call=call,
         environment=lambda place: {"PART": place.name},
-        edges=("redis",),
+        edges=edges,
         sockets=("http",),
         ready=HttpReady("http", "/health"),
     )
@@ -111,4 +116,5 @@ healthy = System(
     leaks=(Below("hull", ("scratch/*",)), Expected("redis keys", ("tide:*",))),
     tenant="parts:Berth",
 )
+creaking = System("creaking", components=(part("hull", "parts:creak", ()),))
 sinking = System("sinking", services=(Redis(),), components=(part("hull", "parts:sink"),))
