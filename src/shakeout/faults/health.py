@@ -23,7 +23,7 @@ async def missing_of(cluster: Cluster, name: str) -> str:
     """Empty when a member runs and answers, else why not."""
     member = cluster.member(name)
     if not member.running:
-        return f"does not run, it is {member.state}"
+        return f"does not run, it {member.condition}"
     return await member.runner.probe(member.place)
 
 

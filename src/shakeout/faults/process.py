@@ -26,7 +26,7 @@ class Targeted:
     def available(self, cluster: Cluster) -> str:
         """It must run."""
         member = cluster.member(self.target)
-        return "" if member.running else f"{member.name} does not run, it is {member.state}"
+        return "" if member.running else f"{member.name} does not run, it {member.condition}"
 
     async def missing_recovery(self, cluster: Cluster) -> str:
         """It must answer again."""

@@ -112,7 +112,7 @@ class Cluster:
         """Process of a member. Raises NameUnknown, Ambiguous, NotRunning."""
         member = self.member(name)
         if member.process is None or member.process.exit is not None:
-            raise NotRunning(member.name, member.state)
+            raise NotRunning(member.name, member.condition)
         return member.process
 
     def deaths(self) -> list[ComponentDied]:
@@ -177,7 +177,7 @@ class Cluster:
             await member.stop(gracefully=True)
 
     async def kill(self, name: str) -> None:
-        """SIGKILL a member. Raises NotRunning."""
+        """SIGKILL a member. Raises NotRunning, also when it has ended by itself."""
         member = self.member(name)
         async with member.lock:
             await member.kill()

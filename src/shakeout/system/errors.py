@@ -77,9 +77,9 @@ class Ambiguous(SystemFault):
 class NotRunning(SystemFault):
     """A member was asked for something that needs its process."""
 
-    def __init__(self, name: str, state: str) -> None:
-        """`state` is where it stands instead."""
-        super().__init__(f"{name} is not running: it is {state}")
+    def __init__(self, name: str, condition: str) -> None:
+        """`condition` says what became of it: `is stopped`, `exited with code 3`."""
+        super().__init__(f"{name} is not running: it {condition}")
         self.name = name
 
 

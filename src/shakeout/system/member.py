@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from shakeout.links.links import Front
-from shakeout.process import logs
+from shakeout.process import logs, procfs
 from shakeout.process.errors import ComponentDied, StartTimedOut
 from shakeout.process.handle import Process
 from shakeout.process.logs import LogLine
@@ -69,6 +69,13 @@ class Member:
         return self.process is not None and self.process.exit is None
 
     @property
+    def condition(self) -> str:
+        """Where it stands, in words: `is ready`, `is stopped`; of one that ended by itself how: `exited with code 3`."""
+        if self.process is not None and self.process.exit and self.state is not State.STOPPED:
+            return str(self.process.exit)
+        return f"is {self.state}"
+
+    @property
     def log(self) -> Path:
         """File with all that it wrote, over all its starts."""
         return self.place.directory / "log"
@@ -87,7 +94,7 @@ class Member:
 
         Raises ComponentDied at once when it ends instead, StartTimedOut at the deadline.
         """
-        process = self._running()
+        process = self._started()
         async with asyncio.TaskGroup() as group:
             ending = group.create_task(process.wait())
             asking = group.create_task(self._missing())
@@ -112,8 +119,11 @@ class Member:
         self.state = State.STOPPED
 
     async def kill(self) -> None:
-        """SIGKILL; return when it is dead."""
-        process = self._running()
+        """SIGKILL; return when it is dead. Raises NotRunning when it is already, and that it died stays a death."""
+        process = self._started()
+        if _has_ended(process):
+            await process.wait()
+            raise NotRunning(self.name, self.condition)
         process.expect_exit()
         if isinstance(self.runner, Kills):
             await self.runner.kill(process)
@@ -138,7 +148,13 @@ class Member:
             lambda: self.runner.probe(self.place), self.ready_seconds_max
         )
 
-    def _running(self) -> Process:
+    def _started(self) -> Process:
         if self.process is None:
-            raise NotRunning(self.name, self.state)
+            raise NotRunning(self.name, self.condition)
         return self.process
+
+
+def _has_ended(process: Process) -> bool:
+    """By the kernel's own word, which comes before the spawner's."""
+    found = procfs.stat(process.pid)
+    return process.exit is not None or found is None or not found.alive

@@ -44,6 +44,21 @@ async def test_a_killed_component_is_no_failure_of_the_run(booted, harness_run, 
         await cluster.start("dinghy")
 
 
+async def test_nobody_kills_what_has_ended(booted, harness_run, harbour):
+    """Whoever means to kill must hear that there is nobody, and a death stays one. Kill one that crashed, and one that was stopped."""
+    async with booted(harbour.small) as cluster:
+        with pytest.raises(ConnectionResetError):
+            await loopback.request(cluster.place("dinghy").port("http"), "GET", "/crash")
+        with pytest.raises(NotRunning, match="dinghy is not running: it exited with code 3"):
+            await cluster.kill("dinghy")
+        assert [death.name for death in cluster.deaths()] == ["dinghy"]
+        await cluster.start("dinghy")
+        await cluster.stop("dinghy")
+        with pytest.raises(NotRunning, match="dinghy is not running: it is stopped"):
+            await cluster.kill("dinghy")
+    harness_run.forget_failure()
+
+
 async def test_a_component_that_dies_by_itself_is_a_failure_of_the_run(
     booted, harness_run, harbour
 ):
