@@ -9,6 +9,7 @@ from typing import Any
 from shakeout.checks import leaks
 from shakeout.checks.leaks import Things
 from shakeout.system import loopback
+from shakeout.waiting import together
 
 EVERYTHING = base64.b64encode(b"\0").decode()
 NO_LEASE = "0"
@@ -26,11 +27,12 @@ class KeysAndLeases:
     port: int
 
     async def snapshot(self) -> Things:
-        async with asyncio.TaskGroup() as group:
-            keys = group.create_task(
-                self._ask("/v3/kv/range", key=EVERYTHING, range_end=EVERYTHING, keys_only=True)
-            )
-            leased = group.create_task(self._ask("/v3/lease/leases"))
+        """Raises EtcdRefused, OSError."""
+        everything = {"key": EVERYTHING, "range_end": EVERYTHING, "keys_only": True}
+        with together.plainly():
+            async with asyncio.TaskGroup() as group:
+                keys = group.create_task(self._ask("/v3/kv/range", **everything))
+                leased = group.create_task(self._ask("/v3/lease/leases"))
         return things(keys.result(), leased.result())
 
     async def _ask(self, path: str, **question: object) -> dict[str, Any]:

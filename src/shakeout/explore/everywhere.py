@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from shakeout.links.link import Link
 from shakeout.links.trap import Message, Trap
 from shakeout.timeline import record
+from shakeout.waiting import together
 from shakeout.waiting.until import until
 
 Work = Callable[[], Awaitable[object]]
@@ -31,20 +32,27 @@ async def visit(link: Link, number: int, work: Work, act: Act, *, within: float)
     """Do the work with one message stopped, and act when it is: the act says whether it is delivered.
 
     Returns what the act returns; False when the work was done before the message came. The work must end whatever the act does; it and
-    what comes after the act have `within` seconds each. Raises TimeoutError, what the work and the act raise.
+    what comes after the act have `within` seconds each. Raises TimeoutError, WaitTimedOut when the message neither comes nor the work
+    ends, what the work and the act raise; of several errors the first one, with the others as notes.
     """
-    async with link.trapped(number) as trap, asyncio.TaskGroup() as group:
-        task = group.create_task(_in_time(work, within))
-        await until(
-            lambda: _look(trap, task),
-            within=within,
-            describe=f"message {number} on {link.name}, or the end of the work",
-        )
-        message = await trap.sprung()
-        if message is None:
-            return False
-        record.note("message", str(message), link=link.name)
-        return await act(trap, message)
+    with together.plainly():
+        async with link.trapped(number) as trap, asyncio.TaskGroup() as group:
+            working = group.create_task(_in_time(work, within))
+
+            async def acted() -> bool:
+                await until(
+                    lambda: _look(trap, working),
+                    within=within,
+                    describe=f"message {number} on {link.name}, or the end of the work",
+                )
+                message = await trap.sprung()
+                if message is None:
+                    return False
+                record.note("message", str(message), link=link.name)
+                return await act(trap, message)
+
+            acting = group.create_task(acted())
+    return acting.result()
 
 
 async def _in_time(work: Work, within: float) -> None:

@@ -21,6 +21,7 @@ from shakeout.process.errors import ProcessError
 from shakeout.system.cluster import Cluster
 from shakeout.system.errors import SystemFault
 from shakeout.timeline import record
+from shakeout.waiting import together
 from shakeout.waiting.errors import WaitingError
 
 FAILING = "FAILED HERE"
@@ -94,7 +95,7 @@ class Run:
 
 
 async def carry_out(script: Script, cluster: Cluster, plan: Plan) -> Run:
-    """Do what the plan says, and judge what came of it."""
+    """Do what the plan says, and judge what came of it. Raises an error of an operation that the world does not expect."""
     run = _Running(script, cluster, plan)
     record.note("step", "plan", text=str(plan))
     async with script.open(cluster) as world:
@@ -118,13 +119,14 @@ class _Running:
     began: float = 0.0
 
     async def steps(self, world: World) -> None:
-        """Let the clients and the faults go, each at its own pace, until all are done."""
+        """Let the clients and the faults go, each at its own pace, until all are done. Raises what nobody expected of them."""
         self.recorder = Recorder({**world.outcomes, TimeoutError: Outcome.UNKNOWN})
         self.began = asyncio.get_running_loop().time()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._inject_all())
-            for client in sorted({call.client for call in self.plan.calls}):
-                group.create_task(self._client(world, client))
+        with together.plainly():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._inject_all())
+                for client in sorted({call.client for call in self.plan.calls}):
+                    group.create_task(self._client(world, client))
 
     async def _client(self, world: World, client: int) -> None:
         for call in self.plan.calls:
@@ -181,12 +183,21 @@ class _Running:
         deaths = "\n".join(str(death) for death in self.cluster.deaths())
         if deaths:
             self.findings.append(Verdict(Validity.INVALID, "deaths", deaths))
+        self.findings += self._nothing_done()
         history = self.recorder.history(scenario=self.plan.scenario, seed=self.plan.seed)
         found = [named(name, check(history)) for name, check in self.script.checks.items()]
         verdict = merged(f"scenario {self.plan.scenario}", [*self.findings, *found])
         named_ones = {self.numbers[one] for one in verdict.culprits if one in self.numbers}
         failing = frozenset(self.failing | named_ones)
         return Run(self.plan, history, verdict, self.outcomes, failing, self.moments)
+
+    def _nothing_done(self) -> list[Verdict]:
+        """A run that meant to break something and broke nothing proves nothing."""
+        told = [self.outcomes.get(one.number, "") for one in self.plan.injections]
+        if not told or not all(each.startswith(NOT_DONE) for each in told):
+            return []
+        reason = f"nothing was broken: {told[0].removeprefix(NOT_DONE)}"
+        return [Verdict(Validity.UNKNOWN, "faults", reason)]
 
     async def _until_ms(self, at_ms: int) -> None:
         """Wait for a moment of the plan; one that has passed is now."""

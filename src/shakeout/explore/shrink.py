@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shakeout.explore.plan import Call, Injection, Plan
+from shakeout.waiting import together
 
 MOVED_MS = 20
 """From the beginning of a call to the fault that is lined up with it."""
@@ -83,8 +84,9 @@ class Shrinker:
         allowed = plans[: max(0, self.plans_max - self.plans)]
         self.exhausted |= len(allowed) < len(plans)
         self.plans += len(allowed)
-        async with asyncio.TaskGroup() as group:
-            asked = {one: group.create_task(_answer(self.fails(one))) for one in allowed}
+        with together.plainly():
+            async with asyncio.TaskGroup() as group:
+                asked = {one: group.create_task(_answer(self.fails(one))) for one in allowed}
         self._known |= {one: task.result() for one, task in asked.items()}
 
 

@@ -8,7 +8,15 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from shakeout.checks.consistency.model import ILLEGAL, Misfit, Model, State, Transition, only_if
+from shakeout.checks.consistency.model import (
+    ILLEGAL,
+    Misfit,
+    Model,
+    State,
+    Transition,
+    exact,
+    only_if,
+)
 from shakeout.history.operation import Operation, Outcome
 
 
@@ -63,9 +71,11 @@ class FencedLock(Model):
             case "acquire", () if operation.result is False:
                 return only_if(operation, lambda state: _fence(state)[0] is not None)
             case "acquire", ():
-                return self._acquire(owner, operation.result if known else None)
+                return self._acquire(owner, _token(operation.result) if known else None)
             case "release", ():
                 return self._release(owner)
+            case "use", (bool(),):
+                raise Misfit(self.name, operation)
             case "use", (int() as token,) if operation.result is False:
                 return lambda state: state if token < _fence(state)[2] else ILLEGAL
             case "use", (int() as token,):
@@ -77,15 +87,15 @@ class FencedLock(Model):
         return operation.result is False
 
     def twin(self, operation: Operation) -> Hashable:
-        return operation.action, operation.arguments, operation.process
+        return operation.action, exact(operation.arguments), operation.process
 
-    def _acquire(self, owner: str, token: object) -> Transition:
+    def _acquire(self, owner: str, token: int | None) -> Transition:
         def acquire(state: State) -> State:
             holder, given, used = _fence(state)
             free = holder is None or self.expires
-            if not free or (isinstance(token, int) and token <= given):
+            if not free or (token is not None and token <= given):
                 return ILLEGAL
-            return owner, token if isinstance(token, int) else given, used
+            return owner, given if token is None else token, used
 
         return acquire
 
@@ -97,6 +107,11 @@ class FencedLock(Model):
             return state if self.expires else ILLEGAL
 
         return release
+
+
+def _token(result: object) -> int | None:
+    """The token that the client was told, if it was told one."""
+    return result if isinstance(result, int) and not isinstance(result, bool) else None
 
 
 def _fence(state: Any) -> tuple[str | None, int, int]:

@@ -3,11 +3,12 @@
 `models` has those that everybody needs; a system may bring its own. `search` finds out whether a history fits one.
 """
 
+import enum
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from shakeout.history.operation import Operation, Outcome
+from shakeout.history.operation import Operation, Outcome, Value
 
 State: TypeAlias = Hashable
 Transition: TypeAlias = Callable[[State], State]
@@ -25,6 +26,23 @@ class _Illegal:
 ILLEGAL: Final = _Illegal()
 ANYTHING: Final = "anything at all"
 """The token that meets every token."""
+
+
+class Truth(enum.Enum):
+    """A truth value that a thing holds. In Python `True` is 1, and a dict holds one of both."""
+
+    TRUE = True
+    FALSE = False
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+def exact(value: Value) -> Hashable:
+    """A value as states and tokens hold it: equal to nothing but itself. 1 and 1.0 are one number, as in JSON."""
+    if isinstance(value, bool):
+        return Truth(value)
+    return tuple(map(exact, value)) if isinstance(value, tuple) else value
 
 
 class Misfit(Exception):
@@ -52,7 +70,7 @@ class Model:
 
     def twin(self, operation: Operation) -> Hashable:
         """Equal for operations that do the same, whoever does them."""
-        return operation.action, operation.arguments
+        return operation.action, exact(operation.arguments)
 
     def gives(self, operation: Operation) -> Iterable[Hashable]:
         """What an operation brings about, as tokens. Without it, all that need none of them stay possible."""
@@ -85,7 +103,7 @@ class Model:
 
 
 def only_if(operation: Operation, holds: Callable[[Any], bool]) -> Transition:
-    """Changes nothing; possible only where something holds, if the client was told anything."""
+    """Changes nothing; possible only where something holds, if it is known to have happened."""
     if operation.outcome is not Outcome.OK:
         return lambda state: state
     return lambda state: state if holds(state) else ILLEGAL

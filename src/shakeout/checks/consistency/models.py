@@ -1,8 +1,9 @@
 """The models that everybody needs: register, counter, set, queue, and with `locks` the locks. Pure.
 
-Operations, with `-> result` where the client may be told something; who was told nothing leaves the result None:
+Operations, with `-> result` where the client may be told something; who was told nothing leaves the result None, and
+that fits whatever the thing holds. `True` is no 1, whichever was written.
 
-register  read() -> value, write(value), cas(old, new) -> whether `old` was there
+register  read() -> value, None when it holds none; write(value), cas(old, new) -> whether `old` was there
 counter   read() -> value, add(amount) -> new value
 set       read() -> elements, contains(element) -> whether, add(element) -> whether it is new, remove(element) -> whether it was there
 queue     enqueue(value), dequeue() -> value, None when it was empty
@@ -20,6 +21,7 @@ from shakeout.checks.consistency.model import (
     Model,
     State,
     Transition,
+    exact,
     only_if,
 )
 from shakeout.history.operation import Operation, Outcome
@@ -37,22 +39,26 @@ class Register(Model):
     def transition(self, operation: Operation) -> Transition:
         match operation.action, operation.arguments:
             case "read", ():
-                result = operation.result
+                result = exact(operation.result)
                 return only_if(operation, lambda state: state == result)
             case "write", (value,):
-                return lambda _state: value
-            case "cas", (old, _) if operation.result is False:
-                return only_if(operation, lambda state: state != old)
+                written = exact(value)
+                return lambda _state: written
             case "cas", (old, new):
-                return lambda state: new if state == old else ILLEGAL
+                return self._cas(operation, exact(old), exact(new))
             case _:
                 raise Misfit(self.name, operation)
+
+    def _cas(self, operation: Operation, old: State, new: State) -> Transition:
+        if operation.result is False:
+            return only_if(operation, lambda state: state != old)
+        return lambda state: new if state == old else ILLEGAL
 
     def observes(self, operation: Operation) -> bool:
         return operation.action == "read" or operation.result is False
 
     def gives(self, operation: Operation) -> Iterable[Hashable]:
-        return operation.arguments[-1:]
+        return map(exact, operation.arguments[-1:])
 
     def needs(self, operation: Operation) -> Iterable[Hashable]:
         if operation.result is False and operation.action == "cas":
@@ -63,9 +69,9 @@ class Register(Model):
     def demands(self, operation: Operation) -> State:
         match operation.action:
             case "read" if operation.outcome is Outcome.OK:
-                return operation.result
+                return exact(operation.result)
             case "cas" if operation.result is not False:
-                return operation.arguments[0]
+                return exact(operation.arguments[0])
             case _:
                 return ILLEGAL
 
@@ -80,9 +86,9 @@ class Counter(Model):
     def transition(self, operation: Operation) -> Transition:
         match operation.action, operation.arguments:
             case "read", ():
-                result = operation.result
-                return only_if(operation, lambda state: state == result)
-            case "add", (int() as amount,) if amount > 0:
+                result = exact(operation.result)
+                return only_if(operation, lambda state: result is None or state == result)
+            case "add", (int() as amount,) if amount > 0 and not isinstance(amount, bool):
                 return _told(operation, lambda state: state + amount)
             case _:
                 raise Misfit(self.name, operation)
@@ -110,15 +116,17 @@ class Set(Model):
     def transition(self, operation: Operation) -> Transition:
         match operation.action, operation.arguments:
             case "read", ():
-                seen = self.demands(operation)
-                return only_if(operation, lambda state: state == seen)
+                seen, untold = self.demands(operation), operation.result is None
+                return only_if(operation, lambda state: untold or state == seen)
             case "contains", (element,):
-                there = operation.result
-                return only_if(operation, lambda state: (element in state) is there)
+                one, there = exact(element), operation.result
+                return only_if(operation, lambda state: there is None or (one in state) is there)
             case "add", (element,):
-                return _if_told(operation, lambda state: state | {element})
+                added = {exact(element)}
+                return _if_told(operation, lambda state: state | added)
             case "remove", (element,):
-                return _if_told(operation, lambda state: state - {element})
+                removed = {exact(element)}
+                return _if_told(operation, lambda state: state - removed)
             case _:
                 raise Misfit(self.name, operation)
 
@@ -127,26 +135,29 @@ class Set(Model):
 
     def gives(self, operation: Operation) -> Iterable[Hashable]:
         if operation.action == "add":
-            return ((operation.arguments[0], True),)
+            return ((exact(operation.arguments[0]), True),)
         if operation.action == "remove":
-            return (operation.arguments[0], False), "fewer"
+            return (exact(operation.arguments[0]), False), "fewer"
         return ()
 
     def needs(self, operation: Operation) -> Iterable[Hashable]:
         result = operation.result
-        if operation.action == "read":
-            return *((each, True) for each in _elements(operation)), "fewer"
         if result is None:
             return ()
-        return ((operation.arguments[0], not result if operation.action == "add" else result),)
+        if operation.action == "read":
+            return *((each, True) for each in _elements(operation)), "fewer"
+        there = not result if operation.action == "add" else result
+        return ((exact(operation.arguments[0]), there),)
 
     def helps(self, maybe: Operation, other: Operation) -> bool:
         if other.action == "read" and maybe.action == "remove":
-            return maybe.arguments[0] not in _elements(other)
+            return exact(maybe.arguments[0]) not in _elements(other)
         return True
 
     def demands(self, operation: Operation) -> State:
         if operation.action != "read" or operation.outcome is not Outcome.OK:
+            return ILLEGAL
+        if not isinstance(operation.result, tuple):
             return ILLEGAL
         elements = _elements(operation)
         seen = frozenset(elements)
@@ -156,10 +167,10 @@ class Set(Model):
         """Each element is a thing of its own, unless somebody read them all at once."""
         if any(not one.arguments for one in operations):
             return [("", operations)]
-        found: dict[str, list[Operation]] = {}
+        found: dict[Hashable, list[Operation]] = {}
         for one in operations:
-            found.setdefault(str(one.arguments[0]), []).append(one)
-        return list(found.items())
+            found.setdefault(exact(one.arguments[0]), []).append(one)
+        return [(str(element), some) for element, some in found.items()]
 
 
 @dataclass(frozen=True)
@@ -170,10 +181,11 @@ class Queue(Model):
     name = "queue"
 
     def transition(self, operation: Operation) -> Transition:
-        result = operation.result
+        result = exact(operation.result)
         match operation.action, operation.arguments:
             case "enqueue", (value,):
-                return _from(lambda items: (*items, value))
+                last = exact(value)
+                return _from(lambda items: (*items, last))
             case "dequeue", () if operation.outcome is not Outcome.OK:
                 return _from(lambda items: items[1:])
             case "dequeue", () if result is None:
@@ -194,7 +206,7 @@ MODELS: dict[str, Model] = {
 
 def _told(operation: Operation, change: Changed) -> Transition:
     """Changes the state to what the client was told, if it was told."""
-    result = operation.result
+    result = exact(operation.result)
     if result is None:
         return change
 
@@ -228,4 +240,4 @@ def _from(change: Changed) -> Transition:
 
 
 def _elements(operation: Operation) -> Sequence[Hashable]:
-    return operation.result if isinstance(operation.result, tuple) else ()
+    return tuple(map(exact, operation.result)) if isinstance(operation.result, tuple) else ()

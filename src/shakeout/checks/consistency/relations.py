@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Iterable, Sequence
 
-from shakeout.checks.consistency.model import ANYTHING, ILLEGAL, Model, State
+from shakeout.checks.consistency.model import ANYTHING, ILLEGAL, Model, State, exact
 from shakeout.history.operation import Operation
 
 
@@ -15,7 +15,7 @@ class Relations:
         self.model = model
         self.certain = certain
         self.maybe = maybe
-        self.kinds = [(model.twin(one), one.result) for one in certain]
+        self.kinds = [(model.twin(one), exact(one.result)) for one in certain]
         """Operations of one kind can stand in for each other."""
         self.twin_before = _twins_before(model, maybe)
         """For each uncertain operation the one before it that does the same; -1 for none."""
@@ -58,7 +58,7 @@ class Relations:
 
     def helping(self, other: Operation) -> tuple[int, ...]:
         """Uncertain operations that may make `other` possible."""
-        key = (self.model.twin(other), other.outcome, other.result)
+        key = (self.model.twin(other), other.outcome, exact(other.result))
         if key not in self._helping:
             found = _of(self._maybe_givers, self.model.needs(other))
             self._helping[key] = tuple(

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import socket
 
 import pytest
 
@@ -48,6 +49,14 @@ def test_etcd_names_keys_and_the_lease_behind_them():
         "lease without a key #1": "id 8",
         "lease without a key #2": "id 9",
     }
+
+
+async def test_etcd_that_is_away_is_one_error():
+    """Whoever looks catches it by its name. Ask where nobody listens."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectionRefusedError):
+            await etcd.KeysAndLeases("etcd keys", nobody.getsockname()[1]).snapshot()
 
 
 def test_etcd_may_be_empty():

@@ -42,6 +42,14 @@ async def test_only_the_needed_steps_are_left(needed):
     assert all(set(one.injections) < set(smallest.injections) for one in again)
 
 
+async def test_what_a_run_raises_comes_out_as_it_is():
+    async def broken(_plan):
+        raise OSError("no cluster")
+
+    with pytest.raises(OSError, match="no cluster"):
+        await Shrinker(broken, 1000, at_once=2).shrink(PLAN, {})
+
+
 async def test_a_fault_that_is_not_needed_is_no_part_of_it():
     smallest = await Shrinker(Oracle({4, 5}), 1000).shrink(PLAN, {})
     assert smallest.injections == ()

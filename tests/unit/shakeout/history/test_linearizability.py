@@ -5,8 +5,9 @@ import random
 import pytest
 
 from shakeout.checks.consistency.linearizability import Linearizable, linearization
+from shakeout.checks.consistency.locks import FencedLock
 from shakeout.checks.consistency.model import ILLEGAL, Misfit, Model
-from shakeout.checks.consistency.models import Counter, Register, Set
+from shakeout.checks.consistency.models import Counter, Queue, Register, Set
 from shakeout.checks.consistency.verdict import Validity
 from shakeout.history.operation import History, Operation, Outcome
 
@@ -195,3 +196,66 @@ def test_a_wrong_read_among_a_thousand_operations_is_found_with_little_work(seed
     wrong = ok("read", at=(last.began + 10**9, last.began + 10**9 + 1), result=-1)
     verdict = Linearizable(Register(), work_max=100_000)(history(*before, last, wrong))
     assert verdict.culprits == (wrong.number,)
+
+
+@pytest.mark.parametrize(
+    ("model", "operations"),
+    [
+        (Register(), [ok("write", 1, at=(0, 1)), ok("read", at=(2, 3), result=True)]),
+        (Register(), [ok("write", True, at=(0, 1)), ok("read", at=(2, 3), result=1)]),
+        (Register(), [ok("write", (0,), at=(0, 1)), ok("read", at=(2, 3), result=(False,))]),
+        (Register(), [ok("write", 1, at=(0, 1)), ok("cas", True, 2, at=(2, 3), result=True)]),
+        (Counter(), [ok("add", 1, at=(0, 1)), ok("read", at=(2, 3), result=True)]),
+        (Counter(), [ok("add", 1, at=(0, 1), result=True)]),
+        (Set(), [ok("add", 1, at=(0, 1)), ok("contains", True, at=(2, 3), result=True)]),
+        (Set(), [ok("add", 1, at=(0, 1)), ok("read", at=(2, 3), result=(True,))]),
+        (Queue(), [ok("enqueue", 1, at=(0, 1)), ok("dequeue", at=(2, 3), result=True)]),
+    ],
+)
+def test_true_is_no_one(model, operations):
+    """As in Jepsen, and unlike in Python. Write one and be told the other."""
+    assert Linearizable(model)(history(*operations)).invalid
+
+
+def test_true_and_one_are_different_elements():
+    both = ok("read", at=(4, 5), result=(1, True))
+    added = ok("add", 1, at=(0, 1)), ok("add", True, at=(2, 3), result=True)
+    assert Linearizable(Set())(history(*added, both)).valid
+
+
+def test_true_and_one_do_not_stand_in_for_each_other():
+    """Two writes at once and a read of either are one order: `write(1)` is no twin of `write(True)`."""
+    writes = ok("write", 1, at=(0, 9)), ok("write", True, at=(1, 9), process="B")
+    reads = ok("read", at=(10, 11), result=1), ok("read", at=(12, 13), result=1)
+    assert Linearizable(Register())(history(*writes, *reads)).valid
+    assert Linearizable(Register())(history(*writes, ok("read", at=(10, 11), result=True))).valid
+
+
+def test_numbers_are_as_in_json():
+    assert Linearizable(Register())(
+        history(ok("write", 1, at=(0, 1)), ok("read", at=(2, 3), result=1.0))
+    ).valid
+    assert Linearizable(Set())(
+        history(ok("add", 1, at=(0, 1)), ok("contains", 1.0, at=(2, 3), result=True))
+    ).valid
+
+
+def test_truth_is_no_amount_and_no_token():
+    with pytest.raises(Misfit):
+        Linearizable(Counter())(history(ok("add", True, at=(0, 1))))
+    with pytest.raises(Misfit):
+        Linearizable(FencedLock())(history(ok("use", True, at=(0, 1), result=True)))
+
+
+@pytest.mark.parametrize(
+    ("model", "action", "arguments"),
+    [(Counter(), "read", ()), (Set(), "read", ()), (Set(), "contains", (1,))],
+)
+def test_who_was_told_nothing_is_told_nothing_wrong(model, action, arguments):
+    """As in Jepsen. Change a thing, and look at it without an answer."""
+    looked = ok(action, *arguments, at=(2, 3))
+    assert Linearizable(model)(history(ok("add", 1, at=(0, 1)), looked)).valid
+
+
+def test_a_set_that_reads_as_no_set_is_none():
+    assert Linearizable(Set())(history(ok("read", at=(0, 1), result=0))).invalid

@@ -13,38 +13,40 @@ from shakeout.history.operation import Operation, Outcome
 SMALL = st.integers(0, 2)
 TOLD = st.sampled_from([None, True, False])
 NOTHING = st.just(())
-VALUE = st.tuples(SMALL)
-ELEMENTS = st.lists(SMALL, max_size=3).map(tuple)
-TWO = st.tuples(SMALL, SMALL)
+ANY = SMALL | st.booleans()
+NUMBER = st.tuples(SMALL)
+VALUE = st.tuples(ANY)
+ELEMENTS = st.lists(ANY, max_size=3).map(tuple)
+TWO = st.tuples(ANY, ANY)
 AMOUNT = st.tuples(st.integers(1, 2))
 CALLS = {
     Register(): [
-        ("read", NOTHING, st.none() | SMALL),
+        ("read", NOTHING, st.none() | ANY),
         ("write", VALUE, st.none()),
         ("cas", TWO, TOLD),
     ],
     Counter(): [
-        ("read", NOTHING, st.integers(0, 5)),
+        ("read", NOTHING, st.none() | st.just(True) | st.integers(0, 5)),
         ("add", AMOUNT, st.none() | st.integers(1, 6)),
     ],
     Lock(): [("acquire", NOTHING, TOLD), ("release", NOTHING, st.none())],
     FencedLock(): [
         ("acquire", NOTHING, st.integers(1, 3) | st.just(False)),
         ("release", NOTHING, st.none()),
-        ("use", VALUE, st.booleans()),
+        ("use", NUMBER, st.booleans()),
     ],
     FencedLock(expires=True): [
         ("acquire", NOTHING, st.integers(1, 3)),
         ("release", NOTHING, st.none()),
-        ("use", VALUE, st.booleans()),
+        ("use", NUMBER, st.booleans()),
     ],
     Set(): [
-        ("read", NOTHING, ELEMENTS),
+        ("read", NOTHING, st.none() | ELEMENTS),
         ("add", VALUE, TOLD),
         ("remove", VALUE, TOLD),
-        ("contains", VALUE, st.booleans()),
+        ("contains", VALUE, TOLD),
     ],
-    Queue(): [("enqueue", VALUE, st.none()), ("dequeue", NOTHING, st.none() | SMALL)],
+    Queue(): [("enqueue", VALUE, st.none()), ("dequeue", NOTHING, st.none() | ANY)],
 }
 
 
