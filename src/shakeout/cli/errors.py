@@ -3,10 +3,11 @@
 What goes wrong with a system that runs is in `shakeout.hand.errors`.
 
 CommandFault
-├── TargetNotFound     `module:attribute` does not lead to a system
-├── AlreadyRuns        a system of that name is up
-├── ProgramMissing     a program that the command would start is not there
-└── NothingToReport    no evidence was kept there
+├── TargetNotFound      `module:attribute` does not lead to a system
+├── AlreadyRuns         a system of that name is up
+├── ProgramMissing      a program that the command would start is not there
+├── NothingToReport     no evidence was kept there
+└── EvidenceUnreadable  what was kept there cannot be read
 """
 
 
@@ -45,3 +46,7 @@ class NothingToReport(CommandFault):
             f"no evidence in {directory}: nothing used a cluster, or nothing failed; "
             "`pytest --evidence all` keeps that of every test"
         )
+
+
+class EvidenceUnreadable(CommandFault):
+    """What was kept there cannot be read."""

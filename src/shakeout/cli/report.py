@@ -6,21 +6,25 @@ from pathlib import Path
 
 from shakeout import settings
 from shakeout.cli import text
-from shakeout.cli.errors import NothingToReport
+from shakeout.cli.errors import EvidenceUnreadable, NothingToReport
 from shakeout.report import build, ledger, session, session_page
-from shakeout.report.errors import NothingRecorded
+from shakeout.report.errors import NothingReadable, NothingRecorded
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the page and tell where it is. Raises NothingToReport."""
+    """Write the page and tell where it is, and what it lacks. Raises NothingToReport, EvidenceUnreadable."""
     directory = Path(options.directory)
     try:
         page = build.write_session(directory, settings.read().cache / ledger.FILE)
     except NothingRecorded:
         raise NothingToReport(str(directory)) from None
-    summary = session_page.summary(session.merge(directory))
+    except NothingReadable as nothing:
+        raise EvidenceUnreadable(str(nothing)) from None
+    merged = session.merge(directory)
+    summary = session_page.summary(merged)
     if options.json:
-        text.say(json.dumps({"summary": summary, "page": str(page)}))
+        told = {"summary": summary, "page": str(page), "unreadable": merged.unreadable}
+        text.say(json.dumps(told))
     else:
         text.say(f"{summary}\n{page}")
     return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shakeout import settings
 from shakeout.report import build, ledger, session, session_page
-from shakeout.report.errors import NothingRecorded
+from shakeout.report.errors import NothingReadable, NothingRecorded
 
 DEFAULT_DIRECTORY = Path("dist/shakeout")
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     directory = parser.parse_args(arguments).directory
     try:
         path = build.write_session(directory, settings.read().cache / ledger.FILE)
-    except NothingRecorded as nothing:
+    except (NothingRecorded, NothingReadable) as nothing:
         print(nothing)
         return 1
     print(f"{session_page.summary(session.merge(directory))}\n{path}")

@@ -2,6 +2,7 @@
 
 BadLogLines        a component logged an error that the test did not allow; raised by `shakeout.usage`
 NothingRecorded    no session left anything in a directory
+NothingReadable    what they left there cannot be read
 """
 
 from collections.abc import Sequence
@@ -56,4 +57,13 @@ class NothingRecorded(Exception):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(f"no report in {directory}: nothing failed, or nothing used a cluster")
+        self.directory = directory
+
+
+class NothingReadable(Exception):
+    """What sessions left there cannot be read: another version wrote it, or one that was killed meanwhile."""
+
+    def __init__(self, directory: Path, unreadable: Sequence[str]) -> None:
+        """`unreadable` are the files, and why."""
+        super().__init__("\n".join([f"nothing in {directory} can be read:", *unreadable]))
         self.directory = directory

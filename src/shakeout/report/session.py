@@ -9,13 +9,14 @@
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from shakeout.process import directories
-from shakeout.report.errors import NothingRecorded
+from shakeout.report import whole
+from shakeout.report.errors import NothingReadable, NothingRecorded
 from shakeout.report.injections import Injected
 from shakeout.report.verdict import Verdict
 from shakeout.timeline import moment
@@ -55,6 +56,8 @@ class Session:
     boots: tuple[float, ...] = ()
     """Seconds that each boot took."""
     facts: Mapping[str, str] = field(default_factory=dict)
+    unreadable: tuple[str, ...] = ()
+    """Parts that are missing here, and why: written by another version, or by one that was killed meanwhile."""
 
     @property
     def failures(self) -> list[Entry]:
@@ -82,20 +85,30 @@ def write_part(session: Session, directory: Path) -> Path:
     """Write what this process saw below `directory`; removes what is left of very old sessions."""
     own = directory / session.name
     own.mkdir(parents=True, exist_ok=True)
-    (own / PART).write_text(json.dumps(asdict(session)))
+    whole.write(own / PART, json.dumps(asdict(session)))
     for old in sorted(directory.glob(f"*/{PART}"))[:-SESSIONS_KEPT]:
         directories.remove(old.parent)
     return own
 
 
 def merge(directory: Path) -> Session:
-    """All parts in or right below a directory as one session, with pages relative to it. Raises NothingRecorded."""
-    parts = [
-        _relative(_read(path), path.parent.relative_to(directory))
-        for path in sorted([*directory.glob(PART), *directory.glob(f"*/{PART}")])
-    ]
+    """All parts in or right below a directory as one session, with pages relative to it.
+
+    What cannot be read is told in `unreadable`. Raises NothingRecorded; NothingReadable when that is all.
+    """
+    parts: list[Session] = []
+    unreadable: list[str] = []
+    for path in sorted([*directory.glob(PART), *directory.glob(f"*/{PART}")]):
+        try:
+            parts.append(_relative(_read(path), path.parent.relative_to(directory)))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            unreadable.append(f"{path}: {type(error).__name__}: {error}")
     if not parts:
-        raise NothingRecorded(directory)
+        raise NothingReadable(directory, unreadable) if unreadable else NothingRecorded(directory)
+    return replace(_joined(parts), unreadable=tuple(unreadable))
+
+
+def _joined(parts: Sequence[Session]) -> Session:
     if len(parts) == 1:
         return parts[0]
     return Session(
@@ -116,13 +129,14 @@ def _latest(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 def _read(path: Path) -> Session:
     told = json.loads(path.read_text())
+    told.pop("unreadable", None)
     entries = tuple(_entry(each) for each in told.pop("entries"))
-    return Session(entries=entries, boots=tuple(told.pop("boots")), **told)
+    return Session(entries=entries, boots=tuple(told.pop("boots")), **told, unreadable=())
 
 
 def _entry(told: dict[str, Any]) -> Entry:
     faults = tuple(map(Injected.from_json, told.pop("faults")))
-    return Entry(faults=faults, **told)
+    return Entry(faults=faults, verdict=Verdict(told.pop("verdict")).value, **told)
 
 
 def _relative(session: Session, to: Path) -> Session:

@@ -20,6 +20,7 @@ def render(session: Session, odds: Mapping[str, Odds] | None = None) -> str:
     body = tag(
         "main",
         _top(session),
+        _unreadable(session.unreadable),
         _failures(session.failures),
         _coverage(session.entries),
         _slowest(session.entries),
@@ -33,14 +34,16 @@ def render(session: Session, odds: Mapping[str, Odds] | None = None) -> str:
 
 
 def summary(session: Session) -> str:
-    """The verdicts on one line."""
+    """The verdicts on one line, and what is missing on further ones."""
     counts = ((verdict, session.count(verdict)) for verdict in Verdict)
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
+    verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts if count)
+    return "\n".join([verdicts, *(f"left out: {one}" for one in session.unreadable)])
 
 
 def _headline(session: Session) -> str:
     failures = len(session.failures)
-    return f"{failures} of {len(session.entries)} failed" if failures else "all passed"
+    told = f"{failures} of {len(session.entries)} failed" if failures else "all passed"
+    return f"{told} of what can be read" if session.unreadable else told
 
 
 def _top(session: Session) -> Html:
@@ -59,6 +62,14 @@ def _top(session: Session) -> Html:
         tag("h1", _headline(session)),
         tag("dl", tiles, class_="tiles"),
     )
+
+
+def _unreadable(unreadable: Sequence[str]) -> Child:
+    """What the page does not know: who was killed while it wrote had tests, too."""
+    if not unreadable:
+        return None
+    listed = tag("ul", [tag("li", each) for each in unreadable])
+    return tag("section", tag("h2", "Left out"), listed, class_="wide", id="unreadable")
 
 
 def _failures(failures: Sequence[Entry]) -> Html:

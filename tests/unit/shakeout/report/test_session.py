@@ -1,9 +1,13 @@
 """Parts that several processes write become one session; the ledger remembers."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
-from shakeout.report import build, ledger, rerun, session
-from shakeout.report.errors import NothingRecorded
+from shakeout.cli import __main__ as command
+from shakeout.report import build, ledger, rerun, session, session_page, whole
+from shakeout.report.errors import NothingReadable, NothingRecorded
 from shakeout.report.injections import Injected
 from shakeout.report.ledger import Odds, Outcome
 from shakeout.report.session import Entry, Session
@@ -151,3 +155,63 @@ def test_rerun_commands_repeat_what_mattered():
     found = rerun.commands("a.py::test_b", rerun.Circumstances(7, randomly=True, durable=True))
     assert found.pytest == "pytest a.py::test_b --shakeout-seed=7 --randomly-seed=7 --durable"
     assert not found.pants
+
+
+def broken(directory, text, name="broken"):
+    (directory / name).mkdir()
+    (directory / name / session.PART).write_text(text)
+
+
+WHOLE = json.dumps(asdict(part("z", Entry("a.py::test_a", "passed"))))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", WHOLE[:-30], WHOLE.replace("passed", "well"), "[]", "7", '{"entries": [], "boots": []}'],
+)
+def test_a_part_that_cannot_be_read_is_told_and_the_others_are_merged(tmp_path, text):
+    """Who was killed while it wrote hides nobody. Merge a part that is cut off with a whole one."""
+    session.write_part(part("whole", Entry("b.py::test_b", "product failed")), tmp_path)
+    broken(tmp_path, text)
+    merged = session.merge(tmp_path)
+    assert [entry.nodeid for entry in merged.entries] == ["b.py::test_b"]
+    (told,) = merged.unreadable
+    assert told.startswith(f"{tmp_path / 'broken' / session.PART}: ")
+    page = build.write_session(tmp_path).read_text()
+    assert "1 of 1 failed of what can be read" in page
+    assert "broken/part.json" in page
+    assert session_page.summary(merged) == f"1 product failed\nleft out: {told}"
+
+
+def test_parts_none_of_which_can_be_read_are_told(tmp_path):
+    broken(tmp_path, "")
+    with pytest.raises(
+        NothingReadable, match=r"(?s)can be read:.*broken/part.json: JSONDecodeError"
+    ):
+        session.merge(tmp_path)
+
+
+def test_the_command_tells_what_it_leaves_out(tmp_path, capsys):
+    broken(tmp_path, WHOLE[:-30])
+    assert command.main(("report", str(tmp_path))) == 2
+    assert "broken/part.json" in capsys.readouterr().err
+    session.write_part(part("whole", Entry("b.py::test_b", "passed")), tmp_path)
+    assert command.main(("report", str(tmp_path))) == 0
+    assert "left out: " in capsys.readouterr().out
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
+    """Whoever is killed while writing leaves what was there. Let the disk be full in the middle."""
+    path = tmp_path / "page"
+    whole.write(path, "before")
+
+    def full(new, text, **_how):
+        with new.open("w") as file:
+            file.write(text[:3])
+        raise OSError("no space")
+
+    monkeypatch.setattr(type(path), "write_text", full)
+    with pytest.raises(OSError, match="no space"):
+        whole.write(path, "after")
+    assert path.read_text() == "before"
+    assert [each.name for each in tmp_path.iterdir()] == ["page"]
