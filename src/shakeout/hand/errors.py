@@ -7,6 +7,7 @@ HandFault
 ├── NotAnswering    the process that holds the system does not listen, or went away meanwhile
 ├── Misused         the request does not fit the system
 └── Refused         the system could not do it
+    └── StillThere  it does not end
 """
 
 from collections.abc import Iterable
@@ -55,3 +56,16 @@ class Misused(HandFault):
 
 class Refused(HandFault):
     """The system could not do what it was asked for."""
+
+
+class StillThere(Refused):
+    """A system was told to end, and something of it stays."""
+
+    def __init__(self, name: str, left: Iterable[str]) -> None:
+        """`left` is what stays, each in words."""
+        told = "\n".join(f"  {one}" for one in left)
+        super().__init__(
+            f"{name} was told to end and killed, and this is left of it:\n{told}\n"
+            "a process in state D waits for a disk, one in state T was stopped (kill -CONT); the next run of the harness "
+            "ends and removes what dead runs have left"
+        )

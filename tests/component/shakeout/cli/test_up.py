@@ -1,6 +1,7 @@
 """`shakeout up` and what goes with it, as commands: show, follow, end, and every way to go wrong."""
 
 import json
+import os
 import signal
 import urllib.error
 import urllib.request
@@ -8,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from shakeout import settings
+from shakeout.cli import down
+from shakeout.hand import state
+from shakeout.hand.errors import StillThere
 from shakeout.process import procfs
 from shakeout.waiting.until import until
 
@@ -20,9 +25,12 @@ async def up(start, target, name, *arguments):
 
 def is_gone(told):
     """Neither the directory of the run nor any of its processes is left."""
+    return not has_pids(told) and not Path(told["directory"]).parent.exists()
+
+
+def has_pids(told):
     pids = [one["pid"] for one in told["members"] if one["pid"]]
-    left = [pid for pid in pids if (found := procfs.stat(pid)) and found.alive]
-    return not left and not Path(told["directory"]).parent.exists()
+    return [pid for pid in pids if (found := procfs.stat(pid)) and found.alive]
 
 
 async def test_a_system_is_shown_and_ended_by_other_commands(start, shakeout, name):
@@ -61,6 +69,40 @@ async def test_logs_follow_until_the_system_ends(start, shakeout, name):
     command.process.send_signal(signal.SIGINT)
     assert (await following.end()).code == 0
     assert (await command.end()).code == 0
+
+
+async def test_down_says_what_is_left_and_does_not_call_that_down(start, name, monkeypatch):
+    """Who reads "is down" believes it. Stop the reaper and the command, so that killing one leaves the rest, and say down."""
+    monkeypatch.setattr(down, "ASKED_SECONDS_MAX", 0.2)
+    monkeypatch.setattr(down, "GONE_SECONDS_MAX", 0.2)
+    command, told = await up(start, "harbour:small", name)
+    (found,) = (one for one in state.running(settings.read().home) if one.name == name)
+    (reaper,) = (one for one in procfs.descendants(found.pid) if one.comm == "shk-reaper")
+    os.kill(reaper.pid, signal.SIGSTOP)
+    os.kill(found.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(
+            StillThere, match=r"(?s)this is left of it:.*redis: pid .*dinghy: pid "
+        ) as left:
+            down.end(found)
+    finally:
+        os.kill(reaper.pid, signal.SIGCONT)
+    assert f"its directory {found.directory}" in str(left.value)
+    assert (await command.end()).code == -signal.SIGKILL
+    await until(lambda: is_gone(told), within=5)
+
+
+async def test_down_of_what_had_to_be_killed_returns_when_nothing_is_left(
+    start, name, monkeypatch
+):
+    """Its reaper ends the rest after that. Stop the command, say down, and look at once."""
+    monkeypatch.setattr(down, "ASKED_SECONDS_MAX", 0.2)
+    _, told = await up(start, "harbour:small", name)
+    (found,) = (one for one in state.running(settings.read().home) if one.name == name)
+    os.kill(found.pid, signal.SIGSTOP)
+    assert down.end(found)
+    assert not has_pids(told)
+    assert not Path(told["directory"]).exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
