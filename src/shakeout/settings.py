@@ -72,6 +72,18 @@ def whole() -> dict[str, str]:
     return dict(os.environ)
 
 
+def may_colour(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether a terminal may be coloured: not where NO_COLOR is set to anything (https://no-color.org), nor on a dumb one."""
+    found = os.environ if environ is None else environ
+    return not found.get("NO_COLOR") and not is_dumb(found)
+
+
+def is_dumb(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the terminal only prints: it understands neither colours nor where to write."""
+    found = os.environ if environ is None else environ
+    return found.get("TERM") == "dumb"
+
+
 def _home(environ: Mapping[str, str]) -> Path:
     if chosen := environ.get(HOME):
         return Path(chosen).absolute()

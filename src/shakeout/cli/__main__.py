@@ -26,6 +26,7 @@ examples:
 
 `shakeout COMMAND --help` shows more. The commands work on a cluster that
 `pytest --keep` has left up, too.
+NO_COLOR=1 leaves the colours out.
 exit codes: 0 fine, 1 something failed, 2 wrong use
 """
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from shakeout import settings
+
 GREEN, RED, YELLOW, DIM, BOLD = "32", "31", "33", "2", "1"
 GAP = "  "
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -20,13 +22,15 @@ def say(line: str) -> None:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person looks at it, and it understands colours."""
-    return stream.isatty()
+    """Whether a person looks at it, and it can be written to in any place."""
+    return stream.isatty() and not settings.is_dumb()
 
 
 def coloured(text: str, colour: str, stream: TextIO = sys.stdout) -> str:
-    """The text in colour, if the stream is a terminal."""
-    return f"\033[{colour}m{text}\033[0m" if is_terminal(stream) else text
+    """The text in colour, if the stream is a terminal and nobody minds (`settings.may_colour`)."""
+    if is_terminal(stream) and settings.may_colour():
+        return f"\033[{colour}m{text}\033[0m"
+    return text
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

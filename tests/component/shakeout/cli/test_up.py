@@ -28,6 +28,10 @@ def is_gone(told):
     return not has_pids(told) and not Path(told["directory"]).parent.exists()
 
 
+def has_directory(told):
+    return Path(told["directory"]).exists()
+
+
 def has_pids(told):
     pids = [one["pid"] for one in told["members"] if one["pid"]]
     return [pid for pid in pids if (found := procfs.stat(pid)) and found.alive]
@@ -102,7 +106,7 @@ async def test_down_of_what_had_to_be_killed_returns_when_nothing_is_left(
     os.kill(found.pid, signal.SIGSTOP)
     assert down.end(found)
     assert not has_pids(told)
-    assert not Path(told["directory"]).exists()
+    assert not has_directory(told)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

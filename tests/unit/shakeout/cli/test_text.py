@@ -37,9 +37,45 @@ def test_durations(seconds, shown):
     assert text.duration(seconds) == shown
 
 
+@pytest.fixture(autouse=True)
+def able(monkeypatch):
+    """A terminal of today, whoever runs these tests."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
 def test_colours_only_on_a_terminal():
     assert text.coloured("x", text.RED, io.StringIO()) == "x"
     assert text.coloured("x", text.RED, Terminal()) == "\033[31mx\033[0m"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "coloured"),
+    [
+        ("NO_COLOR", "1", False),
+        ("NO_COLOR", "0", False),
+        ("NO_COLOR", "", True),
+        ("TERM", "dumb", False),
+    ],
+)
+def test_colours_only_where_nobody_minds(monkeypatch, name, value, coloured):
+    """As https://no-color.org says: whatever NO_COLOR holds counts, but nothing. Colour on a terminal."""
+    monkeypatch.setenv(name, value)
+    assert ("\033" in text.coloured("x", text.RED, Terminal())) is coloured
+
+
+def test_progress_on_a_dumb_terminal_is_no_redrawing(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    stream = Terminal()
+    board.Board(stream).show(Step("redis", State.READY, 0.031))
+    assert stream.getvalue() == "redis  ready      0.03 s\n"
+
+
+def test_progress_without_colours_is_redrawn_all_the_same(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = Terminal()
+    board.Board(stream).show(Step("redis", State.READY, 0.031))
+    assert stream.getvalue() == "\033[2Kredis  ready      0.03 s\n"
 
 
 def test_progress_without_a_terminal_is_a_line_for_each_result():
