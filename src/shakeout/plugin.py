@@ -25,6 +25,7 @@ from shakeout import (
     settings,
     signals,
     skips,
+    unawaited,
 )
 from shakeout.faults import terminal
 from shakeout.gate import in_process
@@ -41,7 +42,8 @@ SIGNALS = pytest.StashKey[signals.EndOfRun]()
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
-    for module in (fixtures, skips, in_process, evidence, classify, terminal, sayable):
+    modules = (fixtures, skips, in_process, evidence, classify, terminal, sayable, unawaited)
+    for module in modules:
         pluginmanager.register(module, module.__name__)
 
 
