@@ -5,12 +5,13 @@ know in the properties of reports.
 """
 
 import json
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shakeout import evidence, harness, settings
+from shakeout import evidence, harness, late, settings
 
 if TYPE_CHECKING:
     from shakeout.report.session import Entry, Session
@@ -30,6 +31,7 @@ class Sessions:
         self._boots: list[float] = []
         self._began = 0.0
         self.lines: list[str] = []
+        self._late: BaseException | None = None
 
     def pytest_sessionstart(self) -> None:
         from shakeout.timeline import moment  # noqa: PLC0415 - cheap, but not for `pytest --help`
@@ -53,9 +55,23 @@ class Sessions:
             cause = f"The process that ran it ended: {report.longreprtext.splitlines()[-1]}"
             self._told[report.nodeid] = {evidence.VERDICT: "unknown", evidence.CAUSE: cause}
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
-        """Write what somebody may want to see, and nothing where nobody asked and nothing failed."""
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Generator[None, object, object]:
+        """Write what somebody may want to see, and nothing where nobody asked and nothing failed.
+
+        A run that was ended keeps its exit code, and its summary, though a fixture's clean-up raises something as its last act.
+        """
+        result: object = None
+        try:
+            result = yield
+        except late.TOLD as error:
+            if exitstatus == pytest.ExitCode.OK or hasattr(self._config, "workerinput"):
+                raise
+            self._late = error
+        self._finish()
+        return result
+
+    def _finish(self) -> None:
         if hasattr(self._config, "workerinput"):
             return
         self._told |= harness.of(self._config).interrupted
@@ -78,6 +94,8 @@ class Sessions:
             self.lines = [f"verdicts: {session_page.summary(found)}", f"session page: {page}"]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._late is not None:
+            late.show(terminalreporter, self._late)
         for line in [*self.lines, *harness.of(self._config).troubles]:
             terminalreporter.write_line(f"shakeout: {line}")
 

@@ -76,21 +76,23 @@ async def test_logs_follow_until_the_system_ends(start, shakeout, name):
 
 
 async def test_down_says_what_is_left_and_does_not_call_that_down(start, name, monkeypatch):
-    """Who reads "is down" believes it. Stop the reaper and the command, so that killing one leaves the rest, and say down."""
+    """Who reads "is down" believes it. Stop the command and all that ends what it has started, and say down."""
     monkeypatch.setattr(down, "ASKED_SECONDS_MAX", 0.2)
     monkeypatch.setattr(down, "GONE_SECONDS_MAX", 0.2)
     command, told = await up(start, "harbour:small", name)
     (found,) = (one for one in state.running(settings.read().home) if one.name == name)
-    (reaper,) = (one for one in procfs.descendants(found.pid) if one.comm == "shk-reaper")
-    os.kill(reaper.pid, signal.SIGSTOP)
-    os.kill(found.pid, signal.SIGSTOP)
+    below = procfs.descendants(found.pid)
+    harness = [one.pid for one in below if one.comm.startswith("shk-")]
+    for pid in (*harness, found.pid):
+        os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(
             StillThere, match=r"(?s)this is left of it:.*redis: pid .*dinghy: pid "
         ) as left:
             down.end(found)
     finally:
-        os.kill(reaper.pid, signal.SIGCONT)
+        for pid in harness:
+            os.kill(pid, signal.SIGCONT)
     assert f"its directory {found.directory}" in str(left.value)
     assert (await command.end()).code == -signal.SIGKILL
     await until(lambda: is_gone(told), within=5)

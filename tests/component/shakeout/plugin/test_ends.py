@@ -38,6 +38,16 @@ def test_function(started):
 
 
 @pytest.fixture
+def fouled(started):
+    yield
+    raise OSError("the rope is gone")
+
+
+async def test_fouled(fouled):
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
 def waits(started, shakeout_runner):
     shakeout_runner.run(asyncio.Event().wait())
 
@@ -121,3 +131,18 @@ async def test_ignored_interrupt_stays_ignored(running):
     assert ignored & 1 << signal.SIGINT - 1
     process.send_signal(signal.SIGTERM)
     assert await ended(process) == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_clean_up_that_fails_after_the_end_is_told_in_words(running, project, number):
+    """What ended the run is what its exit code tells. End a test whose fixture raises in its clean-up."""
+    process, run_id, directory = await running("-k", "test_fouled", "--shakeout-report=evidence")
+    process.send_signal(number)
+    assert await ended(process) == pytest.ExitCode.INTERRUPTED
+    output = process.stdout.read()
+    assert "OSError: the rope is gone\n" in output
+    assert "Traceback" not in output
+    assert f"KeyboardInterrupt: {signal.Signals(number).name}" in output
+    assert list((project.directory / "evidence").glob("*/part.json"))
+    await until(lambda: not procfs.marked("SHAKEOUT_RUN", run_id), within=5)
+    await until(lambda: not directory.exists(), within=5)

@@ -94,7 +94,7 @@ def test_failure_of_the_test_itself_comes_first(ran):
 def test_what_is_meant_and_what_is_awaited_fails_nothing(ran, test):
     """Whoever ignores the warning, expects it or closes the coroutine knows of it."""
     told, _ = ran
-    assert told[test].keys() == {"seconds"}
+    assert not {"failure", "error"} & told[test].keys()
 
 
 def test_warnings_are_shown_all_the_same(ran):
