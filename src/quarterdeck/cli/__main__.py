@@ -15,6 +15,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str]) -> int:
+    if argv[:1] == ["__complete"]:
+        from quarterdeck.cli import completing  # here: shells alone ask for it
+
+        return completing.main(argv[1:])
     from quarterdeck.cli import arguments  # here, because Ctrl-C may come while it is loaded
 
     given = arguments.parse(argv)

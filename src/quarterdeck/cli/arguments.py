@@ -43,7 +43,7 @@ _COMMANDS: Mapping[str, tuple[str, Callable[[Actions], None]]] = {
 }
 
 
-def parser(only: str | None = None) -> argparse.ArgumentParser:
+def parser(only: str | None = None) -> Parser:
     """Return the parser of all commands; with the actions of one only, if that is to be parsed."""
     top = Parser(prog="qd", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=Formatter)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -52,6 +52,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
         actions = Actions(commands, name, help_)
         if only in {None, name}:
             fill(actions)
+    others.completion(commands)
     return top
 
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 COLUMNS_MAX = 80
@@ -23,6 +24,11 @@ class Formatter(argparse.RawDescriptionHelpFormatter):
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in a line, and where help is."""
+
+    @property
+    def declared(self) -> Sequence[argparse.Action]:
+        """All that may be typed, in order; of commands and their actions the choices are parsers by name."""
+        return self._actions
 
     def error(self, message: str) -> NoReturn:
         """Tell what cannot be used as typed, and end with code 2."""

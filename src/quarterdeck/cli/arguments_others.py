@@ -1,9 +1,33 @@
-"""The arguments of `qd folder`, `qd user` and `qd agent`, and their help."""
+"""The arguments of `qd folder`, `qd user`, `qd agent` and `qd completion`, and their help."""
+
+import argparse
 
 from quarterdeck.cli import arguments_folders as more
 from quarterdeck.cli import arguments_kit as kit
 from quarterdeck.cli import arguments_transfers as transfers
-from quarterdeck.cli.arguments_kit import Actions
+from quarterdeck.cli.arguments_kit import Actions, Parser
+
+_COMPLETION = """\
+bash: eval "$(qd completion bash)" in ~/.bashrc
+zsh:  eval "$(qd completion zsh)" in ~/.zshrc, after compinit
+fish: qd completion fish | source in ~/.config/fish/config.fish
+Names are asked of the platform, with the keys of the environment."""
+
+
+def completion(commands: "argparse._SubParsersAction[Parser]") -> None:
+    """Add `qd completion`."""
+    script = kit.command(
+        commands,
+        "completion",
+        "print what makes a shell complete commands, options and names",
+        "qd completion bash",
+        "qd completion zsh",
+        "qd completion fish",
+        more=_COMPLETION,
+    )
+    script.add_argument(
+        "shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish"
+    )
 
 
 def folders(folders: Actions) -> None:

@@ -12,7 +12,9 @@ from quarterdeck.base import config
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.errors import ConfigInvalid, QuarterdeckError
 from quarterdeck.cli import (
+    access,
     agents,
+    completion,
     copying,
     create,
     execute,
@@ -30,7 +32,6 @@ from quarterdeck.cli import (
     words,
 )
 from quarterdeck.cli.console import Console
-from quarterdeck.client.request import Credentials
 from quarterdeck.client.transport import Transport
 
 EXIT_OK = 0
@@ -93,6 +94,11 @@ COMMANDS: Mapping[str, Command] = {
     "agent-drain": agents.drain,
     "agent-undrain": agents.undrain,
 }
+LOCAL: Mapping[str, Callable[[argparse.Namespace, Console], int]] = {
+    "completion": completion.completion
+}
+"""Commands that need no platform."""
+
 _RUNS_SOMETHING = frozenset({"session-exec", "session-shell"})
 """Commands whose exit code is that of what they run: their own failures have a code apart."""
 
@@ -104,9 +110,11 @@ def run(given: argparse.Namespace) -> int:
     colour = not environment.text("NO_COLOR", "") and environment.text("TERM", "") != "dumb"
     out, err = _stream(sys.stdout), _stream(sys.stderr)
     console = Console(out, err, clock, as_json=given.json, colour=colour)
+    if given.command in LOCAL:
+        return LOCAL[given.command](given, console)
     failed = EXIT_NOT_RUN if given.command in _RUNS_SOMETHING else EXIT_FAILED
     try:
-        transport = Transport(_credentials(environment), clock)
+        transport = Transport(access.credentials(environment), clock)
     except ConfigInvalid as error:
         console.complain(words.of(error), error)
         return EXIT_USAGE
@@ -152,11 +160,3 @@ def _session(given: argparse.Namespace) -> str | None:
     several: list[str] = getattr(given, "sessions", [])
     one = several[0] if len(several) == 1 else getattr(given, "session", None)
     return None if one is None else str(one)
-
-
-def _credentials(environment: config.Environment) -> Credentials:
-    return Credentials(
-        environment.text("QD_URL"),
-        environment.text("QD_ACCESS_KEY"),
-        environment.secret("QD_SECRET_KEY").reveal(),
-    )

@@ -44,6 +44,7 @@ class Shell:
             "LANG": "C.UTF-8",
             "COLUMNS": str(COLUMNS),
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "BASH_FUNC_qd%%": f'() {{ {shlex.join(_argv(()))} "$@"; }}',
         }
 
     def terminal(self, *words: str, **environment: str) -> Terminal:
@@ -67,8 +68,12 @@ class Shell:
 
     async def line(self, text: str) -> Ran:
         """Run a line of bash, which knows `qd`, and return what came of it."""
-        qd = f'qd() {{ {shlex.join(_argv(()))} "$@"; }}'
-        return await self._run(("bash", "-c", f"{qd}\n{text}"))
+        return await self._run(("bash", "-c", text))
+
+    def bash(self) -> Terminal:
+        """Return a terminal with a bash in it, which knows `qd`."""
+        argv = ("bash", "--norc", "--noprofile", "-i")
+        return Terminal(argv, {**self._environment, "TERM": "xterm", "PS1": "$ "}, self._directory)
 
     async def _run(self, argv: tuple[str, ...], stdin: str = "") -> Ran:
         process = await asyncio.create_subprocess_exec(

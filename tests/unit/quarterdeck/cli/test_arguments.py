@@ -90,7 +90,7 @@ def test_unusable_line_is_a_usage_error(line, capsys):
 
 
 def test_every_action_has_a_function_and_json():
-    assert set(LEAVES) == set(run.COMMANDS)
+    assert set(LEAVES) == {*run.COMMANDS, *run.LOCAL}
     assert all("--json" in parser._option_string_actions for parser in LEAVES.values())
 
 

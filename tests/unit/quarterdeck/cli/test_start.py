@@ -18,6 +18,12 @@ SLOW = {
     "typing_extensions",
     "unicodedata",
 }
+COMPLETES = """
+import sys
+from quarterdeck.cli.__main__ import main
+main(["__complete", "session", "ls", "--"])
+print(*sys.modules)
+"""
 LOADS = "import sys; from quarterdeck.cli import arguments, run; print(*sys.modules)"
 INTERRUPTED = """
 import signal, sys
@@ -50,6 +56,14 @@ def test_commands_do_not_wait_for_what_they_do_not_need():
     loaded = {name.partition(".")[0] for name in python(LOADS).stdout.split()}
     assert "quarterdeck" in loaded
     assert loaded & SLOW == set()
+
+
+def test_completing_options_loads_no_platform():
+    """Tab is answered as soon as help is. Complete options; what speaks with the platform is not loaded."""
+    *options, loaded = python(COMPLETES).stdout.splitlines()
+    assert any(each.startswith("--status") for each in options)
+    assert "quarterdeck.client.transport" not in loaded.split()
+    assert {name.partition(".")[0] for name in loaded.split()} & SLOW == set()
 
 
 @pytest.mark.parametrize("module", ["cli.arguments", "cli.run", "client.transport"])
