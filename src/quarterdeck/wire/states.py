@@ -78,6 +78,7 @@ KERNEL_TRANSITIONS: frozenset[tuple[KernelStatus, KernelStatus]] = frozenset(
         (_K.PULLING, _K.CREATING),
         (_K.PULLING, _K.TERMINATING),
         (_K.CREATING, _K.RUNNING),
+        (_K.CREATING, _K.PULLING),  # its agent has let go of the image meanwhile
         (_K.CREATING, _K.TERMINATING),
         (_K.RUNNING, _K.TERMINATING),
         (_K.RUNNING, _K.RESTARTING),

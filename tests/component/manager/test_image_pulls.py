@@ -6,7 +6,11 @@ import uuid
 import pytest
 
 from quarterdeck.client.errors import SessionEnded
-from quarterdeck.manager.sessions.books import DETAIL_CHARACTERS_MAX, LifecycleBooks
+from quarterdeck.manager.sessions.books import (
+    DETAIL_CHARACTERS_MAX,
+    PULLS_AGAIN_MAX,
+    LifecycleBooks,
+)
 from quarterdeck.manager.sessions.ledger import ReconcilerLedger
 from quarterdeck.testing import manager_fixtures
 from quarterdeck.testing.registries import password_file
@@ -149,6 +153,39 @@ async def test_session_can_be_ended_while_its_image_is_pulled(
         await session.terminate()
         await session.reaches("TERMINATED", within=10)
         assert observe.slots_in_use(session.id) == (0, 0)
+
+
+async def test_image_that_is_evicted_before_its_kernel_is_made_is_pulled_again(
+    cluster, user, image, observe
+):
+    """A full agent lets go of what nobody uses yet. Have the stub do so at the creation; the kernel waits for its image again, and the session runs."""
+    async with manager_fixtures.agent(cluster) as agent:
+        goes(agent, PullStatus.READY)
+        agent.evicts = 1
+        session = await user.sessions.create(image=image)
+        await until(lambda: len(agent.pulls) == 2, within=10)
+        assert (await session.refresh()).status == "CREATING"
+        goes(agent, PullStatus.READY)
+        await session.reaches("RUNNING", within=10)
+        steps = [row.to_status for row in await session.history() if row.kernel is not None]
+        assert steps == ["SCHEDULED", "CREATING", "PULLING", "CREATING", "RUNNING"]
+        assert observe.slots_in_use(session.id) == (1, 256)
+        await session.terminate()
+        await session.reaches("TERMINATED", within=10)
+
+
+async def test_image_that_never_stays_is_not_pulled_for_ever(cluster, user, image, observe):
+    """Two images that drive each other out end as failures. Have the stub evict at each creation; the session ends, says why, and frees its slots."""
+    async with manager_fixtures.agent(cluster) as agent:
+        goes(agent, PullStatus.READY)
+        agent.pulls_begin_as, agent.evicts = PullStatus.READY, 100
+        session = await user.sessions.create(image=image)
+        with pytest.raises(SessionEnded, match="pull-failed"):
+            await session.reaches("RUNNING", within=20)
+        assert "too little room for images" in (await session.refresh()).detail
+        assert [name for name, _ in agent.calls].count("create") == 1 + PULLS_AGAIN_MAX
+        await session.reaches("TERMINATED", within=10)
+    assert observe.slots_in_use(session.id) == (0, 0)
 
 
 async def test_no_event_is_needed(cluster, user, image):

@@ -13,6 +13,8 @@ from quarterdeck.wire import agents, decode, images, sessions
 CLAIM_SECONDS = 8.0
 """How long a manager may take for one call about a kernel; longer than any deadline of the lifecycle."""
 DUE_ROWS_MAX = 500
+PULLS_AGAIN_MAX = 3
+"""How often a kernel goes back to the pull of its image, which its agent has let go of."""
 POSTPONED_SECONDS = 5.0
 DETAIL_CHARACTERS_MAX = 2000
 """Of what an agent says of an end: part of that may be the words of a user's code, or of an image."""
@@ -69,6 +71,11 @@ class LifecycleBooks:
         cause = f"image-pulled: {image.layers} layers, {image.bytes_total} bytes"
         row = await self._database.fetch_one(_SQL["pulled"], {**facts, "cause": cause})
         return row is not None
+
+    async def pull_again(self, work: model.Work) -> bool:
+        """CREATING -> PULLING: the agent has let go of the image; False if it is to end meanwhile, or this has happened too often."""
+        facts = {"session": work.session, "kernel": work.kernel, "most": PULLS_AGAIN_MAX}
+        return await self._database.fetch_one(_SQL["pull_again"], facts) is not None
 
     async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> Ran | None:
         """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; None if it is neither any more, or is restarted anew."""

@@ -187,3 +187,8 @@ class AgentRefused(AgentFailure):
         """Keep the code of the agent's problem as `refusal`."""
         super().__init__(f"The agent refused: {detail}")
         self.refusal = refusal
+
+    @property
+    def lacks_image(self) -> bool:
+        """Whether it refused because it does not have the image, or not any more."""
+        return self.refusal == "image-not-here"

@@ -58,7 +58,7 @@ class AgentGateway:
                     "GET", _image_url(address, digest), agents.AgentImage, auth=self._auth
                 )
         except errors.AgentRefused as error:
-            if error.refusal != "image-not-here":
+            if not error.lacks_image:
                 raise
             return None
 

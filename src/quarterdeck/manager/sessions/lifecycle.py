@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from quarterdeck.manager.sessions import errors, model, ports, pull_ports
+from quarterdeck.manager.sessions import errors, model, ports, pull_ports, pulls
 from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.watch import Watch
 from quarterdeck.wire import agents
@@ -133,8 +133,8 @@ class Lifecycle:
         view = await self._ask_to_create(work, first)
         if view is None:
             return await self._end_or_retry(work)
-        if isinstance(view, model.End):
-            return await self._end(work, view)
+        if isinstance(view, errors.AgentRefused):
+            return await self._refused(work, view)
         outcome = model.after_create(view.status)
         if outcome is model.Outcome.UNCLEAR:
             return await self._end_or_retry(work)
@@ -150,8 +150,8 @@ class Lifecycle:
 
     async def _ask_to_create(
         self, work: model.Work, first: Execute | None
-    ) -> agents.KernelView | model.End | None:
-        """Return the kernel, or why there will be none; None: that is not clear."""
+    ) -> agents.KernelView | errors.AgentRefused | None:
+        """Return the kernel, or why the agent does not make it; None: that is not clear."""
         request = work.request
         if first is not None:
             wait = min(FIRST_SECONDS, WAIT_SECONDS_MAX if first.wait is None else first.wait)
@@ -163,11 +163,18 @@ class Lifecycle:
                 return await self._kernels.create(work.address, work.kernel, request)
         except errors.AgentRefused as error:
             _note("kernel-create-refused", work, error)
-            final = model.after_refusal(error.refusal) is model.Outcome.FAILED
-            return model.refused(work, error.detail) if final else None
+            return error
         except (TimeoutError, errors.AgentFailure) as error:
             _note("kernel-create-unclear", work, error)
             return None
+
+    async def _refused(self, work: model.Work, error: errors.AgentRefused) -> bool:
+        """Go back to the image if the agent has let go of it, ask again what may pass, and end the session otherwise."""
+        if error.lacks_image:
+            return await self._books.pull_again(work) or await self._end(work, pulls.gone(work))
+        if model.after_refusal(error.refusal) is model.Outcome.UNCLEAR:
+            return await self._end_or_retry(work)
+        return await self._end(work, model.refused(work, error.detail))
 
     async def _destroy(self, work: model.Work) -> bool:
         try:

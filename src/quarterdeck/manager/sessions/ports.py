@@ -105,6 +105,10 @@ class Books(Protocol):
         """SCHEDULED or PULLING -> CREATING, and the session with the first kernel; False if it is to end meanwhile."""
         ...
 
+    async def pull_again(self, work: model.Work) -> bool:
+        """CREATING -> PULLING: the agent has let go of the image; False if it is to end meanwhile, or this has happened too often."""
+        ...
+
     async def running(self, work: model.Work, isolation: sessions.IsolationLevel) -> Ran | None:
         """CREATING or RESTARTING -> RUNNING, and with the last kernel the session; None if it is neither any more, or is restarted anew."""
         ...

@@ -78,6 +78,12 @@ def end_of(work: model.Work, detail: str) -> model.End:
     return model.End(model.Reason.PULL_FAILED, f"{work.request.image}: {detail}")
 
 
+def gone(work: model.Work) -> model.End:
+    """Return why a session ends whose image its agent lets go of each time before there is the kernel."""
+    words = f"agent {work.agent} has let go of it for other images each time before the kernel was made"
+    return end_of(work, f"{words}; it has too little room for images")
+
+
 def _after(work: model.Work, error: Exception) -> model.End | None:
     """Return what a call that did not succeed means: an end, or None, ask again."""
     match error:

@@ -375,6 +375,20 @@ WHERE k.agent_id = %(agent)s AND k.status = 'RUNNING';
 
 -- name: agent_of_running
 SELECT agent_id AS agent FROM kernels WHERE id = %(kernel)s AND status = 'RUNNING';
+-- name: pull_again
+-- CREATING -> PULLING for a kernel whose image its agent does not have any more, so many times at most; the claim stays. No row: that was
+-- often enough, or it is to end meanwhile.
+WITH s AS (
+    SELECT id FROM sessions WHERE id = %(session)s AND status = 'CREATING' FOR NO KEY UPDATE
+)
+UPDATE kernels k
+SET status = 'PULLING', status_cause = 'image-evicted', status_actor = 'lifecycle'
+FROM s
+WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'CREATING' AND %(most)s > (
+    SELECT count(*) FROM session_history h WHERE h.session_id = s.id AND h.kernel_id = k.id AND (h.from_status, h.to_status) = ('CREATING', 'PULLING')
+)
+RETURNING true AS pulls, set_config('synchronous_commit', 'off', true);
+
 
 -- name: live_kernels_among
 SELECT id::text FROM kernels WHERE id = ANY(%(kernels)s::uuid[]) AND status <> 'TERMINATED';

@@ -1,6 +1,6 @@
 """An agent that only pretends: the HTTP API and the registration of a real one, kernels that are entries in a dict.
 
-Tests of the manager script it: hold creates back (`held`), refuse them (`refuses_creates`; `full_for` so many times), let kernels die or appear from nowhere.
+Tests of the manager script it: hold creates back (`held`), refuse them (`refuses_creates`; `full_for` so many times; `evicts` the image before so many), let kernels die or appear from nowhere.
 """
 
 import asyncio
@@ -65,6 +65,7 @@ class StubAgent:
         self.arrived = asyncio.Event()
         self.refuses_creates = False
         self.full_for = 0
+        self.evicts = 0
         self.most_cpu_at_once = 0
         self._secret = Secret(secret)
         self._clock = SystemClock()
@@ -160,6 +161,10 @@ class StubAgent:
             raise AgentFull
         if self.refuses_creates:
             raise CreateRefused
+        if self.evicts:
+            self.evicts -= 1
+            del self.images[str(given.digest)]
+            raise ImageNotHere
         view = agents.KernelView(
             id=kernel,
             session=given.session,

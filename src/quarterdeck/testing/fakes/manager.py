@@ -97,6 +97,7 @@ class FakeBooks:
         self.elsewhere: set[str] = set()
         self.released: list[str] = []
         self.pulls: list[agents.AgentImage] = []
+        self.pulls_again = 1
         self.generations: dict[str, int] = {}
 
     def set(self, session: str, status: SessionStatus, *, size: int = 1) -> None:
@@ -175,6 +176,14 @@ class FakeBooks:
             return False
         self.pulls.append(image)
         self._create(work.kernel)
+        return True
+
+    async def pull_again(self, work: model.Work) -> bool:
+        """CREATING -> PULLING, `pulls_again` times."""
+        if self.kernels[work.kernel] is not KernelStatus.CREATING or not self.pulls_again:
+            return False
+        self.pulls_again -= 1
+        self.kernels[work.kernel] = KernelStatus.PULLING
         return True
 
     async def running(self, work: model.Work, isolation: IsolationLevel) -> Ran | None:

@@ -7,9 +7,10 @@ from quarterdeck.manager.sessions.lanes import Lanes
 from quarterdeck.manager.sessions.lifecycle import Lifecycle
 from quarterdeck.manager.sessions.pulls import PULL_SECONDS_MAX, ImagePulls
 from quarterdeck.testing.fakes.images import FakeSecrets
-from quarterdeck.testing.fakes.manager import FakeBooks, FakeKernels, Recorder
+from quarterdeck.testing.fakes.manager import FakeBooks, FakeKernels, Recorder, kernel_of
 from quarterdeck.testing.fakes.pulls import FakeAgentImages
 from quarterdeck.wire.agents import PullStatus
+from quarterdeck.wire.states import KernelStatus
 from quarterdeck.wire.states import SessionStatus as S
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -32,6 +33,12 @@ class World:
         await self.lifecycle.sweep()
         for _ in range(self.size):
             await self.lifecycle.work()
+
+    def full_for(self, times):
+        """Have the agent let go of the image at so many creations."""
+        self.kernels = FullAgent(self.images.images, times)
+        lanes, pulls = Lanes(at_once_max=4), ImagePulls(self.images, self.secrets)
+        self.lifecycle = Lifecycle(self.books, self.kernels, self.news, lanes, pulls=pulls)
 
     @property
     def detail(self):
@@ -160,3 +167,42 @@ async def test_each_kernel_of_a_cluster_has_its_image_first():
     await world.step()
     assert world.past == [S.SCHEDULED, S.PULLING, S.CREATING, S.RUNNING]
     assert len(world.kernels.calls) == 3
+
+
+class FullAgent(FakeKernels):
+    """An agent that lets go of an image before the kernel is made, so many times."""
+
+    def __init__(self, images, times):
+        super().__init__()
+        self._images, self._times = images, times
+
+    async def create(self, address, kernel, request):
+        if self._times:
+            self._times -= 1
+            self._images.clear()
+            self.failures["create"] = [errors.AgentRefused("image-not-here", "It is not here")]
+        return await super().create(address, kernel, request)
+
+
+async def test_image_that_is_evicted_before_its_kernel_is_made_is_pulled_again():
+    """A full agent lets go of what nobody uses yet. Have it do so once; the kernel waits for its image again, and the session runs."""
+    world = World()
+    world.full_for(1)
+    world.images.goes(DIGEST, PullStatus.READY)
+    await world.step()
+    assert world.books.kernels[kernel_of("s")] is KernelStatus.PULLING
+    world.images.goes(DIGEST, PullStatus.READY)
+    await world.step()
+    assert world.past == [S.SCHEDULED, S.CREATING, S.RUNNING]
+    assert world.images.calls == ["pull", "image", "pull", "image"]
+
+
+async def test_image_that_never_stays_ends_the_session_in_words():
+    """No image is pulled for ever. Have it evicted each time; the session ends when the books say that it was often enough."""
+    world = World()
+    world.full_for(9)
+    world.images.begins_as = PullStatus.READY
+    await world.step()
+    assert world.books.reason["s"] is model.Reason.PULL_FAILED
+    assert "has let go of it" in world.detail
+    assert world.images.calls == ["pull", "image", "pull"]
