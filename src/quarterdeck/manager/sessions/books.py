@@ -134,11 +134,16 @@ class RemovalBooks:
         """Forget one: it is gone."""
         await self._database.execute(_SQL["removal_done"], {"kernel": kernel})
 
-    async def postpone(self, agent: str) -> None:
-        """Leave an agent alone for some seconds."""
+    async def put_off(self, kernel: str) -> None:
+        """Leave one alone for some seconds: its agent has refused it."""
         await self._database.execute(
-            _SQL["postpone_removals"], {"agent": agent, "seconds": POSTPONED_SECONDS}
+            _SQL["put_off_removal"], {"kernel": kernel, "seconds": POSTPONED_SECONDS}
         )
+
+    async def postpone(self, removal: Removal) -> None:
+        """Leave an agent alone for some seconds, which has not answered for one of them; that one goes behind the others."""
+        facts = {"agent": removal.agent, "kernel": removal.kernel, "seconds": POSTPONED_SECONDS}
+        await self._database.execute(_SQL["postpone_removals"], facts)
 
 
 def ending(row: Mapping[str, Any]) -> model.Work:

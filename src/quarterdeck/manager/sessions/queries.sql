@@ -187,8 +187,14 @@ LIMIT %(limit)s;
 -- name: removal_done
 DELETE FROM kernel_removals WHERE kernel_id = %(kernel)s;
 
+-- name: put_off_removal
+UPDATE kernel_removals SET not_before = now() + make_interval(secs => %(seconds)s) WHERE kernel_id = %(kernel)s;
+
 -- name: postpone_removals
-UPDATE kernel_removals SET not_before = now() + make_interval(secs => %(seconds)s) WHERE agent_id = %(agent)s;
+-- Of all that an agent has to destroy; what it was last asked for is due when the others have had their turn.
+UPDATE kernel_removals
+SET not_before = now() + make_interval(secs => %(seconds)s * CASE kernel_id WHEN %(kernel)s THEN 2 ELSE 1 END)
+WHERE agent_id = %(agent)s;
 
 -- name: end_session_of
 -- Ends the session of a kernel, if that is still of this generation; gives all its kernels.

@@ -25,6 +25,10 @@ class Removals(Protocol):
         """Forget one: it is gone."""
         ...
 
-    async def postpone(self, agent: str) -> None:
-        """Leave an agent alone for some seconds."""
+    async def put_off(self, kernel: str) -> None:
+        """Leave one alone for some seconds: its agent has refused it."""
+        ...
+
+    async def postpone(self, removal: Removal) -> None:
+        """Leave an agent alone for some seconds, which has not answered for one of them; that one goes behind the others."""
         ...

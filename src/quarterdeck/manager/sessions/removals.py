@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from quarterdeck.manager.sessions import errors, ports
 from quarterdeck.manager.sessions.removal_ports import Removal, Removals
+from quarterdeck.manager.sessions.staying import Staying
 
 AGENTS_AT_ONCE_MAX = 16
 DESTROY_SECONDS_MAX = 5.0
@@ -14,11 +15,12 @@ _log = logging.getLogger(__name__)
 
 
 class KernelRemoval:
-    """Destroys what is left. An agent that does not answer holds up no other, and is left alone for a while."""
+    """Destroys what is left. An agent that does not answer holds up no other, a kernel that its agent does not destroy none beside it."""
 
     def __init__(self, removals: Removals, kernels: ports.Kernels) -> None:
         self._removals = removals
         self._kernels = kernels
+        self._staying = Staying("kernel-stays")
 
     async def run(self) -> None:
         """Try all that is due."""
@@ -33,18 +35,23 @@ class KernelRemoval:
     async def _at_one_agent(self, removals: Sequence[Removal], limit: asyncio.Semaphore) -> None:
         async with limit:
             for removal in removals:
-                if not await self._gone(removal):
-                    await self._removals.postpone(removal.agent)
+                if not await self._tried(removal):
                     return
-                await self._removals.done(removal.kernel)
 
-    async def _gone(self, removal: Removal) -> bool:
-        extra = {"agent": removal.agent, "kernel": removal.kernel}
+    async def _tried(self, removal: Removal) -> bool:
+        """Try to destroy a kernel, and write what came of it; tell whether the agent can be asked for others now."""
         try:
             async with asyncio.timeout(DESTROY_SECONDS_MAX):
                 await self._kernels.destroy(removal.address, removal.kernel)
+        except errors.AgentRefused as error:
+            self._staying.note(removal.kernel, removal.agent, error)
+            await self._removals.put_off(removal.kernel)
+            return True
         except (TimeoutError, errors.AgentFailure) as error:
-            _log.warning("kernel-stays", extra={**extra, "error": repr(error)})
+            self._staying.note(removal.kernel, removal.agent, error)
+            await self._removals.postpone(removal)
             return False
-        _log.info("kernel-removed", extra=extra)
+        self._staying.gone(removal.kernel)
+        _log.info("kernel-removed", extra={"agent": removal.agent, "kernel": removal.kernel})
+        await self._removals.done(removal.kernel)
         return True

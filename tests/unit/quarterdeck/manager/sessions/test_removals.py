@@ -25,6 +25,7 @@ async def test_kernel_whose_end_is_not_sure_is_asked_for_again():
     await removal.run()
     assert removals.left == [left("1")]
     removals.postponed.clear()
+    removals.later.clear()
     await removal.run()
     assert removals.left == []
 
@@ -36,3 +37,44 @@ async def test_silent_agent_is_asked_once_and_holds_up_no_other():
     await KernelRemoval(removals, FakeKernels()).run()
     assert [each.kernel for each in removals.left] == ["1", "2"]
     assert removals.postponed == ["away"]
+
+
+REFUSED = errors.AgentRefused("unavailable", "What the kernel left on disk cannot be removed")
+
+
+async def test_kernel_that_its_agent_refuses_to_destroy_holds_up_none_beside_it():
+    """One kernel's trouble is its own. Have the agent refuse the first of three; the others go in the same run, and it goes when it is tried again later."""
+    removals, kernels = FakeRemovals(left("1"), left("2"), left("3")), FakeKernels()
+    kernels.failures["destroy"] = [REFUSED]
+    removal = KernelRemoval(removals, kernels)
+    await removal.run()
+    assert (removals.left, removals.postponed) == ([left("1")], [])
+    assert await removals.due() == []
+    removals.later.clear()
+    await removal.run()
+    assert removals.left == []
+
+
+async def test_kernel_that_gets_no_answer_goes_behind_those_beside_it():
+    """Nor does one that hangs in its agent. Have the first never answer; when the agent is asked again the second is first."""
+    removals, kernels = FakeRemovals(left("1"), left("2")), FakeKernels()
+    kernels.failures["destroy"] = [TimeoutError()]
+    removal = KernelRemoval(removals, kernels)
+    await removal.run()
+    removals.postponed.clear()
+    await removal.run()
+    assert removals.left == [left("1")]
+
+
+async def test_what_an_agent_says_of_a_kernel_that_stays_is_told_once(caplog):
+    """A log that repeats itself hides the rest. Be refused twice in the same words, then in others; there are two lines, which name kernel and agent."""
+    removals, kernels = FakeRemovals(left("1")), FakeKernels()
+    kernels.failures["destroy"] = [REFUSED, REFUSED, errors.AgentRefused("unavailable", "Busy")]
+    removal = KernelRemoval(removals, kernels)
+    for _ in range(3):
+        await removal.run()
+        removals.later.clear()
+    stays = [one for one in caplog.records if one.getMessage() == "kernel-stays"]
+    assert [(one.kernel, one.agent) for one in stays] == [("1", "agent")] * 2
+    assert "cannot be removed" in stays[0].error
+    assert "Busy" in stays[1].error
