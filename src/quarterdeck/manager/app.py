@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -57,6 +58,7 @@ from quarterdeck.manager.sessions import gateway as sessions_gateway
 from quarterdeck.manager.sessions import http as sessions_http
 from quarterdeck.manager.sessions.books import LifecycleBooks, RemovalBooks
 from quarterdeck.manager.sessions.dependencies import Dependencies
+from quarterdeck.manager.sessions.drains_store import DrainStore
 from quarterdeck.manager.sessions.executions import ExecutionService
 from quarterdeck.manager.sessions.expiry import Expiry
 from quarterdeck.manager.sessions.lanes import Lanes
@@ -181,6 +183,9 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     agents = AgentService(
         AgentStore(database), agents_gateway.EtcdRegistry(world.etcd), (reconciler, signals)
     )
+    expiry = functools.partial(
+        Expiry, kernels=kernels, driver=lifecycle, suspect=reconciler.agents_changed
+    )
     store, lookups = SessionStore(database, config.id), SessionLookups(database)
     bell, rows = HistoryBell(world.bells), EventStore(database)
     sessions = SessionService(
@@ -210,7 +215,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             signals=signals,
             scheduler=Scheduler(PlacementStore(database, clock), lifecycle, signals.queue),
             dependencies=Dependencies(store),
-            expiry=Expiry(store, kernels, driver=lifecycle, suspect=reconciler.agents_changed),
+            expiry=expiry(store),
+            drain=expiry(DrainStore(database)),
             lifecycle=lifecycle,
             reconciler=reconciler,
             kernel_removal=KernelRemoval(RemovalBooks(database), kernels),

@@ -74,6 +74,7 @@ class Loops:
     scheduler: Scheduler
     dependencies: Dependencies
     expiry: Expiry
+    drain: Expiry
     lifecycle: Lifecycle
     reconciler: Reconciler
     kernel_removal: KernelRemoval
@@ -103,7 +104,7 @@ class Loops:
         yield every(INVENTORY_SECONDS, reconciler.sweep, name="inventory", wake=signals.everything)
         yield every(REGISTRY_SECONDS, self.agents.resync, name="resync", wake=signals.registry)
         yield every(FEED_SECONDS, self.feed.step, name="feed", wake=signals.history)
-        yield every(DRAIN_SECONDS, self.agents.end_overstaying, name="drain")
+        yield every(DRAIN_SECONDS, self.drain.run, name="drain")
         yield every(RETRY_SECONDS, self.agents.follow, name="registry")
         yield every(
             REMOVAL_SECONDS,

@@ -189,7 +189,7 @@ async def test_agent_that_is_silent_keeps_no_overdue_session_of_others_out(
             " FROM kernels k WHERE k.session_id = s.id"
         )
         found = await store.SessionStore(database, "test").overdue()
-    assert {one.agent for one in found} == {"silent", "other"}
+    assert {one.command and one.command.agent for one in found} == {"silent", "other"}
 
 
 async def test_kernels_that_stay_due_keep_no_other_out(

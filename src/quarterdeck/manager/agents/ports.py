@@ -26,10 +26,6 @@ class Agents(Protocol):
         """Have sessions placed on an agent again; None: there is no such agent."""
         ...
 
-    async def end_overstaying(self) -> Sequence[str]:
-        """End sessions that are on drained agents for too long; return the agents that have to do with it."""
-        ...
-
     async def list(self) -> Sequence[agents.AgentView]:
         """Return all agents by id, with the slots in use."""
         ...

@@ -42,20 +42,3 @@ UPDATE agents SET schedulable = false, drain_deadline = now() + make_interval(se
 
 -- name: resume
 UPDATE agents SET schedulable = true, drain_deadline = NULL WHERE id = %(id)s RETURNING id;
-
--- name: overstaying
--- Sessions that are still on agents whose time to be drained is up, with the agent.
-SELECT s.id::text AS session, min(a.id) AS agent
-FROM agents a
-JOIN kernels k ON k.agent_id = a.id AND k.status <> 'TERMINATED'
-JOIN sessions s ON s.id = k.session_id AND s.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING')
-WHERE NOT a.schedulable AND a.drain_deadline <= now()
-GROUP BY s.id
-ORDER BY s.id
-LIMIT %(limit)s;
-
--- name: end_overstaying
--- Unless the agent has been resumed meanwhile.
-SELECT ended.agent
-FROM agents a, end_session(%(session)s::uuid, 'agent-drained', 'drain', NULL, 'agent ' || a.id || ' was drained') AS ended
-WHERE a.id = %(agent)s AND NOT a.schedulable AND a.drain_deadline <= now();

@@ -57,13 +57,6 @@ class AgentService:
         self._tell([id_])
         return resumed
 
-    async def end_overstaying(self) -> None:
-        """End what is still on drained agents when their deadline has passed."""
-        concerned = await self._store.end_overstaying()
-        if concerned:
-            _log.warning("drained-by-force", extra={"agents": list(concerned)})
-            self._tell(concerned)
-
     async def follow(self) -> None:
         """Follow the registrations, for ever. Without contact to etcd nothing changes: silence is no loss."""
         async for _ in self._registry.watch():

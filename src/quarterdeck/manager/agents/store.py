@@ -7,9 +7,6 @@ from quarterdeck.manager import locks, statements
 from quarterdeck.manager.agents import ports
 from quarterdeck.wire import agents, sessions
 
-OVERSTAYING_MAX = 200
-"""Sessions in one turn; the next one goes on."""
-
 _SQL = queries.load(__package__)
 
 
@@ -46,15 +43,6 @@ class AgentStore:
         """Have sessions placed on an agent again; None: there is no such agent."""
         await self._database.execute(_SQL["resume"], {"id": id_})
         return await self._one(id_)
-
-    async def end_overstaying(self) -> Sequence[str]:
-        """End sessions that are on drained agents for too long; return the agents that have to do with it."""
-        found = await self._database.fetch(_SQL["overstaying"], {"limit": OVERSTAYING_MAX})
-        concerned = set()
-        for row in found:
-            ended = await self._database.fetch(_SQL["end_overstaying"], row)
-            concerned |= {one["agent"] for one in ended}
-        return sorted(concerned)
 
     async def _one(self, id_: str) -> agents.AgentView | None:
         row = await self._database.fetch_one(_SQL["list_agents"], {"id": id_})

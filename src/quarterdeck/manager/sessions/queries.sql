@@ -244,6 +244,34 @@ SELECT ended.agent, s.id::text AS session, ended.kernel::text
 FROM sessions s, end_session(s.id, %(reason)s, 'time-outs', NULL, %(detail)s) AS ended
 WHERE s.id = %(session)s AND s.status = 'RUNNING' AND s.expires_at <= now();
 
+-- name: overstaying
+-- Sessions that are still on drained agents whose deadline has passed, with the kernel to look at first where a command was begun. These
+-- come last, and their agents take turns: one that does not answer keeps nobody else's out.
+SELECT o.session::text, k.id::text AS kernel, k.agent_id AS agent, a.address
+FROM (
+    SELECT s.id AS session, s.type, min(d.drain_deadline) AS deadline
+    FROM agents d
+    JOIN kernels k ON k.agent_id = d.id AND k.status <> 'TERMINATED'
+    JOIN sessions s ON s.id = k.session_id AND s.status IN ('SCHEDULED', 'PULLING', 'CREATING', 'RUNNING', 'RESTARTING')
+    WHERE NOT d.schedulable AND d.drain_deadline <= now()
+    GROUP BY s.id
+) o
+LEFT JOIN kernels k ON o.type = 'batch' AND k.session_id = o.session AND k.role = 'main' AND k.status = 'RUNNING'
+LEFT JOIN agents a ON a.id = k.agent_id AND a.status = 'ALIVE'
+ORDER BY k.id IS NOT NULL, row_number() OVER (PARTITION BY k.agent_id ORDER BY o.deadline, o.session), o.session
+LIMIT %(limit)s;
+
+-- name: end_overstaying
+-- Unless its agents have been resumed meanwhile: looked at once, before anything ends.
+WITH up AS MATERIALIZED (
+    SELECT min(d.id) AS agent
+    FROM kernels k JOIN agents d ON d.id = k.agent_id AND NOT d.schedulable AND d.drain_deadline <= now()
+    WHERE k.session_id = %(session)s AND k.status <> 'TERMINATED'
+    HAVING count(*) > 0
+)
+SELECT ended.agent, %(session)s::text AS session, ended.kernel::text
+FROM up, end_session(%(session)s::uuid, %(reason)s, 'drain', NULL, 'agent ' || up.agent || ' was drained') AS ended;
+
 -- name: due
 -- From one kernel on: those that are due for long, such as while an image is pulled, keep no other out.
 SELECT k.agent_id AS agent, s.id::text AS session, k.id::text AS kernel
@@ -347,6 +375,20 @@ SET status = 'CREATING', status_cause = k.cause, status_actor = 'lifecycle', pul
 FROM k WHERE kernels.id = k.id
 RETURNING true AS pulled, set_config('synchronous_commit', 'off', true);
 
+-- name: pull_again
+-- CREATING -> PULLING for a kernel whose image its agent does not have any more, so many times at most; the claim stays. No row: that was
+-- often enough, or it is to end meanwhile.
+WITH s AS (
+    SELECT id FROM sessions WHERE id = %(session)s AND status = 'CREATING' FOR NO KEY UPDATE
+)
+UPDATE kernels k
+SET status = 'PULLING', status_cause = 'image-evicted', status_actor = 'lifecycle'
+FROM s
+WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'CREATING' AND %(most)s > (
+    SELECT count(*) FROM session_history h WHERE h.session_id = s.id AND h.kernel_id = k.id AND (h.from_status, h.to_status) = ('CREATING', 'PULLING')
+)
+RETURNING true AS pulls, set_config('synchronous_commit', 'off', true);
+
 -- name: keep_logs
 INSERT INTO session_logs (session_id, text, written) VALUES (%(session)s, %(text)s, %(written)s) ON CONFLICT (session_id) DO NOTHING;
 
@@ -381,20 +423,6 @@ WHERE k.agent_id = %(agent)s AND k.status = 'RUNNING';
 
 -- name: agent_of_running
 SELECT agent_id AS agent FROM kernels WHERE id = %(kernel)s AND status = 'RUNNING';
--- name: pull_again
--- CREATING -> PULLING for a kernel whose image its agent does not have any more, so many times at most; the claim stays. No row: that was
--- often enough, or it is to end meanwhile.
-WITH s AS (
-    SELECT id FROM sessions WHERE id = %(session)s AND status = 'CREATING' FOR NO KEY UPDATE
-)
-UPDATE kernels k
-SET status = 'PULLING', status_cause = 'image-evicted', status_actor = 'lifecycle'
-FROM s
-WHERE k.id = %(kernel)s AND k.session_id = s.id AND k.status = 'CREATING' AND %(most)s > (
-    SELECT count(*) FROM session_history h WHERE h.session_id = s.id AND h.kernel_id = k.id AND (h.from_status, h.to_status) = ('CREATING', 'PULLING')
-)
-RETURNING true AS pulls, set_config('synchronous_commit', 'off', true);
-
 
 -- name: live_kernels_among
 SELECT id::text FROM kernels WHERE id = ANY(%(kernels)s::uuid[]) AND status <> 'TERMINATED';

@@ -9,7 +9,7 @@ from quarterdeck.infra import postgres, queries
 from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import additions, books, errors, misfits, model
-from quarterdeck.manager.sessions.deadlines import Overdue
+from quarterdeck.manager.sessions.deadlines import Command, Overdue, timed_out
 from quarterdeck.manager.sessions.naming import Holder
 from quarterdeck.manager.sessions.termination import Termination
 from quarterdeck.wire import images, sessions
@@ -54,11 +54,11 @@ class SessionStore:
     async def overdue(self) -> Sequence[Overdue]:
         """Return running sessions whose time is up by the database's clock, some hundreds at most."""
         rows = await self._database.fetch(_SQL["overdue"], {"limit": OVERDUE_ROWS_MAX})
-        return [Overdue(**row | {"type": sessions.SessionType(row["type"])}) for row in rows]
+        return [_overdue(row) for row in rows]
 
     async def expire(self, overdue: Overdue) -> Sequence[model.Due]:
         """End a session if it still runs and its time is still up. Returns its kernels, which have to end for it."""
-        end = overdue.end()
+        end = overdue.end
         rows = await self._database.fetch(
             _SQL["expire"],
             {"session": overdue.session, "reason": end.reason.value, "detail": end.detail},
@@ -186,6 +186,13 @@ def _mount_columns(new: model.NewSession) -> statements.Row:
         "subpaths": [mount.subpath for mount in new.given.mounts],
         "read_only": [mount.read_only for mount in new.given.mounts],
     }
+
+
+def _overdue(row: statements.Row) -> Overdue:
+    end = timed_out(row["time_out"], row["seconds"])
+    is_batch = row["type"] == sessions.SessionType.BATCH
+    command = Command(row["kernel"], row["agent"], row["address"]) if is_batch else None
+    return Overdue(row["session"], end, command)
 
 
 def _statuses(query: sessions.SessionQuery) -> list[str]:

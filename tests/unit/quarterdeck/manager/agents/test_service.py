@@ -49,7 +49,6 @@ class Table:
     def __init__(self, meanwhile=lambda: None):
         self.alive = {}
         self.acts = []
-        self.overstaying = []
         self.meanwhile = meanwhile
 
     async def sync(self, read):
@@ -69,9 +68,6 @@ class Table:
 
     async def resume(self, id_):
         return self._act(("resume", id_))
-
-    async def end_overstaying(self):
-        return self.overstaying
 
     def _act(self, what):
         self.acts.append(what)
@@ -139,13 +135,3 @@ async def test_an_agent_that_is_not_there_cannot_be_drained(unknown):
     ):
         with pytest.raises(AgentNotFound):
             await act
-
-
-async def test_those_concerned_hear_of_what_was_ended_by_a_deadline():
-    table, concerned = Table(), Concerned()
-    service = AgentService(table, Registry([]), (concerned,))
-    await service.end_overstaying()
-    assert concerned.told == []
-    table.overstaying = ["a"]
-    await service.end_overstaying()
-    assert concerned.told == [["a"]]

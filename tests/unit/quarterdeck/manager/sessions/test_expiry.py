@@ -5,12 +5,15 @@ import asyncio
 import pytest
 
 from quarterdeck.manager.sessions import errors, model
-from quarterdeck.manager.sessions.deadlines import Overdue
+from quarterdeck.manager.sessions.deadlines import Command, Overdue, timed_out
 from quarterdeck.manager.sessions.expiry import Expiry
 from quarterdeck.testing.fakes.manager import ADDRESS, AGENT, FakeKernels, Recorder
 from quarterdeck.wire.agents import KernelView
 from quarterdeck.wire.sessions import Slots
-from quarterdeck.wire.states import KernelStatus, SessionType
+from quarterdeck.wire.states import KernelStatus
+
+COMMAND = Command("k", AGENT, ADDRESS)
+LATE = timed_out("batch_seconds", 5)
 
 
 class Deadlines:
@@ -23,15 +26,15 @@ class Deadlines:
         return self.late
 
     async def expire(self, overdue):
-        self.ended.append((overdue.session, overdue.end().reason))
-        return [model.Due(overdue.agent, overdue.session, overdue.kernel)]
+        self.ended.append((overdue.session, overdue.end.reason))
+        return [model.Due(AGENT, overdue.session, "k")]
 
 
 class World:
-    """The loop's step on fakes, with one session of a type that is overdue."""
+    """The loop's step on fakes, with one session that is overdue."""
 
-    def __init__(self, type_, time_out="lifetime_seconds", address: str | None = ADDRESS):
-        late = Overdue("s", type_, "k", AGENT, address, time_out, 5)
+    def __init__(self, end=LATE, command: Command | None = COMMAND):
+        late = Overdue("s", end, command)
         self.deadlines, self.kernels, self.told = Deadlines(late), FakeKernels(), Recorder()
         self.suspects: list[str] = []
         self.expiry = Expiry(
@@ -43,14 +46,14 @@ class World:
 
 
 async def test_session_that_lived_long_enough_ends_without_a_question():
-    world = World(SessionType.INTERACTIVE)
+    world = World(timed_out("lifetime_seconds", 5), command=None)
     await world.expiry.run()
     assert world.deadlines.ended == [("s", model.Reason.LIFETIME_TIMEOUT)]
     assert (world.kernels.calls, world.told.told) == ([], [("drive", "s")])
 
 
 async def test_command_that_still_runs_is_too_late():
-    world = World(SessionType.BATCH, "batch_seconds")
+    world = World()
     world.has(KernelStatus.RUNNING)
     await world.expiry.run()
     assert world.deadlines.ended == [("s", model.Reason.TASK_TIMEOUT)]
@@ -58,16 +61,27 @@ async def test_command_that_still_runs_is_too_late():
 
 @pytest.mark.parametrize("status", [KernelStatus.TERMINATED, None])
 async def test_command_that_ended_unseen_is_left_to_the_inventory(status):
-    world = World(SessionType.BATCH, "batch_seconds")
+    world = World()
     if status is not None:
         world.has(status)
     await world.expiry.run()
     assert (world.deadlines.ended, world.suspects) == ([], [AGENT])
 
 
+async def test_command_that_ended_unseen_keeps_its_result_though_its_agent_is_drained():
+    """A drain takes no result away. Let a command end while nobody looks, and the deadline pass; the session is left to the inventory, which knows its exit code."""
+    world = World(model.End(model.Reason.AGENT_DRAINED))
+    world.has(KernelStatus.TERMINATED)
+    await world.expiry.run()
+    assert (world.deadlines.ended, world.suspects) == ([], [AGENT])
+    world.has(KernelStatus.RUNNING)
+    await world.expiry.run()
+    assert world.deadlines.ended == [("s", model.Reason.AGENT_DRAINED)]
+
+
 @pytest.mark.parametrize("address", [ADDRESS, None])
 async def test_command_of_an_agent_that_does_not_answer_is_asked_for_again(address):
-    world = World(SessionType.BATCH, "batch_seconds", address)
+    world = World(command=Command("k", AGENT, address))
     world.kernels.failures["inventory"] = [errors.AgentUnreachable()]
     await world.expiry.run()
     assert (world.deadlines.ended, world.suspects) == ([], [])
@@ -92,9 +106,9 @@ class PatientKernels(FakeKernels):
 
 async def test_agent_that_never_answers_holds_up_no_other():
     """Both agents hold back their answers until both were asked, and until the interactive session has ended."""
-    world = World(SessionType.BATCH, "batch_seconds", "http://one")
-    far = Overdue("far", SessionType.BATCH, "k", "two", "http://two", "batch_seconds", 5)
-    plain = Overdue("plain", SessionType.INTERACTIVE, "p", AGENT, ADDRESS, "lifetime_seconds", 5)
+    world = World(command=Command("k", "one", "http://one"))
+    far = Overdue("far", LATE, Command("k", "two", "http://two"))
+    plain = Overdue("plain", timed_out("lifetime_seconds", 5))
     world.deadlines.late += [far, plain]
     world.has(KernelStatus.RUNNING)
     kernels = PatientKernels(world.kernels.alive, world.deadlines.ended)
@@ -106,7 +120,7 @@ async def test_agent_that_never_answers_holds_up_no_other():
 
 
 async def test_agent_is_asked_once_for_all_that_is_overdue_on_it():
-    world = World(SessionType.BATCH, "batch_seconds")
+    world = World()
     world.deadlines.late *= 3
     world.has(KernelStatus.RUNNING)
     await world.expiry.run()
@@ -115,5 +129,4 @@ async def test_agent_is_asked_once_for_all_that_is_overdue_on_it():
 
 
 def test_end_says_which_limit_was_reached():
-    late = Overdue("s", SessionType.BATCH, "k", AGENT, ADDRESS, "batch_seconds", 5)
-    assert late.end().detail == "reached its limit of 5 seconds (batch_seconds)"
+    assert LATE.detail == "reached its limit of 5 seconds (batch_seconds)"
