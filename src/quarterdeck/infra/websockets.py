@@ -24,6 +24,8 @@ HEARTBEAT_SECONDS = 20.0
 CONNECT_SECONDS_MAX = 5.0
 HANDSHAKE_SECONDS_MAX = 10.0
 """From the first byte of a connection to the answer; who takes longer is not there."""
+CLOSE_SECONDS_MAX = 20.0
+"""Who has not taken by then what was sent before a close is cut off."""
 GOING_AWAY = 1001
 
 Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
@@ -41,11 +43,9 @@ async def accepted(
 ) -> AsyncIterator[web.WebSocketResponse]:
     """Take the handshake; the socket is closed after the block, and when the server begins to stop. Raises `NoHandshake`.
 
-    Without a heartbeat a side may take nothing for as long as it likes.
+    Without a heartbeat a side may take nothing for as long as it likes, until the socket is closed.
     """
-    socket = web.WebSocketResponse(
-        max_msg_size=MESSAGE_BYTES_MAX, heartbeat=heartbeat_seconds, compress=False
-    )
+    socket = _Accepted(max_msg_size=MESSAGE_BYTES_MAX, heartbeat=heartbeat_seconds, compress=False)
     if not socket.can_prepare(request).ok:
         raise NoHandshake
     await socket.prepare(request)
@@ -55,6 +55,35 @@ async def accepted(
             yield socket
         finally:
             await socket.close()
+            if socket.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE:
+                socket.cut_soon()
+
+
+class _Accepted(web.WebSocketResponse):
+    """A socket that ends in time, whatever the other side does. What that has not taken would keep the connection open for as long as it likes."""
+
+    async def close(
+        self, *, code: int = aiohttp.WSCloseCode.OK, message: bytes = b"", drain: bool = True
+    ) -> bool:
+        """Close it when the other side has taken all that was sent; cut it off when that takes too long."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                return await super().close(code=code, message=message, drain=drain)
+        except TimeoutError:
+            self._cut()
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            self.cut_soon()  # a send was given up: aiohttp does not wait for the other side after that
+        return True
+
+    def cut_soon(self) -> None:
+        """Let go of the connection, when there was time for what is left to be sent."""
+        asyncio.get_running_loop().call_later(CLOSE_SECONDS_MAX, self._cut)
+
+    def _cut(self) -> None:
+        if self._req is not None and self._req.transport is not None:
+            self._req.transport.abort()
 
 
 class Clients:
@@ -115,6 +144,12 @@ async def relay(one: Socket, other: Socket) -> None:
     async with tasks.background() as background:
         background.start(_pass_on(one, other))
         await _pass_on(other, one)
+
+
+def _is_cancelled() -> bool:
+    """Whether it is this task that is cancelled, not something that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _pass_on(source: Socket, target: Socket) -> None:

@@ -1,6 +1,7 @@
 """Terminals in a real kernel, without HTTP: what is kept, who waits for whom, what a shell there can and cannot do."""
 
 import asyncio
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -122,6 +123,22 @@ async def test_a_slow_viewer_loses_nothing_and_a_late_one_sees_the_end(place, mo
     late = await shown(terminal)
     assert len(late) <= 40_000
     assert slow.endswith(late)
+
+
+async def test_a_viewer_that_does_not_read_keeps_the_end_of_its_kernel_from_no_other(
+    place, workshop
+):
+    """The shell waits for it, and nobody looks at the terminal. Have one viewer take a piece of much and no more, and end the kernel; the other viewer hears of it."""
+    kernel, entrance = place
+    terminal = await Terminal.open(entrance, Size())
+    async with asyncio.timeout(20), contextlib.aclosing(terminal.follow()) as slow:
+        other = asyncio.get_running_loop().create_task(shown(terminal))
+        await terminal.write(b"yes much\n")
+        await anext(slow)
+        await until(lambda: not terminal._reading, within=10)
+        await workshop.end(kernel)
+        assert b"much\r\nmuch\r\n" in await other
+        assert terminal.ended
 
 
 async def test_viewers_are_bounded(place, monkeypatch):

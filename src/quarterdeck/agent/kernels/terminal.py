@@ -25,16 +25,20 @@ AHEAD_BYTES_MAX = 2**17
 """So far may the shell be ahead of a viewer."""
 VIEWERS_MAX = 8
 _READ_BYTES = 2**14
+_LAST_READS_MAX = 6
+"""Of a terminal whose kernel has ended: more than fits into one, and so much that a viewer who is behind loses nothing that is kept."""
 _DOORWAY = "quarterdeck.agent.kernels.doorway"
 
 
 class Terminal:
-    """One terminal. Made by `open`; `ended` when its shell is gone, or closed."""
+    """One terminal. Made by `open`; `ended` when its shell or its kernel is gone, or closed."""
 
-    def __init__(self, master: int) -> None:
+    def __init__(self, master: int, kernel: int) -> None:
+        """`kernel`: a descriptor of its process."""
         os.set_blocking(master, False)
         self.ended = False
         self._master = master
+        self._kernel = kernel
         self._loop = asyncio.get_running_loop()
         self._kept = bytearray()
         self._start = 0
@@ -43,20 +47,26 @@ class Terminal:
         self._room = Wake()
         self._reading = False
         self._resume()
+        self._loop.add_reader(kernel, self._kernel_ended)
 
     @classmethod
     async def open(cls, entrance: Entrance, size: Size) -> "Terminal":
         """Start a shell in a kernel. Raises `TerminalFailed`."""
+        try:
+            kernel = os.pidfd_open(entrance.pid)
+        except ProcessLookupError:
+            raise TerminalFailed("There is no terminal: the kernel has ended") from None
         master, slave = os.openpty()
         try:
             _resize(master, size)
             await _enter(slave, entrance)
         except BaseException:  # whoever is cancelled keeps no terminal open, either
             os.close(master)
+            os.close(kernel)
             raise
         finally:
             os.close(slave)
-        return cls(master)
+        return cls(master, kernel)
 
     def resize(self, size: Size) -> None:
         """Change its size, and tell what runs in it."""
@@ -103,7 +113,9 @@ class Terminal:
         self.ended = True
         self._pause()
         self._loop.remove_writer(self._master)
+        self._loop.remove_reader(self._kernel)
         os.close(self._master)
+        os.close(self._kernel)
         self._room.set()
         self._tell()
 
@@ -115,16 +127,28 @@ class Terminal:
             if not self.ended:
                 self._loop.remove_writer(self._master)
 
-    def _read(self) -> None:
+    def _kernel_ended(self) -> None:
+        """Read what is left of the shell, however far its viewers are behind, and close: who waits for one that does not read would not hear of the end."""
+        for _ in range(_LAST_READS_MAX):
+            if self.ended or not self._read():
+                break
+        self.close()
+
+    def _read(self) -> bool:
+        """Keep the next piece of what was written, and tell whether there was one."""
         try:
             piece = os.read(self._master, _READ_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:  # EIO: nobody has the terminal open any more
             piece = b""
-        if not piece:
+        if piece:
+            self._keep(piece)
+        else:
             self.close()
-            return
+        return bool(piece)
+
+    def _keep(self, piece: bytes) -> None:
         self._kept += piece
         surplus = len(self._kept) - KEPT_BYTES_MAX
         if surplus > 0:

@@ -1,8 +1,9 @@
-"""The terminals of an agent's kernels: one kernel that holds up its shell holds up no other."""
+"""The terminals of an agent's kernels: one kernel that holds up its shell holds up no other, nor does one viewer keep an end from others."""
 
 import asyncio
 import contextlib
 import os
+import subprocess
 
 import pytest
 
@@ -15,6 +16,7 @@ from quarterdeck.wire.terminals import Size
 from shakeout.waiting.until import until
 
 ROOMY_BYTES = 2**20
+LINE = b"x" * 79 + b"\n"
 
 
 class Shells:
@@ -29,7 +31,7 @@ class Shells:
             await asyncio.Event().wait()
         master, slave = os.openpty()
         self.slaves.append(slave)
-        self.made.append(Terminal(master))
+        self.made.append(Terminal(master, os.pidfd_open(entrance.pid)))
         return self.made[-1]
 
 
@@ -52,7 +54,7 @@ async def opened():
 
 
 def entrance(kernel):
-    return Entrance(1, kernel, {})
+    return Entrance(os.getpid(), kernel, {})
 
 
 async def test_a_shell_that_does_not_start_holds_up_no_other_kernel(shells):
@@ -84,3 +86,75 @@ async def test_whoever_types_is_let_go_when_it_closes(shells):
         await tasks.pause(0)
         assert not any(one.done() for one in typing)
         terminal.close()
+
+
+@pytest.fixture
+def kernel():
+    """A process that stands for a kernel's."""
+    with subprocess.Popen(["sleep", "1000"]) as process:
+        yield process
+        process.kill()
+
+
+def floods(slave):
+    """Write as much as the terminal takes at this moment; return how much that was."""
+    os.set_blocking(slave, False)
+    written = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            written += os.write(slave, LINE)
+    return written
+
+
+async def fills(terminal, slave):
+    """Write until the terminal waits for a viewer; return how much that was."""
+    written = floods(slave)
+
+    def more():
+        nonlocal written
+        written += floods(slave)
+        return not terminal._reading
+
+    await until(more, within=5)
+    return written
+
+
+async def seen(terminal):
+    return b"".join([piece async for piece in terminal.follow()])
+
+
+async def test_a_viewer_that_does_not_read_keeps_the_end_of_the_kernel_from_no_other(
+    shells, kernel
+):
+    """The shell waits for it, and nobody reads what it writes. Have one viewer take a piece and no more, and the shell write until it waits; then the kernel ends. The other viewer has all and the end, and so has the first when it reads on."""
+    terminal = await shells.start(Entrance(kernel.pid, "k", {}), Size())
+    (slave,) = shells.slaves
+    async with asyncio.timeout(10), contextlib.aclosing(terminal.follow()) as slow:
+        other = asyncio.get_running_loop().create_task(seen(terminal))
+        written = floods(slave)
+        taken = await anext(slow)
+        written += await fills(terminal, slave)
+        assert not other.done()
+        kernel.kill()
+        whole = await other
+        assert terminal.ended
+        assert len(whole.replace(b"\r", b"")) == written
+        assert taken + b"".join([piece async for piece in slow]) == whole
+
+
+async def test_a_kernel_that_has_ended_leaves_no_terminal_to_be_found_by_its_next_life(
+    shells, kernel
+):
+    """A restart makes a new kernel of the same id. Open a terminal that somebody does not read, end the kernel and open it again in another; it is a new one."""
+    lives = [Entrance(kernel.pid, "k", {}), entrance("k")]
+    opened = Terminals(lambda _: lives[0], shells.start)
+    assert (await opened.open("k", "t", Size())).new
+    (slave,), (terminal,) = shells.slaves, shells.made
+    async with contextlib.aclosing(terminal.follow()) as slow:
+        floods(slave)
+        await anext(slow)
+        await fills(terminal, slave)
+        kernel.kill()
+        lives.pop(0)
+        await until(lambda: terminal.ended, within=5)
+        assert (await opened.open("k", "t", Size())).new
