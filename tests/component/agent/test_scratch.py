@@ -1,5 +1,6 @@
 """The directories of kernels on a real file system: one owner, anything in them removed, nothing outside touched."""
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -21,6 +22,16 @@ def deepen(top, depth):
         here = below
     os.close(os.open("file", os.O_CREAT, dir_fd=here))
     os.close(here)
+
+
+def refuse(top):
+    """Remove nothing."""
+    raise OSError(errno.EIO, "Input/output error", str(top))
+
+
+def remains(root):
+    """What is there of kernels that are gone."""
+    return [*root.state.glob(f"{scratch.USED}*"), *root.directory("").glob(f"*{scratch.LEFT}")]
 
 
 def test_a_tree_of_any_depth_is_removed(tmp_path):
@@ -187,6 +198,25 @@ def test_cleaning_removes_what_dead_kernels_left_and_their_processes(tmp_path):
         other.kill()
     root.close()
     assert {path.name for path in (tmp_path / "scratch").iterdir()} == {".lock", ".state", "alive"}
+
+
+@pytest.mark.parametrize("life", ["this", "earlier"])
+def test_what_cannot_be_removed_is_removed_later(tmp_path, monkeypatch, life):
+    """A disk that refuses once keeps nothing for ever. Have the removal of what this life set aside fail, or of what an earlier one left; later it goes, and a kernel of the same name keeps its own."""
+    root = Scratch.open(tmp_path / "scratch")
+    made(root, "k")
+    if life == "this":
+        assert root.set_aside("k")
+        (root.state / f"{scratch.USED}k" / "work" / "file").touch()
+    with monkeypatch.context() as broken:
+        broken.setattr(scratch, "remove_tree", refuse)
+        root.clean(()) if life == "earlier" else root.prepare()
+    assert remains(root) != []
+    made(root, "k")
+    root.prepare()
+    assert remains(root) == []
+    assert root.directory("k").is_dir()
+    root.close()
 
 
 def test_the_caller_is_not_taken_for_a_stray(tmp_path, monkeypatch):

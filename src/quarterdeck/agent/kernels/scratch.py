@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from quarterdeck.agent.kernels.errors import ScratchInUse
+from quarterdeck.agent.kernels.leftovers import Leftovers
 from quarterdeck.agent.kernels.prepared import Prepared
 from quarterdeck.agent.kernels.spec import TEMPORARY, WORK
 
@@ -25,6 +26,9 @@ STATE = ".state"
 
 USED = "used-"
 """What the directory of a kernel that has left no files is called there, until it is removed."""
+
+LEFT = ".left"
+"""How the name ends of what an earlier life has left, until it is removed."""
 
 _BATCH = 1000
 _QUICK_BYTES_MAX = 4096
@@ -43,6 +47,7 @@ class Scratch:
         self._lock = lock
         self._prepared = Prepared(root / STATE)
         self._used: list[str] = []
+        self._leftovers = Leftovers(_remove)
         self.damage = damage
 
     @classmethod
@@ -77,11 +82,12 @@ class Scratch:
         return self._prepared.few
 
     def prepare(self) -> None:
-        """Make directories for kernels to come, and remove those that were set aside. Raises OSError."""
+        """Make directories for kernels to come, and remove those that were set aside, or could not be removed before. Raises OSError."""
+        self._leftovers.try_again()
         while self._used:
             used = self._used.pop()
             if not _remove_empty(used):
-                _remove_quietly(Path(used))
+                self._leftovers.remove(Path(used))
         if self.usable:
             self._prepared.fill()
 
@@ -111,17 +117,18 @@ class Scratch:
             os.close(self._lock)
 
     def clean(self, kept: Collection[str]) -> None:
-        """Remove what was left by kernels other than these, with the processes that work in it. What stays is in the log."""
+        """Remove what was left by kernels other than these, with the processes that work in it. What stays is in the log, and `prepare` tries again."""
         if not self.usable:
             return
         for left in (*self._prepared.forget(), *self.state.glob(f"{USED}*")):
-            _remove_quietly(left)
+            self._leftovers.remove(left)
         for pid in kill_processes_in(self._root, kept):
             _log.warning("stray-process-killed", extra={"pid": pid})
         for left in self._root.iterdir():
             if left.name in kept or left.name in {_LOCK, STATE}:
                 continue
-            if _remove_quietly(left):
+            renamed = _renamed(left)
+            if renamed is not None and self._leftovers.remove(renamed):
                 _log.info("scratch-leftover-removed", extra={"kernel": left.name})
 
 
@@ -200,15 +207,19 @@ def _remove_empty(top: str) -> bool:
     return True
 
 
-def _remove_quietly(left: Path) -> bool:
-    """Remove what was left; tell whether it is gone. What stays is in the log."""
+def _renamed(left: Path) -> Path | None:
+    """Give what was left a name that no kernel will ever have, and return it; None: it cannot have one, nor be removed then."""
     try:
-        remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        return left if left.suffix == LEFT else left.rename(left.with_name(f"{left.name}{LEFT}"))
     except OSError as error:
         extra = {"kernel": left.name, "error": str(error)}
         _log.warning("scratch-leftover-stays", extra=extra)
-        return False
-    return True
+        return None
+
+
+def _remove(left: Path) -> None:
+    """Remove whatever was left. Raises OSError."""
+    remove_tree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
 
 
 def kill_processes_in(root: Path, kept: Collection[str] = ()) -> list[int]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from quarterdeck.agent.kernels import scratch
 from quarterdeck.agent.kernels.errors import AgentLeft, KernelNotStarted, KernelTerminated
+from quarterdeck.agent.kernels.leftovers import Leftovers
 from quarterdeck.agent.kernels.oci import cgroups, container
 from quarterdeck.agent.kernels.oci.launcher import ContainerLauncher
 from quarterdeck.agent.kernels.oci.pool import Missing, Pool
@@ -58,6 +59,7 @@ class Containers:
         self._launcher = found
         self._left = False
         self._pool = pool
+        self._leftovers = Leftovers(scratch.remove_tree)
         self._wake = tasks.Wake()
         self._wanted: set[str] = set()
         """Kernels of which nothing is made yet, and which nobody has ended."""
@@ -168,6 +170,7 @@ class Containers:
             return
         for one in pool.surplus():
             await self._end(one)
+        await asyncio.to_thread(self._leftovers.try_again)
         await asyncio.to_thread(pool.places.remove_all_but, pool.bytecodes)
         while self._launcher is not None and (missing := pool.missing()) is not None:
             await tasks.pause(FILL_PAUSE_SECONDS)
@@ -216,7 +219,7 @@ class Containers:
         """Remove what is left of one that has waited."""
         await self._remove_group(id_)
         if self._pool is not None:
-            await asyncio.to_thread(scratch.remove_tree, self._pool.directory(id_))
+            await asyncio.to_thread(self._leftovers.remove, self._pool.directory(id_))
 
     async def _launched(self) -> ContainerLauncher:
         """Launch a zygote; one that is not waited for to the end is ended. Raises `ForkServerDied`, `AgentLeft`."""
