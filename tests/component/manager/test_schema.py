@@ -316,6 +316,27 @@ def test_history_goes_with_its_session(books):
     assert rows == [(stays,)]
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        "TRUNCATE sessions CASCADE",
+        "UPDATE sessions SET id = gen_random_uuid() WHERE id = %(session)s",
+        "UPDATE kernels SET id = gen_random_uuid() WHERE id = %(kernel)s",
+        "UPDATE kernels SET session_id = %(other)s WHERE id = %(kernel)s",
+    ],
+)
+def test_nothing_leaves_its_history_behind(books, act):
+    """History is found by ids, and no foreign key holds it. Try by SQL what would part a session or a kernel from it; the database refuses, and an update that changes no id is one."""
+    session = add_session(books)
+    facts = {"session": session, "other": add_session(books), "kernel": add_kernel(books)}
+    with pytest.raises(psycopg.Error, match="history") as refused, books.transaction():
+        books.execute(act.encode(), facts)
+    assert refused.value.sqlstate == "QD003"
+    books.execute("UPDATE sessions SET id = id WHERE id = %s", [session])
+    kept = books.execute("SELECT to_status FROM session_history WHERE session_id = %s", [session])
+    assert kept.fetchall() == [("PENDING",)]
+
+
 def test_slots_come_free_with_the_kernel_and_only_once(books):
     """Freed exactly once. End a kernel by SQL, then free its slots again."""
     kernel = add_kernel(books)
