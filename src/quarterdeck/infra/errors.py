@@ -17,7 +17,9 @@ QuarterdeckError
 └── Unavailable                            a service we depend on does not answer
     ├── DatabaseUnavailable, RedisUnavailable, EtcdUnavailable, ObjectStoreUnavailable
     ├── BucketMissing                      an object store that has no such bucket
-    └── Contended                          a transaction lost against another, nothing was done
+    ├── BrokenOff                          the database went away in the middle: it may be done or not
+    ├── Contended                          a transaction lost against another, nothing was done
+    └── Locked                             a lock was not to be had in time, nothing was done
 """
 
 from quarterdeck.base.errors import QuarterdeckError
@@ -84,6 +86,14 @@ class Unavailable(QuarterdeckError):
 
 class DatabaseUnavailable(Unavailable):
     """The database does not answer."""
+
+
+class BrokenOff(DatabaseUnavailable):
+    """The database went away while something was under way: it may have been done or not."""
+
+
+class Locked(Unavailable):
+    """Others hold for long what this needs; nothing was done, try again."""
 
 
 class Contended(Unavailable):

@@ -17,7 +17,7 @@ from psycopg.rows import DictRow, dict_row
 
 from quarterdeck.base import tasks
 from quarterdeck.infra import postgres_reconnection
-from quarterdeck.infra.errors import Contended, DatabaseUnavailable
+from quarterdeck.infra.errors import BrokenOff, Contended, DatabaseUnavailable, Locked
 
 CONNECTIONS_MIN = 2
 CONNECTIONS_MAX = 16
@@ -27,11 +27,21 @@ WAITING_MAX = 1000
 ATTEMPTS_MAX = 6
 PLANS = "-c plan_cache_mode=force_generic_plan"
 """A prepared statement is planned once: ours are many and short, and planning them each time takes as long as running them."""
+LOCK_SECONDS_MAX = 10
+"""A statement waits for a lock so long at most: longer than anybody who stands still may hold one."""
+STANDSTILL_SECONDS_MAX = 7
+"""A transaction in which nothing comes for so long is ended by the server, with its locks: its owner was stopped, or cut off."""
 RETRY_SECONDS_MIN = 0.002
 
 _LOST_RACES = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 _LOST_CLASSES = frozenset({"08", "53", "57"})
 """SQLSTATE classes that say the server cannot be used now: connection, resources, operator intervention."""
+_LOST_STATES = frozenset({"25P03"})
+"""Single states that say so: the server has ended a transaction that stood still."""
+_LIMITS = (
+    f"-c lock_timeout={LOCK_SECONDS_MAX}s",
+    f"-c idle_in_transaction_session_timeout={STANDSTILL_SECONDS_MAX}s",
+)
 
 Connection = psycopg.AsyncConnection[DictRow]
 _T = TypeVar("_T")
@@ -81,7 +91,7 @@ class Database:
                 "row_factory": dict_row,
                 "application_name": application_name,
                 "prepare_threshold": 2,
-                "options": PLANS,
+                "options": " ".join((PLANS, *_LIMITS)),
                 "connect_timeout": postgres_reconnection.CONNECT_SECONDS_MAX,
                 "reconnection": reconnection,
             },
@@ -104,7 +114,8 @@ class Database:
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection in autocommit mode: each statement is its own transaction.
 
-        Raises `DatabaseUnavailable`, and `Contended` when a statement lost against another transaction: then nothing was done.
+        Raises `DatabaseUnavailable`: nothing was done, unless it is `BrokenOff`; and `Contended`, `Locked` when a statement lost against
+        other transactions: then nothing was done either.
         """
         try:
             with _unavailable():
@@ -186,7 +197,12 @@ def _unavailable() -> Iterator[None]:
         raise DatabaseUnavailable("no connection to the database came free in time") from error
     except _LOST_RACES as error:
         raise Contended from error
+    except psycopg.errors.LockNotAvailable as error:
+        raise Locked from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if (error.sqlstate or "08000")[:2] not in _LOST_CLASSES:
+        state = error.sqlstate or "08000"
+        if state[:2] not in _LOST_CLASSES and state not in _LOST_STATES:
             raise
-        raise DatabaseUnavailable(f"the database does not answer: {error}") from error
+        # What the server says of the end of a connection is said instead of doing something; silence says nothing.
+        kind = DatabaseUnavailable if error.sqlstate else BrokenOff
+        raise kind(f"the database does not answer: {error}") from error

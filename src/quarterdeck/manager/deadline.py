@@ -4,6 +4,7 @@ import asyncio
 
 from quarterdeck.infra import http_server
 from quarterdeck.infra.calls import Request
+from quarterdeck.infra.errors import BrokenOff
 from quarterdeck.manager import errors
 
 REQUEST_SECONDS_MAX = 45.0
@@ -15,8 +16,17 @@ _READS = frozenset({"GET", "HEAD"})
 
 async def within_deadline(request: Request, handler: http_server.Handler) -> http_server.Reply:
     """Run a handler for at most `REQUEST_SECONDS_MAX`. Raises `TookTooLong`, `OutcomeNotKnown`."""
-    if request.path.endswith(PATIENT_PATHS) or _is_socket(request):
-        return await handler(request)
+    try:
+        if request.path.endswith(PATIENT_PATHS) or _is_socket(request):
+            return await handler(request)
+        return await _in_time(request, handler)
+    except BrokenOff as error:
+        if request.method in _READS:
+            raise
+        raise errors.OutcomeNotKnown("The database went away: it may be done or not") from error
+
+
+async def _in_time(request: Request, handler: http_server.Handler) -> http_server.Reply:
     try:
         async with asyncio.timeout(REQUEST_SECONDS_MAX):
             return await handler(request)

@@ -4,6 +4,7 @@ QuarterdeckError
 ├── SessionNotFound
 ├── SessionNameTaken
 ├── SessionLost          it was to begin at once, and the database has forgotten it in a crash
+├── SessionUnsure        it was made, and the database did not say whether it would outlive a crash
 ├── SessionNotRunning
 ├── SessionRestarting     it is being restarted
 ├── SessionNotRestartable a batch session is its command: again would be another
@@ -45,6 +46,12 @@ class SessionLost(QuarterdeckError):
     """The database has lost it while it was being made: it was not made."""
 
     code = "unavailable"
+
+
+class SessionUnsure(QuarterdeckError):
+    """The session was made, but the database did not say that it is on disk: look for it."""
+
+    code = "outcome-unknown"
 
 
 class SessionNotRunning(QuarterdeckError):

@@ -39,7 +39,7 @@ class Sessions(Protocol):
         ...
 
     async def flush(self, session: str) -> bool:
-        """Have a session that was added on disk when this returns; False: the database has lost it."""
+        """Have a session that was added on disk when this returns; False: the database has lost it. Raises `SessionUnsure`."""
         ...
 
     async def terminate(self, session: str, by: Principal) -> Termination:

@@ -109,7 +109,7 @@ class PromptService:
         return ending.view(watch.over) or await self._service.get(by, session)
 
     async def _flush(self, made: Made, watch: Watch) -> None:
-        """Have a session on disk, unless it came there when it began to run. Raises `SessionLost`."""
+        """Have a session on disk, unless it came there when it began to run. Raises `SessionLost`, `SessionUnsure`."""
         if made.begun is not None and not watch.flushed:
             await self._service.flush(made.view.id)
 

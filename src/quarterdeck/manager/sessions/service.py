@@ -108,7 +108,7 @@ class SessionService:
         return view if start is None else start.shown(view)
 
     async def flush(self, session: str) -> None:
-        """Have a session that has begun on disk when this returns. Raises `SessionLost`."""
+        """Have a session that has begun on disk when this returns. Raises `SessionLost`, `SessionUnsure`."""
         if not await self._store.flush(session):
             raise errors.SessionLost
 

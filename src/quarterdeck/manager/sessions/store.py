@@ -6,6 +6,7 @@ from typing import Any
 from quarterdeck.base.errors import QuarterdeckError
 from quarterdeck.base.gathering import Gathering
 from quarterdeck.infra import postgres, queries
+from quarterdeck.infra.errors import Unavailable
 from quarterdeck.manager import statements
 from quarterdeck.manager.identity.model import Principal
 from quarterdeck.manager.sessions import additions, books, errors, misfits, model
@@ -89,8 +90,12 @@ class SessionStore:
         return [_view(row) for row in rows]
 
     async def flush(self, session: str) -> bool:
-        """Have a session that was added on disk when this returns; False: the database has lost it."""
-        return await self._database.fetch_one(_SQL["flush_session"], {"id": session}) is not None
+        """Have a session that was added on disk when this returns; False: the database has lost it. Raises `SessionUnsure`."""
+        try:
+            found = await self._database.fetch_one(_SQL["flush_session"], {"id": session})
+        except Unavailable as error:
+            raise errors.SessionUnsure from error
+        return found is not None
 
     async def terminate(self, session: str, by: Principal) -> Termination:
         """End a session that lives, if the user may; return its kernels, which have to end for it."""
