@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -57,6 +56,7 @@ from quarterdeck.manager.sessions import (
 from quarterdeck.manager.sessions import gateway as sessions_gateway
 from quarterdeck.manager.sessions import http as sessions_http
 from quarterdeck.manager.sessions.books import LifecycleBooks, RemovalBooks
+from quarterdeck.manager.sessions.deadlines import Deadlines
 from quarterdeck.manager.sessions.dependencies import Dependencies
 from quarterdeck.manager.sessions.drains_store import DrainStore
 from quarterdeck.manager.sessions.executions import ExecutionService
@@ -168,9 +168,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     database, clock, config = world.database, world.clock, world.config
     signals, keys = Signals(world.events), Cache(clock)
     folders = folders_built(database, world.etcd, world.client, config=config, clock=clock)
-    users = UserStore(database)
     identity = Identity(
-        users, folders.loops.removal, keys, clock=clock, master_key=config.master_key
+        UserStore(database), folders.loops.removal, keys, clock=clock, master_key=config.master_key
     )
     kernels = sessions_gateway.AgentGateway(world.client, config.agent_secret, clock)
     books = LifecycleBooks(database, config.id)
@@ -182,9 +181,6 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     )
     agents = AgentService(
         AgentStore(database), agents_gateway.EtcdRegistry(world.etcd), (reconciler, signals)
-    )
-    expiry = functools.partial(
-        Expiry, kernels=kernels, driver=lifecycle, suspect=reconciler.agents_changed
     )
     store, lookups = SessionStore(database, config.id), SessionLookups(database)
     bell, rows = HistoryBell(world.bells), EventStore(database)
@@ -215,8 +211,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             signals=signals,
             scheduler=Scheduler(PlacementStore(database, clock), lifecycle, signals.queue),
             dependencies=Dependencies(store),
-            expiry=expiry(store),
-            drain=expiry(DrainStore(database)),
+            expiry=_expiry(store, kernels, lifecycle, reconciler),
+            drain=_expiry(DrainStore(database), kernels, lifecycle, reconciler),
             lifecycle=lifecycle,
             reconciler=reconciler,
             kernel_removal=KernelRemoval(RemovalBooks(database), kernels),
@@ -228,6 +224,15 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
             keys_wake=keys_wake,
         ),
     )
+
+
+def _expiry(
+    deadlines: Deadlines,
+    kernels: sessions_gateway.AgentGateway,
+    lifecycle: Lifecycle,
+    reconciler: Reconciler,
+) -> Expiry:
+    return Expiry(deadlines, kernels, driver=lifecycle, suspect=reconciler.agents_changed)
 
 
 def _running(
