@@ -33,7 +33,13 @@ def member(name, runner, *, running=True, leases=()):
     place = types.SimpleNamespace(kind=name)
     state = State.READY if running else State.IDLE
     return types.SimpleNamespace(
-        name=name, runner=runner, place=place, running=running, state=state, leases=leases
+        name=name,
+        runner=runner,
+        place=place,
+        running=running,
+        state=state,
+        condition=f"is {state}",
+        leases=leases,
     )
 
 
