@@ -1,8 +1,10 @@
 """What `qd` prints: tables within the terminal's width, JSON, and errors in words."""
 
+import errno
 import json
 import os
 import re
+import select
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -64,6 +66,16 @@ class Console:
         """Print text as it is, to standard output, at once."""
         self._out.write(text)
         self._out.flush()
+
+    def require_reader(self) -> None:
+        """Raise `BrokenPipeError` if nobody reads what is printed any more: who only waits would not notice."""
+        try:
+            watched = select.poll()
+            watched.register(self._out, 0)
+        except OSError:  # nothing with a descriptor
+            return
+        if any(event & select.POLLERR for _, event in watched.poll(0)):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
     def error_text(self, text: str) -> None:
         """Print text as it is, to standard error."""

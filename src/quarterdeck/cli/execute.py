@@ -64,6 +64,7 @@ class _Run:
                 self._show(seen)
                 if seen["status"] in {"ok", "error"} and seen["offset"] >= seen["written"]:
                     return self._end(seen)
+                self._console.require_reader()
                 self._answer(seen)
             except KeyboardInterrupt:
                 if self._interrupted:

@@ -41,6 +41,7 @@ def _follow(
     seconds = LOOK_SECONDS_MIN
     while True:
         clocks.pause(seconds)
+        console.require_reader()
         ended = transport.insist(api.get_session(session["id"]))["status"] in SESSION_TERMINAL
         try:
             now = transport.insist(api.get_logs(session["id"], kernel))

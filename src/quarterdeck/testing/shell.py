@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,12 +84,13 @@ class Shell:
             stderr=asyncio.subprocess.PIPE,
             cwd=self._directory,
             env=self._environment,
+            start_new_session=True,
         )
         try:
             async with asyncio.timeout(SECONDS_MAX):
                 stdout, stderr = await process.communicate(stdin.encode())
         except BaseException:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # a line's programs hold its pipes
             await process.wait()
             raise
         return Ran(process.returncode or 0, stdout.decode(), stderr.decode())

@@ -23,6 +23,12 @@ while True:
     except KeyboardInterrupt:
         print("never mind", flush=True)
 """
+WORDY = """
+import itertools, time
+for n in itertools.count():
+    print(n, flush=True)
+    time.sleep(0.01)
+"""
 SLOW = "for n in 1 2 3; do echo line $n; sleep 0.3; done"
 
 
@@ -226,14 +232,22 @@ async def test_first_interrupt_is_for_the_code_and_second_for_qd(qd, session):
     assert "it goes on in" in seen.text
 
 
-async def test_exec_that_nobody_reads_leaves_no_code_running(qd, session):
-    """`head -1` ends after one line. Read one of code that writes without end; it is interrupted, and the session takes other code."""
-    wordy = "import itertools, time\nfor n in itertools.count(): print(n, flush=True); time.sleep(0.01)"
-    ran = await qd.line(
-        f"qd session exec {session.id} -c {shlex.quote(wordy)} | head -1; echo ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("code", [WORDY, "import time; print(0, flush=True); time.sleep(600)"])
+async def test_exec_that_nobody_reads_leaves_no_code_running(qd, session, code):
+    """`head -1` ends after one line. Read one of code that writes on, and of code that does not; it is interrupted, and the session takes other code."""
+    typed = (
+        f"qd session exec {session.id} -c {shlex.quote(code)} | head -1; echo ${{PIPESTATUS[0]}}"
     )
+    ran = await qd.line(typed)
     assert (ran.stdout, ran.stderr) == ("0\n141\n", "")
     assert (await session.execute("6 * 7", wait=5)).result == "42"
+
+
+async def test_log_that_nobody_reads_is_not_followed(qd, session):
+    """Nobody has to end a session to get rid of `logs -f`. Read a line of what says nothing more."""
+    await session.execute("print('one')")
+    ran = await qd.line(f"qd session logs {session.id} -f | head -1; echo ${{PIPESTATUS[0]}}")
+    assert (ran.stdout, ran.stderr) == ("one\n141\n", "")
 
 
 async def test_exec_outlives_a_restart_of_the_manager(private_cluster, qd, user):

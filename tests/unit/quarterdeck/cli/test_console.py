@@ -50,6 +50,18 @@ def test_name_of_a_file_moves_no_terminal(plain, out, trick):
     assert out.getvalue() == printed
 
 
+def test_pipe_that_nobody_reads_is_noticed_without_a_word(plain):
+    """Who follows what says nothing more need not wait for ever. Close the other end of a pipe; it is not written to."""
+    reads, writes = os.pipe()
+    with os.fdopen(writes, "w") as out:
+        piped = console.Console(out, out, Noon(), as_json=False)
+        piped.require_reader()
+        os.close(reads)
+        with pytest.raises(BrokenPipeError):
+            piped.require_reader()
+    plain.require_reader()
+
+
 def test_empty_table_has_its_titles(plain, out):
     plain.table(("ID", "NAME"), [], flexible=1)
     assert out.getvalue() == "ID  NAME\n"
