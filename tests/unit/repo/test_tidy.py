@@ -48,6 +48,14 @@ def test_features_of_the_harness_are_shown_by_what_exists():
     keeps(tidy.broken_references(page, ROOT))
 
 
+def test_what_may_crash_the_run_comes_after_the_time_out(pytestconfig):
+    """The watchdog of faulthandler reads the stacks of running threads, and CPython 3.11 dies of that now and then."""
+    watchdog, timeout = (
+        float(pytestconfig.getini(f"{name}timeout")) for name in ("faulthandler_", "")
+    )
+    assert watchdog > timeout > 0
+
+
 def test_listed_type_ignores_exist():
     assert tidy.TYPE_IGNORES.keys() <= {module.path for module in MODULES}
 
