@@ -57,7 +57,7 @@ class Etcd:
     async def put(self, key: str, value: bytes, *, lease: int = 0) -> int:
         """Write a key, bound to a lease if one is given. Returns the store's revision. Raises `EtcdUnavailable`."""
         answer = await self._call("kv/put", _put(key, value, lease))
-        return _revision(answer)
+        return store_revision(answer)
 
     async def get(self, key: str) -> KeyValue | None:
         """Read a key. Raises `EtcdUnavailable`."""
@@ -68,7 +68,7 @@ class Etcd:
     async def range(self, prefix: str) -> Snapshot:
         """Read all keys under a prefix, in order. Raises `EtcdUnavailable`."""
         answer = await self._call("kv/range", span(prefix))
-        return Snapshot(_revision(answer), tuple(map(key_value, answer.get("kvs", ()))))
+        return Snapshot(store_revision(answer), tuple(map(key_value, answer.get("kvs", ()))))
 
     async def delete(self, key: str) -> bool:
         """Delete a key and tell whether it was there. Raises `EtcdUnavailable`."""
@@ -161,11 +161,16 @@ def span(prefix: str) -> dict[str, Any]:
 def key_value(raw: dict[str, Any]) -> KeyValue:
     """Read a key and value as etcd's answers carry them. For `etcd_watch`."""
     return KeyValue(
-        key=base64.b64decode(raw["key"]).decode(),
+        key=base64.b64decode(raw["key"]).decode(errors="surrogateescape"),
         value=base64.b64decode(raw.get("value", "")),
         revision=int(raw.get("mod_revision", 0)),
         lease=int(raw.get("lease", 0)),
     )
+
+
+def store_revision(answer: dict[str, Any]) -> int:
+    """Return the store's revision as of an answer. For `etcd_watch`."""
+    return int(answer.get("header", {}).get("revision", 0))
 
 
 async def _messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
@@ -189,8 +194,4 @@ def _put(key: str, value: bytes, lease: int) -> dict[str, Any]:
 
 
 def _encode(key: str) -> str:
-    return base64.b64encode(key.encode()).decode()
-
-
-def _revision(answer: dict[str, Any]) -> int:
-    return int(answer.get("header", {}).get("revision", 0))
+    return base64.b64encode(key.encode(errors="surrogateescape")).decode()

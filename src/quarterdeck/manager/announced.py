@@ -1,7 +1,7 @@
 """Follows what components announce under a prefix in etcd: each change gives all that is announced then, in order of keys."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TypeVar
 
 from quarterdeck.infra import etcd, etcd_watch
@@ -30,9 +30,9 @@ async def follow(
         yield [records[key] for key in sorted(records)]
 
 
-def read(snapshot: etcd.Snapshot, type_: type[_T]) -> Sequence[_T]:
-    """Return the records of a snapshot."""
-    return [record for item in snapshot.items if (record := _read(item, type_))]
+def read(items: Iterable[etcd.KeyValue], type_: type[_T]) -> Sequence[_T]:
+    """Return the records of some keys."""
+    return [record for item in items if (record := _read(item, type_))]
 
 
 def _read(item: etcd.KeyValue, type_: type[_T]) -> _T | None:

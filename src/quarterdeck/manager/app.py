@@ -179,9 +179,8 @@ def _build(world: World, keys_wake: tasks.Wake) -> Services:
     reconciler = Reconciler(
         ReconcilerLedger(database), books, kernels, driver=lifecycle, news=signals
     )
-    agents = AgentService(
-        AgentStore(database), agents_gateway.EtcdRegistry(world.etcd), (reconciler, signals)
-    )
+    registry = agents_gateway.EtcdRegistry(world.etcd, config.id, clock)
+    agents = AgentService(AgentStore(database), registry, (reconciler, signals))
     store, lookups = SessionStore(database, config.id), SessionLookups(database)
     bell, rows = HistoryBell(world.bells), EventStore(database)
     sessions = SessionService(

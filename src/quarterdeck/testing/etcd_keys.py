@@ -37,6 +37,14 @@ class EtcdKeys:
         value: bytes | None = self._client.get(key)[0]
         return value
 
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write a key as nobody else would."""
+        self._client.put(key, value)
+
+    def delete(self, key: bytes) -> None:
+        """Delete a key."""
+        self._client.delete(key)
+
     def lease_of(self, key: str) -> int | None:
         """Return the seconds that the lease of a key still has; None for a key without one, or no key."""
         _, found = self._client.get(key)

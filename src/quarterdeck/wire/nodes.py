@@ -5,9 +5,10 @@ import msgspec
 PREFIX = "/quarterdeck/"
 REDIS_URL = PREFIX + "config/redis/url"
 STORAGE_HOSTS = PREFIX + "config/storage/hosts/"
-AGENTS = PREFIX + "nodes/agent/"
-MANAGERS = PREFIX + "nodes/manager/"
-STORAGE_PROXIES = PREFIX + "nodes/storage-proxy/"
+NODES = PREFIX + "nodes/"
+AGENTS = NODES + "agent/"
+MANAGERS = NODES + "manager/"
+STORAGE_PROXIES = NODES + "storage-proxy/"
 
 LEASE_SECONDS = 5
 """How long a registration outlives its component."""

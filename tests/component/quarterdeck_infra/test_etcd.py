@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from quarterdeck.infra.errors import EtcdUnavailable
 from quarterdeck.infra.etcd import ABSENT, Etcd, KeyValue, Snapshot
 from quarterdeck.infra.etcd_registration import Registration
 from quarterdeck.infra.etcd_watch import Deleted
+from shakeout.links.behaviour import Behaviour
 from shakeout.waiting.until import until
 
 WITHIN_SECONDS = 10
@@ -148,8 +150,56 @@ async def test_compacted_revision_is_noticed(etcd):
     revision = await etcd.put("/t/a", b"2")
     await etcd._call("kv/compaction", {"revision": str(revision)})
     changes = etcd_watch._changes(etcd, "/t/", 1, tasks.Outage("watch"))
-    with pytest.raises(etcd_watch._Compacted):
+    with pytest.raises(etcd_watch._Elsewhere):
         await anext(changes)
+
+
+@pytest.mark.links
+async def test_watch_that_was_cut_off_goes_on_after_a_compaction(private_cluster):
+    """Behaviour 64: a watch that is behind. Cut it off, change much, compact; it gives all keys anew and then each change."""
+    link = private_cluster.links.link("test", "etcd")
+    async with (
+        Etcd.open(private_cluster.public_address("etcd")) as watcher,
+        Etcd.open(private_cluster.address("etcd")) as client,
+        asyncio.timeout(WITHIN_SECONDS),
+    ):
+        watch: Any = etcd_watch.watch(watcher, "/t/")
+        await anext(watch)
+        await link.set(Behaviour.severed())
+        for n in range(19):
+            await client.put("/t/a", str(n).encode())
+        revision = await client.put("/t/a", b"19")
+        await client._call("kv/compaction", {"revision": str(revision), "physical": True})
+        await link.restore()
+        again = await anext(watch)
+        assert [(item.key, item.value) for item in again.items] == [("/t/a", b"19")]
+        await client.put("/t/b", b"1")
+        assert (await anext(watch)).key == "/t/b"
+        await watch.aclose()
+
+
+async def test_watch_goes_on_in_a_store_that_was_emptied(private_cluster):
+    """Behaviour 64: revisions begin anew in an etcd without data. Empty it under a watch; it gives all keys anew and then each change."""
+    place = private_cluster.place("etcd")
+    async with (
+        Etcd.open(private_cluster.address("etcd")) as client,
+        asyncio.timeout(WITHIN_SECONDS),
+    ):
+        for n in range(100):
+            await client.put("/t/a", str(n).encode())
+        watch: Any = etcd_watch.watch(client, "/t/")
+        assert len((await anext(watch)).items) == 1
+        await private_cluster.kill("etcd")
+        shutil.rmtree(place.directory / "data")
+        await private_cluster.start("etcd")
+        async with asyncio.TaskGroup() as group:
+            told = group.create_task(anext(watch))
+            await client.put("/t/b", b"1")
+        assert isinstance(told.result(), Snapshot)
+        await client.put("/t/c", b"1")
+        while (await anext(watch)).key != "/t/c":
+            pass
+        await watch.aclose()
 
 
 async def test_silent_watch_is_opened_again(etcd, monkeypatch):

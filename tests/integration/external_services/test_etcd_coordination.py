@@ -1,10 +1,13 @@
 """etcd: who is there, where, and for how long, seen with etcd3, an independent client."""
 
+import shutil
+
 import msgspec
 import pytest
 
 from quarterdeck.client.errors import Refused
 from quarterdeck.wire import nodes
+from shakeout.links.behaviour import Behaviour
 from shakeout.waiting.until import until
 
 COMPONENTS = {
@@ -71,6 +74,41 @@ async def test_platform_survives_a_restart_of_etcd(private_cluster, user, observ
     assert (await session.execute("6 * 7")).result == "42"
     second = await until(user.sessions.create, within=10, retry_on=(Refused,))
     await second.reaches("RUNNING", within=15)
+
+
+@pytest.mark.links
+async def test_what_an_emptied_etcd_does_not_know_is_not_lost(private_cluster, user, observe):
+    """Behaviour 64: what etcd has lost is no loss of agents. Empty it while the agent cannot reach it; the session runs on, and an agent that is killed later is LOST."""
+    session = await user.sessions.create()
+    await session.reaches("RUNNING", within=10)
+    steps = observe.history(session.id)
+    link = private_cluster.links.link("agent", "etcd")
+    await link.set(Behaviour.severed())
+    await private_cluster.kill("etcd")
+    shutil.rmtree(private_cluster.place("etcd").directory / "data")
+    await private_cluster.start("etcd")
+    await until(
+        lambda: b"registrations of before" in private_cluster.log("manager").read_bytes(),
+        within=10,
+        describe="the manager to see that etcd does not know what it knew",
+    )
+    await link.restore()
+    await until(lambda: registered(observe), within=10, satisfied=COMPONENTS.keys().__eq__)
+    assert (await session.execute("6 * 7")).result == "42"
+    second = await user.sessions.create()
+    await second.reaches("RUNNING", within=10)
+    assert observe.history(session.id) == steps
+    await private_cluster.kill("agent")
+    await until(lambda: status(observe), within=20, satisfied="LOST".__eq__)
+
+
+async def test_key_that_is_no_text_keeps_nobody_from_finding_the_others(private_cluster, observe):
+    """Behaviour 64: what is not understood is passed over. Put a key that is no UTF-8 among the agents, start the agent anew; it is found."""
+    observe.etcd.put(nodes.AGENTS.encode() + b"\xff", b"\xff")
+    await private_cluster.restart("agent")
+    again = msgspec.json.decode(observe.etcd.get(nodes.AGENTS + "agent"))["instance"]
+    await until(lambda: instance(observe), within=15, satisfied=again.__eq__)
+    observe.etcd.delete(nodes.AGENTS.encode() + b"\xff")
 
 
 def instance(observe) -> str:

@@ -1,7 +1,8 @@
 """What can be wrong with an agent.
 
 QuarterdeckError
-└── AgentNotFound   no agent of this id was ever seen
+├── AgentNotFound    no agent of this id was ever seen
+└── RegistryForgot   nobody knows who is registered
 """
 
 from quarterdeck.base.errors import QuarterdeckError
@@ -11,3 +12,9 @@ class AgentNotFound(QuarterdeckError):
     """There is no such agent."""
 
     code = "agent-not-found"
+
+
+class RegistryForgot(QuarterdeckError):
+    """etcd has lost the registrations of before: who is missing may be about to register anew."""
+
+    code = "unavailable"

@@ -2,16 +2,26 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from quarterdeck.base.clock import Clock
 from quarterdeck.infra import etcd, etcd_watch
 from quarterdeck.manager import announced
+from quarterdeck.manager.agents.errors import RegistryForgot
 from quarterdeck.wire import agents, nodes
 
 
 class EtcdRegistry:
-    """The port `Registry` on etcd."""
+    """The port `Registry` on etcd.
 
-    def __init__(self, client: etcd.Etcd) -> None:
+    An etcd that was emptied, or has lost its leases, knows no agents either. It shows in the registration of this manager, which
+    stood there and is gone or another one: then the agents get the time of a lease to register anew before one counts as missing.
+    """
+
+    def __init__(self, client: etcd.Etcd, manager: str, clock: Clock) -> None:
         self._client = client
+        self._own = nodes.MANAGERS + manager
+        self._clock = clock
+        self._lease = 0
+        self._doubted_until = 0.0
 
     async def watch(self) -> AsyncIterator[Sequence[agents.AgentRecord]]:
         """Give all registrations, now and after each change."""
@@ -20,9 +30,20 @@ class EtcdRegistry:
             yield _by_id(records)
 
     async def current(self) -> Sequence[agents.AgentRecord]:
-        """Return all registrations as they are now."""
-        snapshot = await self._client.range(nodes.AGENTS)
-        return _by_id(announced.read(snapshot, agents.AgentRecord))
+        """Return all registrations as they are now. Raises `RegistryForgot`."""
+        snapshot = await self._client.range(nodes.NODES)
+        self._doubt(next((item.lease for item in snapshot.items if item.key == self._own), 0))
+        found = [item for item in snapshot.items if item.key.startswith(nodes.AGENTS)]
+        return _by_id(announced.read(found, agents.AgentRecord))
+
+    def _doubt(self, lease: int) -> None:
+        """Take in the lease of this manager's own registration; 0: it is not there."""
+        now = self._clock.monotonic()
+        if self._lease and lease != self._lease:
+            self._doubted_until = now + nodes.LEASE_SECONDS
+        self._lease = lease or self._lease
+        if now < self._doubted_until:
+            raise RegistryForgot
 
 
 def _by_id(records: Sequence[agents.AgentRecord]) -> Sequence[agents.AgentRecord]:

@@ -95,7 +95,7 @@ class StorageRegistry:
             snapshot = await self._client.range(nodes.STORAGE_PROXIES)
         except EtcdUnavailable as error:
             raise errors.RegistryAway from error
-        return _hosts(announced.read(snapshot, folders.StorageRecord))
+        return _hosts(announced.read(snapshot.items, folders.StorageRecord))
 
 
 def _hosts(records: Sequence[folders.StorageRecord]) -> Sequence[model.Host]:
