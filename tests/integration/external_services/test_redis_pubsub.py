@@ -1,6 +1,13 @@
 """Redis: events wake loops and carry nothing else, so losing them costs time only."""
 
+import os
+import signal
+
+import pytest
+
 from quarterdeck.wire import events
+from shakeout.faults import lifecycle
+from shakeout.faults.process import Pause
 from shakeout.waiting.until import until
 
 KINDS = {"kernel-changed", "session-changed", "agent-changed"}
@@ -72,6 +79,59 @@ async def test_platform_works_through_an_outage_of_redis(private_cluster, user, 
     await private_cluster.start("redis")
     await run_through(user)
     await until(lambda: observe.redis.exists(events.STREAM), within=10)
+
+
+def taken(redis):
+    """Something else has the name of the stream."""
+    redis.delete(events.STREAM)
+    redis.set(events.STREAM, "something else")
+
+
+def full(redis):
+    """No memory is left."""
+    redis.config_set("maxmemory-policy", "noeviction")
+    redis.config_set("maxmemory", "1")
+
+
+def silent(redis):
+    """No command is answered for a while."""
+    redis.client_pause(8_000)
+
+
+def lone(redis):
+    """Too few replicas: no write is taken."""
+    redis.config_set("min-replicas-to-write", "3")
+
+
+@pytest.mark.parametrize("trouble", [taken, full, silent, lone])
+async def test_platform_works_whatever_redis_says(private_cluster, user, observe, trouble):
+    """Behaviour 65: nothing but time is lost. Let Redis refuse all that is asked of it, or answer nothing; run a whole session."""
+    trouble(observe.redis)
+    await run_through(user)
+    await run_through(user)
+
+
+async def test_manager_that_falls_behind_the_stream_misses_nothing(private_cluster, user, observe):
+    """Behaviour 65: a slow reader. Let a manager stand still while more comes by than the stream keeps, a dead kernel's word among it; afterwards that is known."""
+    session = await user.sessions.create(wait=10)
+    (first, *_) = observe.kernel_pids(observe.kernel(session.id))
+    async with lifecycle.injected(Pause("manager"), private_cluster, within=10):
+        flood(observe.redis, 1)  # what it waits for has come: it reads no further
+        os.kill(first, signal.SIGKILL)
+        await until(
+            lambda: "kernel-changed" in str(observe.redis.xrange(events.STREAM)), within=10
+        )
+        flood(observe.redis, 3 * events.STREAM_ENTRIES_MAX)
+        assert "kernel-changed" not in str(observe.redis.xrange(events.STREAM))
+    await session.reaches("TERMINATED", within=15)
+    assert observe.slots_in_use() == (0, 0)
+    assert observe.redis.memory_usage(events.STREAM) < 1024 * 1024
+
+
+def flood(redis, count):
+    for number in range(count):
+        fields = {"kind": "x", "id": str(number)}
+        redis.xadd(events.STREAM, fields, maxlen=events.STREAM_ENTRIES_MAX)
 
 
 async def run_through(user) -> None:
