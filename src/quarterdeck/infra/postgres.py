@@ -163,6 +163,19 @@ class Database:
             cursor = await connection.execute(_query(sql), parameters)
             return await cursor.fetchone()
 
+    async def look(self, sql: str, parameters: dict[str, Any] | None = None) -> list[DictRow]:
+        """Run one statement that changes nothing, and return its rows. Raises `DatabaseUnavailable`, never `BrokenOff`."""
+        try:
+            return await self.fetch(sql, parameters)
+        except BrokenOff as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    async def look_one(
+        self, sql: str, parameters: dict[str, Any] | None = None
+    ) -> DictRow | None:
+        """Run one statement that changes nothing, and return its first row. Raises `DatabaseUnavailable`, never `BrokenOff`."""
+        return next(iter(await self.look(sql, parameters)), None)
+
     async def execute(self, sql: str, parameters: dict[str, Any] | None = None) -> int:
         """Run one statement and return the number of rows it touched. Raises `DatabaseUnavailable`."""
         async with self.connection() as connection:

@@ -48,17 +48,17 @@ class UserStore:
 
     async def principal(self, access_key: str) -> model.Principal | None:
         """Return who has this key, or None: it is not active."""
-        row = await self._database.fetch_one(_SQL["principal"], {"access_key": access_key})
+        row = await self._database.look_one(_SQL["principal"], {"access_key": access_key})
         return None if row is None else model.Principal(row["id"], users.Role(row["role"]))
 
     async def view(self, user: str) -> users.UserView | None:
         """Return a user."""
-        row = await self._database.fetch_one(_SQL["view_user"], {"id": user})
+        row = await self._database.look_one(_SQL["view_user"], {"id": user})
         return None if row is None else _view(row)
 
     async def list(self) -> Sequence[users.UserView]:
         """Return all users, the oldest first."""
-        return [_view(row) for row in await self._database.fetch(_SQL["list_users"])]
+        return [_view(row) for row in await self._database.look(_SQL["list_users"])]
 
     async def delete(self, user: str) -> bool:
         """Delete a user with keys and folders, whose trees are then to be removed; False: no such user. Raises `UserBusy`."""

@@ -19,7 +19,7 @@ class SessionLookups:
 
     async def history(self, session: str, after: int) -> model.Recorded | None:
         """Return the changes of a session and its kernels after a sequence number, in order, a thousand at most."""
-        rows = await self._database.fetch(
+        rows = await self._database.look(
             _SQL["history"], {"session": session, "after": after, "limit": HISTORY_ROWS_MAX}
         )
         if not rows:
@@ -29,7 +29,7 @@ class SessionLookups:
 
     async def route(self, session: str, hostname: str) -> model.Route | None:
         """Return where a kernel of a session runs."""
-        row = await self._database.fetch_one(_SQL["route"], {"id": session, "hostname": hostname})
+        row = await self._database.look_one(_SQL["route"], {"id": session, "hostname": hostname})
         if row is None:
             return None
         status = sessions.SessionStatus(row["status"])
@@ -39,12 +39,12 @@ class SessionLookups:
 
     async def kept_logs(self, session: str) -> sessions.Logs | None:
         """Return what a session had written, if that was kept."""
-        row = await self._database.fetch_one(_SQL["kept_logs"], {"session": session})
+        row = await self._database.look_one(_SQL["kept_logs"], {"session": session})
         return None if row is None else sessions.Logs(**row)
 
     async def situation(self, session: str) -> Situation | None:
         """Return what a PENDING session waits for, and what agents have; None: it is not PENDING."""
-        row = await self._database.fetch_one(_SQL["situation"], {"id": session})
+        row = await self._database.look_one(_SQL["situation"], {"id": session})
         if row is None:
             return None
         slots = sessions.Slots(row.pop("cpu"), row.pop("memory_mib"))
