@@ -170,9 +170,7 @@ class Database:
         except BrokenOff as error:
             raise DatabaseUnavailable(str(error)) from error
 
-    async def look_one(
-        self, sql: str, parameters: dict[str, Any] | None = None
-    ) -> DictRow | None:
+    async def look_one(self, sql: str, parameters: dict[str, Any] | None = None) -> DictRow | None:
         """Run one statement that changes nothing, and return its first row. Raises `DatabaseUnavailable`, never `BrokenOff`."""
         return next(iter(await self.look(sql, parameters)), None)
 

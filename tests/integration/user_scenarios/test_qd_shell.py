@@ -49,7 +49,7 @@ async def test_keys_reach_the_shell_as_they_are(qd, session):
     async with qd.terminal("session", "shell", session.id) as seen:
         seen.types(QUIET)
         await seen.shows("ready")
-        seen.types("echo sl''eeps; sleep 600; echo s=$?\n")
+        seen.types("sh -c \"echo sl''eeps; exec sleep 600\"; echo s=$?\n")
         await seen.shows("sleeps")
         seen.interrupts()
         seen.types("echo st''ill\n")
