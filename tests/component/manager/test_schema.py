@@ -2,19 +2,24 @@
 
 import asyncio
 import contextlib
+import hashlib
 import itertools
 import os
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
+from quarterdeck.infra import queries
 from quarterdeck.manager.migrations import head, schema
 from quarterdeck.wire import states
 
 OWNER = uuid.uuid4()
+KEPT_LOGS = queries.load("quarterdeck.manager.sessions")["kept_logs"].encode()
 
 
 @pytest.fixture
@@ -129,6 +134,42 @@ async def test_schema_goes_up_down_and_up_again(empty_database):
     assert tables(empty_database) - nothing <= {"alembic_version", "alembic_version_pkc"}
     await asyncio.to_thread(schema.upgrade, empty_database)
     assert tables(empty_database) == full
+
+
+FIRST = "0001"
+FIRST_DIGEST = "18c2e29b8016680b7ea9fc84517a92addadaaea6b4abbd7d6157df5445328c2c"
+"""Of the SQL of the first revision, as databases have it."""
+
+
+def test_the_first_revision_stays_as_databases_have_it():
+    """Who has run it does not run it again: what it makes changes by a new revision only. Take its digest."""
+    script = Path(schema.__file__).parent / "versions" / f"{FIRST}_pre_initial.upgrade.sql"
+    assert hashlib.sha256(script.read_bytes()).hexdigest() == FIRST_DIGEST
+
+
+async def test_upgrade_keeps_what_earlier_managers_wrote(empty_database):
+    """A database with rows goes up and down, and a manager of before, which still runs after the upgrade, can write. Keep logs in the first schema and after the upgrade as earlier managers do; read them as this manager does, then go back."""
+    await asyncio.to_thread(schema.upgrade, empty_database, FIRST)
+    with psycopg.connect(empty_database, row_factory=dict_row) as connection:
+        connection.execute(
+            "INSERT INTO users (id, name, role) VALUES (%s, 'eve', 'user')", [OWNER]
+        )
+        before = keeps_log(connection)
+    await asyncio.to_thread(schema.upgrade, empty_database)
+    with psycopg.connect(empty_database, row_factory=dict_row) as connection:
+        for session in (before, keeps_log(connection)):
+            kept = connection.execute(KEPT_LOGS, {"session": session}).fetchone()
+            assert kept == {"text": "höi", "written": 3}
+    await asyncio.to_thread(schema.downgrade, empty_database, FIRST)
+    with psycopg.connect(empty_database) as connection:
+        texts = connection.execute("SELECT text FROM session_logs").fetchall()
+    assert texts == [("höi",), ("höi",)]
+
+
+def keeps_log(connection):
+    session = add_session(connection)
+    connection.execute("INSERT INTO session_logs (session_id, text) VALUES (%s, 'höi')", [session])
+    return session
 
 
 async def test_two_upgrades_at_once_do_the_work_once(empty_database):

@@ -393,7 +393,8 @@ RETURNING true AS pulls, set_config('synchronous_commit', 'off', true);
 INSERT INTO session_logs (session_id, text, written) VALUES (%(session)s, %(text)s, %(written)s) ON CONFLICT (session_id) DO NOTHING;
 
 -- name: kept_logs
-SELECT text, written FROM session_logs WHERE session_id = %(session)s;
+-- Earlier managers did not say how much was written: at least what is there.
+SELECT text, greatest(written, char_length(text)) AS written FROM session_logs WHERE session_id = %(session)s;
 
 -- name: release_all
 UPDATE kernels SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = %(manager)s AND status <> 'TERMINATED';

@@ -390,10 +390,9 @@ COMMENT ON FUNCTION dependencies_met IS 'Whether all of these sessions have succ
 CREATE TABLE session_logs (
     session_id uuid PRIMARY KEY REFERENCES sessions ON DELETE CASCADE,
     text text NOT NULL,
-    written bigint NOT NULL,
     kept_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE session_logs IS 'What the command of a session wrote, its newest part, and how many characters in all, kept before the kernel goes.';
+COMMENT ON TABLE session_logs IS 'What the command of a session wrote, its newest part, kept before the kernel goes.';
 
 CREATE TABLE session_mounts (
     session_id uuid NOT NULL REFERENCES sessions ON DELETE CASCADE,
