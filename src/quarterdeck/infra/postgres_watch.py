@@ -5,6 +5,7 @@ To begin and to end a watch for each answer, as psycopg does, costs more than to
 
 import asyncio
 import contextlib
+import select
 from typing import TypeVar
 
 import psycopg
@@ -28,6 +29,8 @@ class Connection(psycopg.AsyncConnection[_Row]):
     """The descriptor that the event loop watches; -1: none."""
 
     _waiter: asyncio.Future[None] | None = None
+    _state: "select.poll | None" = None
+    """Tells whether the connection is about to end."""
 
     async def wait(
         self,
@@ -73,6 +76,8 @@ class Connection(psycopg.AsyncConnection[_Row]):
             descriptor = self.pgconn.socket
             loop.add_reader(descriptor, self._wake)
             self._watched = descriptor
+            self._state = select.poll()
+            self._state.register(descriptor, 0)
         self._waiter = loop.create_future()
         try:
             await self._waiter
@@ -80,17 +85,23 @@ class Connection(psycopg.AsyncConnection[_Row]):
             self._waiter = None
 
     def _wake(self) -> None:
-        """Something has come. For what nobody waits for the watch ends: else it would tell of it again and again."""
-        if self._waiter is None:
+        """Something has come. For what nobody waits for the watch ends: else the loop would tell of it again and again.
+
+        So it does at the end of a connection: uvloop tells of a reset once, and then watches no more.
+        """
+        if self._waiter is None or self._ends():
             self._unwatch()
-        elif not self._waiter.done():
+        if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _ends(self) -> bool:
+        return self._state is not None and bool(self._state.poll(0))
 
     def _unwatch(self) -> None:
         """End the watch, before the descriptor is closed and given to something else."""
         if self._watched >= 0:
             asyncio.get_running_loop().remove_reader(self._watched)
-            self._watched = -1
+            self._watched, self._state = -1, None
 
 
 def _rest(gen: PQGen[_T], state: Wait) -> PQGen[_T]:

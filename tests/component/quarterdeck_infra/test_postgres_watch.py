@@ -1,7 +1,9 @@
 """Connections that stay watched between statements, on both event loops: who closes the socket, and who does not wait for it."""
 
 import asyncio
+import select
 import socket
+import struct
 from pathlib import Path
 
 import psycopg
@@ -172,3 +174,42 @@ async def test_a_statement_larger_than_a_socket_arrives(cluster, on_loop):
             return size, await one(connection, "SELECT 7"), watched(connection.fileno())
 
     assert await on_loop(work) == (LARGE_BYTES, 7, True)
+
+
+def message(kind, content):
+    return kind + struct.pack("!i", 4 + len(content)) + content
+
+
+WELCOME = (
+    message(b"R", struct.pack("!i", 0))
+    + message(b"S", b"client_encoding\x00UTF8\x00")
+    + message(b"Z", b"I")
+)
+GOODBYE = message(b"E", b"SFATAL\x00VFATAL\x00C57P01\x00Mterminating connection\x00\x00")
+
+
+def leave(listener):
+    """Do to a connection what PostgreSQL does to one that it ends as a statement arrives: say so, and read no more."""
+    end, _ = listener.accept()
+    with end:
+        end.recv(1000)
+        end.sendall(WELCOME)
+        select.select([end], [], [], 5)
+        end.sendall(GOODBYE)
+
+
+async def test_an_end_that_comes_as_a_reset_is_told(tmp_path, on_loop):
+    """uvloop tells of it once and then watches no more: who had to wait twice waited for ever. Have a server say good-bye without reading the statement."""
+
+    async def work():
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / ".s.PGSQL.5432"))
+            listener.listen()
+            async with asyncio.TaskGroup() as group, asyncio.timeout(5):
+                group.create_task(asyncio.to_thread(leave, listener))
+                connection = await connect(f"postgresql://x@/x?host={tmp_path}")
+                told = await failure(connection, "SELECT 1")
+        await connection.close()
+        return told.sqlstate
+
+    assert await on_loop(work) == "57P01"

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 import psycopg
 import pytest
 
+from quarterdeck.testing import tenancy
+from shakeout.waiting.until import until
+
 SCHEMA = """
     SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name <> 'alembic_version' ORDER BY 1, 2
@@ -57,6 +60,23 @@ async def test_manager_refuses_a_database_that_is_not_migrated(empty_database, c
     assert code != 0
     assert "quarterdeck.manager.migrations upgrade" in said
     assert columns(empty_database) == []
+
+
+async def test_platform_begins_anew_on_a_schema_that_went_down_and_up(
+    private_cluster, user, observe
+):
+    """Behaviour 61: down and up with real rows. Move the schema under a running session; its kernel goes as an orphan, the administrator is back, a session runs."""
+    session = await user.sessions.create()
+    await session.reaches("RUNNING", within=10)
+    await private_cluster.stop("manager")
+    for direction in ("downgrade", "upgrade"):
+        await migrate(private_cluster.address("postgres"), direction)
+    assert observe.value("SELECT count(*) FROM sessions") == 0
+    await private_cluster.start("manager")
+    await until(observe.live_kernels, within=20, satisfied=lambda live: live == [])
+    async with tenancy.visitor(private_cluster, "second") as second:
+        await (await second.sessions.create(wait=10)).reaches("RUNNING", within=10)
+    assert observe.slots_in_use() == (1, 256)
 
 
 async def migrate(database_url: str, direction: str) -> None:
