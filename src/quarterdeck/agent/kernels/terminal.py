@@ -52,20 +52,17 @@ class Terminal:
     @classmethod
     async def open(cls, entrance: Entrance, size: Size) -> "Terminal":
         """Start a shell in a kernel. Raises `TerminalFailed`."""
-        try:
-            kernel = os.pidfd_open(entrance.pid)
-        except ProcessLookupError:
-            raise TerminalFailed("There is no terminal: the kernel has ended") from None
-        master, slave = os.openpty()
-        try:
-            _resize(master, size)
-            await _enter(slave, entrance)
-        except BaseException:  # whoever is cancelled keeps no terminal open, either
-            os.close(master)
-            os.close(kernel)
-            raise
-        finally:
-            os.close(slave)
+        with contextlib.ExitStack() as undoing:
+            kernel = _watched(entrance.pid)
+            undoing.callback(os.close, kernel)
+            master, slave = os.openpty()
+            undoing.callback(os.close, master)  # whoever is cancelled keeps no terminal open, either
+            try:
+                _resize(master, size)
+                await _enter(slave, entrance)
+            finally:
+                os.close(slave)
+            undoing.pop_all()
         return cls(master, kernel)
 
     def resize(self, size: Size) -> None:
@@ -198,6 +195,14 @@ async def _enter(slave: int, entrance: Entrance) -> None:
         raise TerminalFailed(
             f"There is no terminal: {said.decode('utf-8', 'replace').strip()[-300:]}"
         )
+
+
+def _watched(pid: int) -> int:
+    """Return a descriptor of a kernel's process. Raises `TerminalFailed`."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise TerminalFailed("There is no terminal: the kernel has ended") from None
 
 
 def _resize(master: int, size: Size) -> None:

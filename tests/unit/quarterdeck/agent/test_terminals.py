@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import subprocess
 
 import pytest
@@ -86,6 +87,26 @@ async def test_whoever_types_is_let_go_when_it_closes(shells):
         await tasks.pause(0)
         assert not any(one.done() for one in typing)
         terminal.close()
+
+
+def free():
+    """The next descriptor."""
+    found = os.open(os.devnull, os.O_RDONLY)
+    os.close(found)
+    return found
+
+
+async def test_a_terminal_that_there_is_no_room_for_leaves_nothing(kernel):
+    """An agent whose descriptors are used up is to recover. Leave one; nothing is opened, and that one is free again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    only = free()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (only + 1, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files|out of pty devices"):
+            await Terminal.open(Entrance(kernel.pid, "k", {}), Size())
+        assert free() == only
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture
