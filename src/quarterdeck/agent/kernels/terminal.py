@@ -52,11 +52,11 @@ class Terminal:
     @classmethod
     async def open(cls, entrance: Entrance, size: Size) -> "Terminal":
         """Start a shell in a kernel. Raises `TerminalFailed`."""
-        with contextlib.ExitStack() as undoing:
+        with contextlib.ExitStack() as undoing:  # whoever is cancelled keeps nothing open, either
             kernel = _watched(entrance.pid)
             undoing.callback(os.close, kernel)
             master, slave = os.openpty()
-            undoing.callback(os.close, master)  # whoever is cancelled keeps no terminal open, either
+            undoing.callback(os.close, master)
             try:
                 _resize(master, size)
                 await _enter(slave, entrance)
