@@ -3,17 +3,19 @@
 Hooks of pytest. Python tells by a RuntimeWarning, as soon as the coroutine is thrown away.
 """
 
-import contextlib
+import gc
 import re
+import sys
 import warnings
-from collections.abc import Generator, Iterator, Sequence
-from typing import TextIO
+from collections.abc import Generator, Iterable, Sequence
 
 import pytest
 
 NEVER_AWAITED = re.compile(r"coroutine '(.+)' was never awaited")
-FORGOTTEN = pytest.StashKey[list[str]]()
-"""Names of coroutines, of this test, that no phase has failed with yet."""
+HEARD = pytest.StashKey[list[warnings.WarningMessage]]()
+"""What a test was warned of, by what nobody ignores."""
+BROKEN = pytest.StashKey[bool]()
+"""Of the session: whether the test before failed. What it made is still there, held by its traceback."""
 
 
 class NeverAwaited(Exception):
@@ -34,53 +36,64 @@ class NeverAwaited(Exception):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Hear of all warnings that nobody ignores; they go on to whoever shows them."""
-    forgotten = item.stash[FORGOTTEN] = []
-    with warnings.catch_warnings():
-        before = warnings.showwarning
-
-        def show(  # noqa: PLR0917 - as `warnings` calls it
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if found := NEVER_AWAITED.match(str(message)):
-                forgotten.append(found[1])
-            before(message, category, filename, lineno, file, line)
-
-        warnings.showwarning = show
-        return (yield)
+    if item.config.stash.get(BROKEN, False):
+        _bury()
+        item.config.stash[BROKEN] = False
+    try:
+        with warnings.catch_warnings(record=True) as item.stash[HEARD]:
+            return (yield)
+    finally:
+        _show(item, item.stash[HEARD])
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True
-    with _nothing_forgotten(item):
-        return (yield)
+    return (yield from _judged(item))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True
-    with _nothing_forgotten(item):
-        return (yield)
+    return (yield from _judged(item))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True
-    with _nothing_forgotten(item):
-        return (yield)
+    return (yield from _judged(item))
 
 
-@contextlib.contextmanager
-def _nothing_forgotten(item: pytest.Item) -> Iterator[None]:
+def _judged(item: pytest.Item) -> Generator[None, object, object]:
     """Raises NeverAwaited, unless the phase has failed by itself."""
     __tracebackhide__ = True
-    forgotten = item.stash.setdefault(FORGOTTEN, [])
-    forgotten.clear()
-    yield
-    if forgotten:
+    heard = item.stash.setdefault(HEARD, [])
+    before = len(heard)
+    try:
+        result = yield
+    except (Exception, pytest.fail.Exception):
+        item.config.stash[BROKEN] = True
+        raise
+    found = [NEVER_AWAITED.match(str(each.message)) for each in heard[before:]]
+    if forgotten := [match[1] for match in found if match]:
         raise NeverAwaited(list(dict.fromkeys(forgotten)))
+    return result
+
+
+def _bury() -> None:
+    """Free what a failed test has left, before the next one: it would answer for what is thrown away meanwhile."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", NEVER_AWAITED.pattern, RuntimeWarning)
+        for name in ("last_type", "last_value", "last_traceback"):  # pytest would do it later
+            vars(sys).pop(name, None)
+        gc.collect()
+
+
+def _show(item: pytest.Item, heard: Iterable[warnings.WarningMessage]) -> None:
+    """As pytest does with what it has recorded; as Python does where pytest shall not."""
+    for one in heard:
+        if item.config.pluginmanager.has_plugin("warnings"):
+            told = {"warning_message": one, "when": "runtest", "nodeid": item.nodeid}
+            item.ihook.pytest_warning_recorded.call_historic(kwargs={**told, "location": None})
+        else:
+            warnings.showwarning(one.message, one.category, one.filename, one.lineno)

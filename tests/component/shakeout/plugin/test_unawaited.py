@@ -100,3 +100,66 @@ def test_what_is_meant_and_what_is_awaited_fails_nothing(ran, test):
 def test_warnings_are_shown_all_the_same(ran):
     _, output = ran
     assert "RuntimeWarning: coroutine 'work' was never awaited" in output
+
+
+BLAMED = """
+import gc
+
+import pytest
+
+
+async def work():
+    pass
+
+
+def test_fails_with_work_in_hand():
+    pending = work()
+    assert not "this"
+
+
+def test_after_it(): pass
+
+
+@pytest.fixture
+def failing():
+    pending = work()
+    raise ValueError("no")
+
+
+def test_not_set_up(failing): pass
+
+
+def test_that_collects():
+    gc.collect()
+"""
+
+
+@pytest.mark.parametrize("warned", ["default", "error"])
+def test_next_test_does_not_answer_for_what_a_failed_one_has_left(project, warned):
+    """A traceback holds coroutines until a later test throws it away. Fail with one in hand, in a test and in a fixture."""
+    project.write(test_it=BLAMED)
+    project.run(
+        "--junitxml=report.xml", "-p", "no:cacheprovider", "-p", "no:randomly", "-W", warned
+    )
+    told = project.outcomes()
+    assert "this" in told["test_fails_with_work_in_hand"]["failure"]
+    assert "no" in told["test_not_set_up"]["error"]
+    for innocent in ("test_after_it", "test_that_collects"):
+        assert not {"failure", "error"} & told[innocent].keys()
+
+
+TRACED = """
+import tracemalloc
+
+
+def test_opens():
+    tracemalloc.start(5)
+    open("/dev/null")
+"""
+
+
+def test_warnings_keep_where_a_thing_was_made(project):
+    """pytest tells of an unclosed file where it was opened, once the test is over. Trace allocations, and open one."""
+    project.write(test_it=TRACED)
+    _, output = project.run("-p", "no:cacheprovider", "-W", "default")
+    assert "Object allocated at:" in output
