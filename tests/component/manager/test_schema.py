@@ -15,6 +15,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from quarterdeck.infra import queries
+from quarterdeck.manager.migrations import __main__ as migrations
 from quarterdeck.manager.migrations import head, schema
 from quarterdeck.wire import states
 
@@ -170,6 +171,22 @@ def keeps_log(connection):
     session = add_session(connection)
     connection.execute("INSERT INTO session_logs (session_id, text) VALUES (%s, 'höi')", [session])
     return session
+
+
+async def test_upgrade_that_has_to_wait_holds_up_nobody_for_long(
+    empty_database, monkeypatch, capsys
+):
+    """All that managers want of a table queues behind the upgrade that waits for it. Read a table in a transaction that does not end, and upgrade; that gives up and says so, and goes through afterwards."""
+    monkeypatch.setattr(schema, "LOCK_SECONDS_MAX", 1)
+    monkeypatch.setattr(sys, "argv", ["migrations", "upgrade"])
+    monkeypatch.setenv("QD_DATABASE_URL", empty_database)
+    await asyncio.to_thread(schema.upgrade, empty_database, "0003")
+    with psycopg.connect(empty_database) as reader:
+        reader.execute("SELECT FROM session_logs")
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(migrations.main) == 1
+    assert "nothing was changed, run it again" in capsys.readouterr().err
+    assert await asyncio.to_thread(migrations.main) == 0
 
 
 async def test_two_upgrades_at_once_do_the_work_once(empty_database):

@@ -4,11 +4,12 @@ import argparse
 import sys
 
 from quarterdeck.base import config, errors
+from quarterdeck.manager.errors import SchemaInUse
 from quarterdeck.manager.migrations import schema
 
 
 def main() -> int:
-    """Run one command; returns the exit code: 0, or 2 when the configuration is not usable."""
+    """Run one command; returns the exit code: 0, 1 when others hold the tables, or 2 when the configuration is not usable."""
     parser = argparse.ArgumentParser(
         prog="python -m quarterdeck.manager.migrations",
         description="Move the schema of the database in QD_DATABASE_URL.",
@@ -25,7 +26,11 @@ def main() -> int:
         sys.stderr.write(f"migrations: configuration: {error}\n")
         return 2
     move = schema.upgrade if given.command == "upgrade" else schema.downgrade
-    move(url, given.revision)
+    try:
+        move(url, given.revision)
+    except SchemaInUse as error:
+        sys.stderr.write(f"migrations: {error}\n")
+        return 1
     return 0
 
 

@@ -16,6 +16,10 @@ def _run() -> None:
         connection.execute(
             sqlalchemy.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK}
         )
+        connection.execute(
+            sqlalchemy.text("SELECT set_config('lock_timeout', :limit, true)"),
+            {"limit": context.config.attributes["lock_timeout"]},
+        )
         context.configure(connection=connection, transactional_ddl=True)
         context.run_migrations()
 
