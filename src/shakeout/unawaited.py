@@ -7,7 +7,7 @@ import gc
 import re
 import sys
 import warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 
 import pytest
 
@@ -40,7 +40,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         _bury()
         item.config.stash[BROKEN] = False
     try:
-        with warnings.catch_warnings(record=True) as item.stash[HEARD]:
+        with warnings.catch_warnings(record=True) as heard:
+            item.stash[HEARD] = heard
             return (yield)
     finally:
         _show(item, item.stash[HEARD])
@@ -89,7 +90,7 @@ def _bury() -> None:
         gc.collect()
 
 
-def _show(item: pytest.Item, heard: Iterable[warnings.WarningMessage]) -> None:
+def _show(item: pytest.Item, heard: list[warnings.WarningMessage]) -> None:
     """As pytest does with what it has recorded; as Python does where pytest shall not."""
     for one in heard:
         if item.config.pluginmanager.has_plugin("warnings"):
