@@ -4,6 +4,7 @@ What is typed is held against the parser of `arguments`; names are asked of the 
 """
 
 import argparse
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -32,12 +33,15 @@ _NAMED = frozenset(
     {"SESSION", "FOLDER", "IMAGE", "AGENT", "REGISTRY", "USER", "INVITATION", "HOST"}
 )
 
+_PLAIN = re.compile(r"[\w./:=@+-]+")
+"""A word that a shell takes as it is. No name that the platform gives is another one; what else answers may say anything."""
+
 
 def main(argv: Sequence[str]) -> int:
     """Print a candidate a line, with what it is behind a tab. With `--line` the words come as one line, the program first."""
     words = _split(argv[1]) if argv[:1] == ["--line"] else list(argv)
     for text, about in candidates(words, _names) if words else ():
-        print(f"{text}\t{about}" if about else text)  # noqa: T201 - what a shell reads
+        print(f"{text}\t{' '.join(about.split())}" if about else text)  # noqa: T201 - what a shell reads
     return 0
 
 
@@ -48,7 +52,8 @@ def candidates(words: Sequence[str], names: Names) -> list[Candidate]:
     for word in before:
         place.take(word)
     found = place.next(typed, names)
-    return [each for each in found if each == FILES or each.text.startswith(typed)]
+    fitting = [each for each in found if each == FILES or each.text.startswith(typed)]
+    return [each for each in fitting if _PLAIN.fullmatch(each.text)]
 
 
 class _Place:

@@ -9,7 +9,8 @@ Understood are, in this order:
   Python does, and `level`, `severity`, `lvl` or `PRIORITY`: 0 to 7 are syslog's (GELF, journald), 10 to 60 pino's and
   bunyan's where the record looks like one of theirs, and else Python's, of which 40 is an error already.
 
-A word or number that means nothing here is passed over.
+Beside an `event`, `level` and `lvl` are none of syslog's: who writes events (structlog, our components) tells levels in
+words, and 0 is that of a compaction. A word or number that means nothing here is passed over.
 """
 
 import bisect
@@ -32,6 +33,8 @@ _WORD_KEYS = (
     "severity_text",
 )
 _NUMBER_KEYS = ("level", "severity", "lvl", "PRIORITY")
+_COMMON_KEYS = frozenset({"level", "lvl"})
+"""Of those, what may be called so without being how severe it is."""
 _PYTHON_KEYS = ("levelno", "level_number")
 _OPEN_TELEMETRY_KEYS = ("severityNumber", "severity_number")
 _WORDS: Mapping[str, str] = {
@@ -81,12 +84,12 @@ def _numbers(record: Mapping[str, Any]) -> Iterator[str]:
                 yield _rising(number, least)
     for key in _NUMBER_KEYS:
         if (number := _number(record.get(key))) is not None:
-            yield _of_number(number, record)
+            yield _of_number(key, number, record)
 
 
-def _of_number(number: int, record: Mapping[str, Any]) -> str:
+def _of_number(key: str, number: int, record: Mapping[str, Any]) -> str:
     if 0 <= number < len(_SYSLOG):
-        return _SYSLOG[number]
+        return "" if key in _COMMON_KEYS and "event" in record else _SYSLOG[number]
     if 0 <= number <= _NUMBER_MAX:
         return _rising(number, _PINO if _is_pino(record) else _PYTHON)
     return ""

@@ -67,6 +67,26 @@ def test_next_word_is_what_the_parser_takes(line, candidates):
     assert complete(line) == candidates
 
 
+@pytest.mark.parametrize(
+    "name", ["$(reboot)", "`reboot`", "a;reboot", "a b", "it's", "a\n:files", ""]
+)
+def test_nothing_is_put_into_a_line_that_a_shell_would_read_otherwise(name):
+    """What answers at an address may be no platform. Let it give names that a shell would carry out."""
+
+    def given(kind, command):
+        return [Candidate(name), Candidate("fit")]
+
+    found = completing.candidates(["session", "show", ""], given)
+    assert found == [Candidate("fit")]
+
+
+def test_a_candidate_is_one_line_whatever_is_told_of_it(monkeypatch, capsys):
+    """A shell reads lines. Tell of a session in two."""
+    monkeypatch.setattr(naming, "names", lambda *_asked: [("fit", "RUNNING\n$(reboot)")])
+    completing.main(["session", "show", ""])
+    assert capsys.readouterr().out == "fit\tRUNNING $(reboot)\n"
+
+
 def test_everything_can_be_asked_for():
     """No argument of any action is a surprise. Complete behind each of them, and its options."""
     for command in complete(""):
