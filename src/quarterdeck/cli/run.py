@@ -1,10 +1,12 @@
 """Carrying out a command: configuration, transport, the function of the command, and errors as words and an exit code."""
 
 import argparse
+import contextlib
 import io
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -111,27 +113,34 @@ def run(given: argparse.Namespace) -> int:
     out, err = _stream(sys.stdout), _stream(sys.stderr)
     console = Console(out, err, clock, as_json=given.json, colour=colour)
     if given.command in LOCAL:
-        return LOCAL[given.command](given, console)
-    failed = EXIT_NOT_RUN if given.command in _RUNS_SOMETHING else EXIT_FAILED
+        return _ended(partial(LOCAL[given.command], given, console), given, console, out)
     try:
         transport = Transport(access.credentials(environment), clock)
     except ConfigInvalid as error:
         console.complain(words.of(error), error)
         return EXIT_USAGE
+    with contextlib.closing(transport):
+        work = partial(COMMANDS[given.command], given, transport, console)
+        return _ended(work, given, console, out)
+
+
+def _ended(
+    work: Callable[[], int], given: argparse.Namespace, console: Console, out: TextIO
+) -> int:
+    """Do it, tell what goes wrong, and return the exit code."""
+    failed = EXIT_NOT_RUN if given.command in _RUNS_SOMETHING else EXIT_FAILED
     try:
-        code = COMMANDS[given.command](given, transport, console)
+        code = work()
         out.flush()
     except QuarterdeckError as error:
         console.complain(words.of(error, _session(given)), error)
-        code = failed
+        return failed
     except KeyboardInterrupt:
         console.progress("")
-        code = EXIT_INTERRUPTED
+        return EXIT_INTERRUPTED
     except (OSError, UnicodeEncodeError) as error:
         _complain(error, console, out)
-        code = EXIT_UNREAD if isinstance(error, BrokenPipeError) else failed
-    finally:
-        transport.close()
+        return EXIT_UNREAD if isinstance(error, BrokenPipeError) else failed
     return code
 
 

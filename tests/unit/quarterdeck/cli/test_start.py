@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,20 @@ def python(code):
     )
 
 
+def script_into(output):
+    """Have the script of bash written there; return the exit code and the complaint."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "quarterdeck.cli", "completion", "bash"],
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    return ran.returncode, ran.stderr
+
+
 def test_commands_do_not_wait_for_what_they_do_not_need():
     """What people type all day starts fast. Load all commands; of modules that take tens of milliseconds there is none."""
     loaded = {name.partition(".")[0] for name in python(LOADS).stdout.split()}
@@ -64,6 +79,20 @@ def test_completing_options_loads_no_platform():
     assert any(each.startswith("--status") for each in options)
     assert "quarterdeck.client.transport" not in loaded.split()
     assert {name.partition(".")[0] for name in loaded.split()} & SLOW == set()
+
+
+def test_script_that_nobody_reads_ends_quietly():
+    """A shell that has gone needs no words. Close the other end of the pipe before it is written."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w") as pipe:
+        assert script_into(pipe) == (141, "")
+
+
+def test_script_that_finds_no_room_says_so():
+    """It ends as other commands do. Write it to a full device."""
+    with Path("/dev/full").open("w") as full:
+        assert script_into(full) == (1, "qd: standard output: No space left on device\n")
 
 
 @pytest.mark.parametrize("module", ["cli.arguments", "cli.run", "client.transport"])
