@@ -56,7 +56,9 @@ class Reader:
         """Since the boot, until the use began."""
         self._ahead = ahead
         for log in self._logs.values():
-            log.skip(clock())
+            log.note_size(clock())
+            if not from_boot:
+                log.skip()
         self.lines: list[Line] = []
         """Since the use began."""
 
@@ -97,10 +99,9 @@ class _Log:
         if size > (self._sizes[-1][0] if self._sizes else 0) and len(self._sizes) < SIZES_MAX:
             self._sizes.append((size, now))
 
-    def skip(self, now: float) -> None:
-        """Leave out what has not been read up to now."""
-        self._start = max(self._start, logs.position(self._path))
-        self.note_size(now)
+    def skip(self) -> None:
+        """Leave out what has been written up to now."""
+        self._start = logs.position(self._path)
 
     def read(self, now: float) -> list[LogLine]:
         """Lines from where the last time ended, those without a time with the moment they were seen at.

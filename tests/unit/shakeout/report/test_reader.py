@@ -142,3 +142,17 @@ def test_trouble_is_read_however_much_follows(made, log, monkeypatch, line):
     assert [line.event for line in found.lines if line.level is Level.ERROR] == ["lost"]
     assert len(found.lines) < 30
     assert found.lines[-1].event == "unfinished"
+
+
+def test_what_is_written_between_the_boot_and_the_use_is_read(tmp_path, log):
+    """A component writes whenever it likes. Write a line at each look at the clock; all of them are read, once."""
+    ticks: list[str] = []
+
+    def tick():
+        ticks.append(f"tick {len(ticks)}")
+        append(log, f"{ticks[-1]}\n")
+        return 1.0
+
+    found = Reader(Fleet(tmp_path), from_boot=True, clock=tick)
+    found.read()
+    assert [line.event for line in found.story] == ["launched", *ticks]
