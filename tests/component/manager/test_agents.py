@@ -9,6 +9,7 @@ import msgspec
 from quarterdeck.client.errors import SessionEnded
 from quarterdeck.infra import etcd
 from quarterdeck.infra.postgres import Database
+from quarterdeck.manager.agents.ports import Registered
 from quarterdeck.manager.agents.store import AgentStore
 from quarterdeck.testing import manager_fixtures
 from quarterdeck.testing import system as quarterdeck_system
@@ -126,11 +127,11 @@ async def test_older_registrations_are_never_written_over_newer_ones(private_clu
         order.append("slow")
         reading.set()
         await go_on.wait()
-        return []
+        return Registered([])
 
     async def quick():
         order.append("quick")
-        return [record]
+        return Registered([record])
 
     await private_cluster.stop("manager")
     address = private_cluster.address("postgres")

@@ -1,18 +1,26 @@
 """What the list of agents needs of the world: its store, and the registrations that agents keep alive."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from quarterdeck.wire import agents
 
-Read = Callable[[], Awaitable[Sequence[agents.AgentRecord]]]
+
+class Registered(NamedTuple):
+    """Registrations. `doubted`: some of before may be missing."""
+
+    records: Sequence[agents.AgentRecord]
+    doubted: bool = False
+
+
+Read = Callable[[], Awaitable[Registered]]
 
 
 class Agents(Protocol):
     """Every agent that was ever seen."""
 
     async def sync(self, read: Read) -> Sequence[str]:
-        """Make exactly the agents that `read` gives ALIVE, the others LOST; return the ids of those that changed.
+        """Make the agents that `read` gives ALIVE, the others LOST unless that is doubted; return the ids of those that changed.
 
         It is called while nobody else, in whatever manager, writes.
         """
@@ -38,7 +46,7 @@ class Registry(Protocol):
         """Give all registrations, now and after each change."""
         ...
 
-    async def current(self) -> Sequence[agents.AgentRecord]:
+    async def current(self) -> Registered:
         """Return all registrations as they are now."""
         ...
 

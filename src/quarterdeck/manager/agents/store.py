@@ -17,12 +17,14 @@ class AgentStore:
         self._database = database
 
     async def sync(self, read: ports.Read) -> Sequence[str]:
-        """Make exactly the agents that `read` gives ALIVE, the others LOST; return the ids of those that changed."""
+        """Make the agents that `read` gives ALIVE, the others LOST unless that is doubted; return the ids of those that changed."""
         async with self._database.transaction() as tx:
             await statements.execute(tx, _SQL["lock_agents"], {"lock": locks.AGENTS})
-            facts = _facts(await read())
+            registered = await read()
+            facts = _facts(registered.records)
             changed = await statements.fetch(tx, _SQL["upsert_alive"], facts)
-            changed += await statements.fetch(tx, _SQL["mark_lost"], {"ids": facts["ids"]})
+            if not registered.doubted:
+                changed += await statements.fetch(tx, _SQL["mark_lost"], {"ids": facts["ids"]})
         return [row["id"] for row in changed]
 
     async def list(self) -> Sequence[agents.AgentView]:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from quarterdeck.manager.agents.errors import AgentNotFound
+from quarterdeck.manager.agents.ports import Registered
 from quarterdeck.manager.agents.service import AgentService
 from quarterdeck.manager.identity.errors import Forbidden
 from quarterdeck.manager.identity.model import Principal
@@ -40,7 +41,7 @@ class Registry:
             yield records
 
     async def current(self):
-        return self.now
+        return Registered(self.now)
 
 
 class Table:
@@ -53,7 +54,7 @@ class Table:
 
     async def sync(self, read):
         self.meanwhile()
-        before, self.alive = self.alive, {record.id: record for record in await read()}
+        before, self.alive = self.alive, {record.id: record for record in (await read()).records}
         return sorted(
             each
             for each in before.keys() | self.alive.keys()
