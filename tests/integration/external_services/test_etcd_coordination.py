@@ -104,36 +104,6 @@ async def test_what_an_emptied_etcd_does_not_know_is_not_lost(private_cluster, u
     await until(lambda: status(observe), within=20, satisfied="LOST".__eq__)
 
 
-@pytest.mark.links
-async def test_manager_that_begins_on_an_emptied_etcd_loses_no_agent(
-    private_cluster, user, observe
-):
-    """It has no memory of what was registered. Empty etcd while no manager runs and the agent cannot reach it, and start a manager; the session runs on when the agent is back."""
-    session = await user.sessions.create()
-    await session.reaches("RUNNING", within=10)
-    steps, redis = observe.history(session.id), observe.etcd.get(nodes.REDIS_URL)
-    before = doubts(private_cluster)
-    link = private_cluster.links.link("agent", "etcd")
-    await link.set(Behaviour.severed())
-    for one in ("manager", "etcd"):
-        await private_cluster.kill(one)
-    shutil.rmtree(private_cluster.place("etcd").directory / "data")
-    await private_cluster.start("etcd")
-    observe.etcd.put(nodes.REDIS_URL.encode(), redis)
-    await private_cluster.start("manager")
-    await until(
-        lambda: doubts(private_cluster) > before or status(observe) == "LOST",
-        within=10,
-        describe="the manager to have looked who is there",
-    )
-    await link.restore()
-    await until(lambda: registered(observe), within=10, satisfied=COMPONENTS.keys().__eq__)
-    assert (await session.execute("6 * 7")).result == "42"
-    assert observe.history(session.id) == steps
-    await private_cluster.kill("agent")
-    await until(lambda: status(observe), within=20, satisfied="LOST".__eq__)
-
-
 async def test_key_that_is_no_text_keeps_nobody_from_finding_the_others(private_cluster, observe):
     """Behaviour 64: what is not understood is passed over. Put a key that is no UTF-8 among the agents, start the agent anew; it is found."""
     observe.etcd.put(nodes.AGENTS.encode() + b"\xff", b"\xff")

@@ -17,7 +17,6 @@ class EtcdRegistry:
 
     An etcd that was emptied, or has lost its leases, knows no agents either. It shows in the registration of this manager, which
     stood there and is gone or another one: then the agents get the time of a lease to register anew before one counts as missing.
-    So they do when this manager begins, which cannot know what etcd knew before.
     """
 
     def __init__(self, client: etcd.Etcd, manager: str, clock: Clock) -> None:
@@ -43,11 +42,11 @@ class EtcdRegistry:
     def _doubts(self, lease: int) -> bool:
         """Take in the lease of this manager's own registration, 0: it is not there; tell whether agents may be missing for the same reason."""
         now = self._clock.monotonic()
-        if lease != self._lease:
-            _log.info("registrations-doubted", extra={"seconds": nodes.LEASE_SECONDS})
-        if not lease or lease != self._lease:
+        if self._lease and lease != self._lease:
+            if now >= self._doubted_until:
+                _log.info("registrations-doubted", extra={"seconds": nodes.LEASE_SECONDS})
             self._doubted_until = now + nodes.LEASE_SECONDS
-        self._lease = lease
+        self._lease = lease or self._lease
         return now < self._doubted_until
 
 
