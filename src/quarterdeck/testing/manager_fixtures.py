@@ -50,6 +50,23 @@ async def storage(cluster: Cluster, host: str) -> AsyncIterator[StubStorage]:
         yield stub
 
 
+def beside(cluster: Cluster) -> dict[str, str]:
+    """Return the environment of a manager beside the cluster's own."""
+    keys = quarterdeck_system.keys
+    return {
+        "QD_ID": "beside",
+        "QD_LISTEN": "127.0.0.1:0",
+        "QD_ADVERTISE": "http://127.0.0.1:1",
+        "QD_ETCD_URL": cluster.address("etcd"),
+        "QD_DATABASE_URL": cluster.address("postgres"),
+        "QD_MASTER_KEY": keys.master,
+        "QD_AGENT_SECRET": keys.agent,
+        "QD_STORAGE_SECRET": keys.storage,
+        "QD_STORAGE_TOKEN_KEY": keys.token,
+        "QD_ADMIN_ACCESS_KEY": keys.admin_access_key,
+    }
+
+
 @contextlib.asynccontextmanager
 async def signed_in(
     cluster: Cluster, keypair: KeyPair, manager: str = ""

@@ -15,7 +15,7 @@ import pytest
 from quarterdeck.base.config import Environment
 from quarterdeck.base.tasks import Wake
 from quarterdeck.manager import app, config
-from quarterdeck.testing import manager_fixtures, raw, system, tenancy
+from quarterdeck.testing import manager_fixtures, raw, tenancy
 
 REPETITIONS = Path(__file__).parents[3] / "docs/decisions/0117-a-request-that-comes-again.md"
 SECONDS_MAX = 30
@@ -141,21 +141,7 @@ def unchanged(belongings, observe):
 
 async def test_each_address_is_placed_here(cluster):
     """Nobody forgets one. Put a manager together as it is started, and compare its addresses with those here."""
-    keys = system.keys
-    environment = Environment(
-        {
-            "QD_ID": "beside",
-            "QD_LISTEN": "127.0.0.1:0",
-            "QD_ADVERTISE": "http://127.0.0.1:1",
-            "QD_ETCD_URL": cluster.address("etcd"),
-            "QD_DATABASE_URL": cluster.address("postgres"),
-            "QD_MASTER_KEY": keys.master,
-            "QD_AGENT_SECRET": keys.agent,
-            "QD_STORAGE_SECRET": keys.storage,
-            "QD_STORAGE_TOKEN_KEY": keys.token,
-            "QD_ADMIN_ACCESS_KEY": keys.admin_access_key,
-        }
-    )
+    environment = Environment(manager_fixtures.beside(cluster))
     async with contextlib.AsyncExitStack() as stack:
         world = await app._open(config.load(environment), stack)
         found = app._routes(app._build(world, Wake()), world)

@@ -10,27 +10,13 @@ import psycopg
 import pytest
 
 from quarterdeck.manager.migrations import head
-from quarterdeck.testing import raw, system
+from quarterdeck.testing import manager_fixtures, raw, system
 from quarterdeck.wire import signing
 
 
 def environment(cluster, **changes):
-    """Return what a manager needs to start beside the cluster's own."""
-    keys = system.keys
-    return {
-        "PYTHONPATH": ":".join(sys.path),
-        "QD_ID": "beside",
-        "QD_LISTEN": "127.0.0.1:0",
-        "QD_ADVERTISE": "http://127.0.0.1:1",
-        "QD_ETCD_URL": cluster.address("etcd"),
-        "QD_DATABASE_URL": cluster.address("postgres"),
-        "QD_MASTER_KEY": keys.master,
-        "QD_AGENT_SECRET": keys.agent,
-        "QD_STORAGE_SECRET": keys.storage,
-        "QD_STORAGE_TOKEN_KEY": keys.token,
-        "QD_ADMIN_ACCESS_KEY": keys.admin_access_key,
-        **changes,
-    }
+    """Return what a manager needs to start as a process beside the cluster's own."""
+    return {"PYTHONPATH": ":".join(sys.path), **manager_fixtures.beside(cluster), **changes}
 
 
 async def run(variables):
