@@ -11,7 +11,7 @@ from aiohttp import web
 
 from quarterdeck.base.clock import SystemClock
 from quarterdeck.base.errors import QuarterdeckError
-from quarterdeck.client import files, procedures, sending, transport, transport_async
+from quarterdeck.client import events, files, procedures, sending, transport, transport_async
 from quarterdeck.client.errors import (
     ContentDiffers,
     FileUnusable,
@@ -29,6 +29,7 @@ from quarterdeck.wire.sessions import HistoryQuery
 from shakeout.waiting.until import until
 
 SECRET = "hush"
+SECONDS_MAX = 5
 SIZES = [0, 1, files.BLOCK_BYTES, 3 * files.BLOCK_BYTES + 7]
 
 
@@ -135,6 +136,13 @@ class Blocking:
 
         return await asyncio.to_thread(run)
 
+    async def rows(self, following):
+        def run():
+            with self._transport.within(SECONDS_MAX, "the stream goes on"):
+                return list(self._transport.follow(following))
+
+        return await asyncio.to_thread(run)
+
     async def upload(self, grant, copy):
         return await asyncio.to_thread(self._transport.upload, grant, copy)
 
@@ -151,6 +159,13 @@ class Async(transport_async.Transport):
                 return await self.run(procedures.reach(progress, status))
         except TimeoutError as error:
             raise NotReached(f"s is not {status} within {seconds:g} s") from error
+
+    async def rows(self, following):
+        async with (
+            asyncio.timeout(SECONDS_MAX),
+            contextlib.aclosing(self.follow(following)) as rows,
+        ):
+            return [row async for row in rows]
 
 
 @pytest.fixture
@@ -229,6 +244,8 @@ async def test_page_of_another_server_is_no_answer(client):
     """A wrong address may lead to a server that answers whatever it is asked. Its page is no answer, and no stream of events."""
     with pytest.raises(Unreachable, match=r"not JSON|platform's form"):
         await client.call(Request("GET", "/v1/page"), dict[str, str])
+    with pytest.raises(Unreachable, match="not a stream of events"):
+        await client.rows(events.Following("/v1/page"))
 
 
 async def test_connection_that_breaks_leaves_it_open(client):
